@@ -1,0 +1,60 @@
+/** The arrows of docs/architecture.md: apps -> libs; engine -> madakv, onnx, models; madakv imports nothing. No cycle. */
+const libs = { madakv: [], onnx: [], models: ['onnx'], engine: ['madakv', 'onnx', 'models'] };
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'libs-know-no-app', severity: 'error', from: { path: '^libs/' }, to: { path: '^apps/' } },
+    {
+      name: 'apps-know-no-other-app',
+      severity: 'error',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    ...Object.entries(libs).map(([lib, allowed]) => ({
+      name: `libs-${lib}`,
+      comment: `libs/${lib} may import ${allowed.length === 0 ? 'no other lib' : allowed.join(', ')}`,
+      severity: 'error',
+      from: { path: `^libs/${lib}/src/`, pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/', pathNot: `^libs/(${[lib, ...allowed].join('|')})/` },
+    })),
+    {
+      name: 'madakv-imports-nothing',
+      comment: 'the paper is pure functions on typed arrays',
+      severity: 'error',
+      from: { path: '^libs/madakv/src/', pathNot: '\\.spec\\.ts$' },
+      to: { pathNot: '^libs/madakv/src/' },
+    },
+    {
+      name: 'no-framework-below-apps',
+      severity: 'error',
+      from: { path: '^libs/(madakv|onnx|models|engine)/' },
+      to: { path: 'node_modules/@nestjs/' },
+    },
+    {
+      name: 'tests-are-leaves',
+      severity: 'error',
+      from: { path: '^(libs|apps)/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '(^test/)|(\\.spec\\.ts$)|(^libs/testing/)' },
+    },
+    { name: 'not-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'no-undeclared-package',
+      severity: 'error',
+      from: { path: '^(libs|apps)/', pathNot: '\\.spec\\.ts$' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)dist/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.base.json' },
+    combinedDependencies: true,
+    enhancedResolveOptions: {
+      conditionNames: ['madakv-source', 'import', 'require', 'node', 'default', 'types'],
+      exportsFields: ['exports'],
+    },
+  },
+};

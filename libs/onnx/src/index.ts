@@ -1,0 +1,2 @@
+export * from './graph.builder.js';
+export { dataTypes, type DataType } from './schema.js';
