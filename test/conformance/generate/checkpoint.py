@@ -1,0 +1,193 @@
+"""Writes a tiny random checkpoint in the layout a case asks for."""
+
+import copy
+import json
+import math
+import re
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from transformers import (
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+)
+
+import templates
+import toy_tokenizers
+
+CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073]
+CLIP_STD = [0.26862954, 0.26130258, 0.27577711]
+
+
+def _dump(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _randomise(model: torch.nn.Module, seed: int) -> None:
+    """Weights large enough that layers, images and positions all move the logits."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, value in sorted(model.named_parameters()):
+        noise = torch.randn(value.shape, generator=generator)
+        if name.endswith("bias"):
+            value.data = noise * 0.2
+        elif "norm" in name or "ln_q" in name:
+            value.data = 1 + noise * 0.2
+        elif "embed_tokens" in name or "lm_head" in name:
+            value.data = noise * 0.4
+        elif "embedding" in name and "patch" not in name:
+            value.data = noise * 0.5
+        else:
+            value.data = noise * (1.6 / math.sqrt(value[0].numel()))
+
+
+def _model(case: dict) -> torch.nn.Module:
+    text, vision = copy.deepcopy(case["text"]), copy.deepcopy(case["vision"])
+    if case["family"] == "qwen2_5_vl":
+        vision["out_hidden_size"] = text["hidden_size"]
+        ids = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>",
+               "vision_start_token_id": "<|vision_start|>", "vision_end_token_id": "<|vision_end|>"}
+        tokens = {key: case["tokenizer_object"].token_to_id(token) for key, token in ids.items()}
+        text["bos_token_id"] = case["tokenizer_object"].token_to_id("<|endoftext|>")
+        text["eos_token_id"] = case["tokenizer_object"].token_to_id("<|im_end|>")
+        config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, **tokens, **case["root"])
+        return Qwen2_5_VLForConditionalGeneration(config)
+    tokens = {"image_token_index": case["tokenizer_object"].token_to_id("<image>")}
+    side = vision["image_size"] // vision["patch_size"]
+    config = LlavaConfig(text_config=text, vision_config=vision, image_seq_length=side * side, **tokens, **case["root"])
+    return LlavaForConditionalGeneration(config)
+
+
+def _old_name(family: str, name: str) -> str:
+    if family == "qwen2_5_vl":
+        return re.sub(r"^model\.visual\.", "visual.", re.sub(r"^model\.language_model\.", "model.", name))
+    name = re.sub(r"^model\.language_model\.", "language_model.model.", name)
+    name = re.sub(r"^lm_head\.", "language_model.lm_head.", name)
+    name = re.sub(r"^model\.vision_tower\.(?!vision_model)", "vision_tower.vision_model.", name)
+    return re.sub(r"^model\.(vision_tower|multi_modal_projector)\.", r"\1.", name)
+
+
+def _weights(case: dict, model: torch.nn.Module, folder: Path) -> None:
+    dtype = getattr(torch, case["dtype"])
+    tied = model.config.tie_word_embeddings
+    tensors = {
+        (_old_name(case["family"], name) if case["names"] == "old" else name): value.to(dtype).contiguous()
+        for name, value in model.state_dict().items()
+        if not (tied and name == "lm_head.weight")
+    }
+    if case["shards"] == 1:
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        return
+    names, count = list(tensors), case["shards"]
+    files = [f"model-{i + 1:05d}-of-{count:05d}.safetensors" for i in range(count)]
+    where = {name: files[i * count // len(names)] for i, name in enumerate(names)}
+    for file in files:
+        save_file({n: tensors[n] for n in names if where[n] == file}, folder / file, metadata={"format": "pt"})
+    total = sum(value.numel() * value.element_size() for value in tensors.values())
+    _dump(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": where})
+
+
+def _config(case: dict, model: torch.nn.Module) -> dict:
+    config = json.loads(model.config.to_json_string(use_diff=case["layout"] == "nested"))
+    config["architectures"] = [type(model).__name__]
+    if case["layout"] == "flat":
+        text = config.pop("text_config")
+        rope = text.pop("rope_parameters")
+        for key in ("model_type", "layer_types", "dtype", "architectures", "pad_token_id"):
+            text.pop(key, None)
+        keep = ("depth", "hidden_act", "hidden_size", "intermediate_size", "num_heads", "out_hidden_size", "patch_size",
+                "spatial_merge_size", "window_size", "fullatt_block_indexes", "tokens_per_second", "temporal_patch_size")
+        vision = {key: config["vision_config"][key] for key in keep}
+        vision |= {"in_chans": 3, "spatial_patch_size": vision["patch_size"]}
+        flat = {key: config[key] for key in (
+            "architectures", "model_type", "image_token_id", "video_token_id", "vision_start_token_id",
+            "vision_end_token_id", "tie_word_embeddings")}
+        return {**text, **flat, "rope_theta": rope["rope_theta"], "torch_dtype": case["dtype"], "vision_config": vision,
+                "rope_scaling": {"type": "mrope", "mrope_section": rope["mrope_section"]}}
+    if case["layout"] == "sparse":
+        text, vision = case["text"], case["vision"]
+        drop = ("num_key_value_heads", "rms_norm_eps")
+        return {
+            "architectures": ["LlavaForConditionalGeneration"],
+            "ignore_index": -100,
+            "image_token_index": config["image_token_index"],
+            "model_type": "llava",
+            "pad_token_id": case["tokenizer_object"].token_to_id("<pad>"),
+            "projector_hidden_act": "gelu",
+            "text_config": {k: v for k, v in text.items() if k not in drop},
+            "torch_dtype": case["dtype"],
+            "vision_config": {k: v for k, v in vision.items() if k != "hidden_act"},
+            **case["root"],
+        }
+    return config
+
+
+def _processor(case: dict, folder: Path) -> None:
+    if case["family"] == "qwen2_5_vl":
+        image = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "temporal_patch_size": 2,
+                 "merge_size": 2, "image_mean": CLIP_MEAN, "image_std": CLIP_STD}
+        sizes = {"min_pixels": 28 * 28 * 4, "max_pixels": case["max_pixels"]}
+        if case["processor"] == "processor":
+            image["size"] = {"shortest_edge": sizes["min_pixels"], "longest_edge": sizes["max_pixels"]}
+            _dump(folder / "processor_config.json", {"processor_class": "Qwen2_5_VLProcessor", "image_processor": image})
+            # The reference builds a video processor too; its settings play no part.
+            _dump(folder / "video_preprocessor_config.json", {"video_processor_type": "Qwen2VLVideoProcessor"})
+            return
+        _dump(folder / "preprocessor_config.json", {"processor_class": "Qwen2_5_VLProcessor", **sizes, **image})
+        return
+    side = case["vision"]["image_size"]
+    image = {"image_processor_type": "CLIPImageProcessor", "crop_size": {"height": side, "width": side},
+             "do_center_crop": True, "do_convert_rgb": True, "do_normalize": True, "do_rescale": True,
+             "do_resize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD, "resample": 3,
+             "rescale_factor": 0.00392156862745098, "size": {"shortest_edge": side}}
+    strategy = case["root"]["vision_feature_select_strategy"]
+    processor = {"processor_class": "LlavaProcessor", "image_token": "<image>", "num_additional_image_tokens": 1,
+                 "patch_size": case["vision"]["patch_size"], "vision_feature_select_strategy": strategy}
+    if case["processor"] == "processor":
+        _dump(folder / "processor_config.json", {**processor, "image_processor": image})
+        return
+    _dump(folder / "preprocessor_config.json", image)
+    _dump(folder / "processor_config.json", processor)
+
+
+def _tokenizer(case: dict, folder: Path) -> None:
+    case["tokenizer_object"].save(str(folder / "tokenizer.json"))
+    if case["family"] == "qwen2_5_vl":
+        config = {"tokenizer_class": "Qwen2Tokenizer", "bos_token": None, "eos_token": "<|im_end|>",
+                  "pad_token": "<|endoftext|>", "unk_token": None, "add_prefix_space": False,
+                  "clean_up_tokenization_spaces": False, "model_max_length": 131072}
+        template = templates.CHATML
+    else:
+        config = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
+                  "unk_token": "<unk>", "add_bos_token": True, "add_eos_token": False,
+                  "legacy": case["tokenizer"] == "normalizer", "image_token": "<image>",
+                  "extra_special_tokens": {"image_token": "<image>"},
+                  "clean_up_tokenization_spaces": False, "model_max_length": 4096}
+        template = templates.VICUNA
+    if case["template"] == "config":
+        config["chat_template"] = template
+    elif case["template"] == "json":
+        _dump(folder / "chat_template.json", {"chat_template": template})
+    else:
+        (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    _dump(folder / "tokenizer_config.json", config)
+
+
+def write(case: dict, seed: int, folder: Path) -> None:
+    """Writes the checkpoint of `case` to `folder`."""
+    folder.mkdir(parents=True)
+    qwen = case["family"] == "qwen2_5_vl"
+    case["tokenizer_object"] = (
+        toy_tokenizers.byte_level(140) if qwen else toy_tokenizers.metaspace(170, case["tokenizer"])
+    )
+    model = _model(case).float()
+    _randomise(model, seed)
+    _weights(case, model, folder)
+    _dump(folder / "config.json", _config(case, model))
+    _processor(case, folder)
+    _tokenizer(case, folder)
+    ends = ("<|im_end|>", "<|endoftext|>") if qwen else ("</s>",)
+    eos = [case["tokenizer_object"].token_to_id(token) for token in ends]
+    _dump(folder / "generation_config.json", {"eos_token_id": eos if qwen else eos[0], "do_sample": False})
