@@ -1,0 +1,1 @@
+"""Generator, training, evaluation and export of the madakv reference reader."""

@@ -1,0 +1,133 @@
+"""Episodes -> arrays for the model: one shared prefix, then every question as a branch of its own.
+
+A branch attends to the prefix and to itself, and its positions go on from the prefix: exactly what a request with that one question computes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import tokens
+from .config import CELL, MERGE, PATCH
+from .content import Page
+from .episode import Episode
+
+QUESTION_WEIGHT = 0.1  # loss on the tokens of a question: teaches the labels of a page, at a small price
+
+
+@dataclass
+class PageArrays:
+    pixels: np.ndarray  # uint8 [images, patches, 588]
+    grid: tuple[int, int]
+    places: np.ndarray  # int64 [images * cells]
+    glyphs: np.ndarray  # uint8 [images * cells, slots]
+
+
+@dataclass
+class Batch:
+    prefix: np.ndarray  # int64 [batch, P]
+    branches: np.ndarray  # int64 [batch, Q]
+    owner: np.ndarray  # int16 [batch, Q]: number of the branch a token belongs to, -1 for padding
+    prefix_lengths: np.ndarray  # int64 [batch]
+    positions: np.ndarray  # int64 [3, batch, P + Q]
+    targets: np.ndarray  # int64 [batch, Q]: the token to come
+    weights: np.ndarray  # float32 [batch, Q]
+    pages: list[PageArrays]
+    stage: int = 0
+
+
+def patches(pixels: np.ndarray) -> np.ndarray:
+    """uint8 [height, width, 3] -> uint8 [patches, 588] in the order of Qwen2-VL's image processor (cell by cell, channel first), one temporal copy."""
+    rows, columns = pixels.shape[0] // CELL, pixels.shape[1] // CELL
+    x = pixels.reshape(rows, MERGE, PATCH, columns, MERGE, PATCH, 3)
+    return np.ascontiguousarray(x.transpose(0, 3, 1, 4, 6, 2, 5)).reshape(rows * columns * MERGE * MERGE, 3 * PATCH * PATCH)
+
+
+class PrefixBuilder:
+    """Token ids and M-RoPE positions of the shared part of a prompt."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.positions: list[np.ndarray] = []
+        self.next = 0
+        self.images: list[tuple[Page, int]] = []  # page and index of its first visual token
+
+    def text(self, ids: list[int]) -> None:
+        self.ids += ids
+        self.positions.append(np.broadcast_to(np.arange(self.next, self.next + len(ids)), (3, len(ids))))
+        self.next += len(ids)
+
+    def page(self, page: Page) -> None:
+        rows, columns = page.grid
+        self.text([tokens.VISION_START])
+        self.images.append((page, len(self.ids)))
+        self.ids += [tokens.IMAGE_PAD] * (rows * columns)
+        at = np.stack([np.zeros(rows * columns, np.int64), np.repeat(np.arange(rows), columns), np.tile(np.arange(columns), rows)])
+        self.positions.append(at + self.next)
+        self.next += max(rows, columns)
+        self.text([tokens.VISION_END])
+
+
+def build_prefix(episode: Episode) -> PrefixBuilder:
+    out = PrefixBuilder()
+    if episode.system:
+        out.text([*tokens.turn_start("system"), *tokens.encode(episode.system), tokens.IM_END, *tokens.encode("\n")])
+    out.text(tokens.turn_start("user"))
+    for part in episode.parts:
+        if isinstance(part, Page):
+            out.page(part)
+        else:
+            out.text(tokens.encode(part))
+    if episode.bridge and not isinstance(episode.parts[-1], str):
+        out.text(tokens.encode(episode.bridge))
+    return out
+
+
+def branch(question: str, answer: str) -> tuple[list[int], list[float]]:
+    """-> ids of question, cue, answer and end of turn, and the loss weight of predicting each of them."""
+    asked, cue, said = tokens.encode(question), tokens.answer_cue(), [*tokens.encode(answer), tokens.IM_END]
+    share = 1.0 if len(said) <= 40 else (40 / len(said)) ** 0.5  # a transcription must not drown the short answers
+    return asked + cue + said, [0.0] + [QUESTION_WEIGHT] * (len(asked) - 1) + [0.0] * len(cue) + [share] * len(said)
+
+
+def collate(episodes: list[Episode], stage: int = 0, pad_to: int = 16) -> Batch:
+    """Episodes may differ in everything; pages of one size are computed together."""
+    prefixes = [build_prefix(e) for e in episodes]
+    P = max(len(p.ids) for p in prefixes)
+    packed = [[branch(q, a) for q, a in e.asked] for e in episodes]
+    Q = max(sum(len(ids) for ids, _ in item) for item in packed)
+    Q = -(-Q // pad_to) * pad_to
+    B = len(episodes)
+    prefix = np.full((B, P), tokens.END_OF_TEXT, np.int64)
+    positions = np.zeros((3, B, P + Q), np.int64)
+    branches = np.full((B, Q), tokens.END_OF_TEXT, np.int64)
+    owner = np.full((B, Q), -1, np.int16)
+    targets = np.zeros((B, Q), np.int64)
+    weights = np.zeros((B, Q), np.float32)
+    groups: dict[tuple[int, int], list[tuple[Page, int]]] = {}
+    for b, (p, item) in enumerate(zip(prefixes, packed, strict=True)):
+        prefix[b, : len(p.ids)] = p.ids
+        positions[:, b, : len(p.ids)] = np.concatenate(p.positions, 1)
+        for page, start in p.images:
+            groups.setdefault(page.grid, []).append((page, b * P + start))
+        at = 0
+        for number, (ids, w) in enumerate(item):
+            n = len(ids)
+            branches[b, at : at + n] = ids
+            owner[b, at : at + n] = number
+            positions[:, b, P + at : P + at + n] = np.arange(p.next, p.next + n)
+            targets[b, at : at + n - 1] = ids[1:]
+            weights[b, at : at + n - 1] = w[1:]
+            at += n
+    pages = [
+        PageArrays(
+            np.stack([patches(page.pixels) for page, _ in found]),
+            grid,
+            np.concatenate([np.arange(start, start + grid[0] * grid[1]) for _, start in found]),
+            np.concatenate([page.cells for page, _ in found]),
+        )
+        for grid, found in groups.items()
+    ]
+    return Batch(prefix, branches, owner, np.array([len(p.ids) for p in prefixes]), positions, targets, weights, pages, stage)

@@ -1,0 +1,60 @@
+"""Saving and resuming a run. A file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from .config import ReaderConfig
+from .model import Reader
+from .optim import Average, Optimizers
+
+NAME = "checkpoint.pt"
+
+
+@dataclass
+class Progress:
+    step: int = 0
+    stage: int = 0
+    since: int = 0  # steps in this stage
+    characters: float = 0.0  # running means of the current stage
+    exact: float = 0.0
+    minutes: float = 0.0  # of training, over all runs
+    seed: int = 1
+
+
+def write(path: Path, content: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save(content, part)
+    os.replace(part, path)
+
+
+def save(out: Path, model: Reader, optimizers: Optimizers | None, average: Average, progress: Progress, name: str = NAME) -> None:
+    """Without optimizers: weights only (a compact checkpoint that still resumes, with fresh momenta)."""
+    half = optimizers is None
+    average_state = {k: v.to(torch.bfloat16) if half else v for k, v in average.state().items()}
+    content = {
+        "config": model.config.to_dict(),
+        "model": None if half else model.state_dict(),
+        "average": average_state,
+        "optimizers": None if half else optimizers.state(),
+        "progress": vars(progress),
+        "rng": torch.get_rng_state(),
+    }
+    write(out / name, content)
+
+
+def load(path: Path, device: torch.device) -> dict:
+    return torch.load(path, map_location=device, weights_only=True)
+
+
+def reader_of(path: Path, device: torch.device | None = None) -> Reader:
+    """The averaged model of a checkpoint, ready to evaluate."""
+    state = load(path, device or torch.device("cpu"))
+    model = Reader(ReaderConfig.from_dict(state["config"]))
+    model.load_state_dict({k: v.float() for k, v in state["average"].items()})
+    return model.to(device or "cpu").eval()

@@ -1,0 +1,44 @@
+"""What stands on a page, as far as questions can ask about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class Fact:
+    label: str
+    value: str
+
+
+@dataclass
+class Table:
+    """headers[0] heads the column of row names."""
+
+    headers: list[str]
+    rows: list[list[str]]
+
+
+@dataclass
+class Content:
+    facts: list[Fact] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)  # in reading order, for transcription
+    title: str = ""
+    reserved: set[str] = field(default_factory=set)  # labels of the other parts of the prompt
+
+    def taken(self) -> set[str]:
+        """Every label and header in use; a new label must not clash with them."""
+        return self.reserved | {f.label for f in self.facts} | {h for t in self.tables for h in t.headers} | {row[0] for t in self.tables for row in t.rows}
+
+
+@dataclass
+class Page:
+    """pixels uint8 [rows * 28, columns * 28, 3]; cells uint8 [rows * columns, slots], see glyphs.py."""
+
+    pixels: np.ndarray
+    grid: tuple[int, int]
+    cells: np.ndarray
+    content: Content

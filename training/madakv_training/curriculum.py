@@ -1,0 +1,104 @@
+"""What the reader is taught, in which order, and how much of it makes a batch."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from .documents import Scene, any_of
+from .episode import Episode, Mix, about_page, packaging
+from .pages import PageSpec, drawn_page, style_for
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Pages of rows x columns cells (ranges, inclusive) with so many facts and tables; cells: visual tokens that make a batch."""
+
+    name: str
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    facts: tuple[int, int]
+    cells: int
+    questions: int
+    tables: float = 0.0
+    noise: float = 0.0
+    extras: float = 0.0
+    aligned: float = 0.0
+    prose: float = 0.0
+    mix: Mix = Mix(transcribe=0.25, cells=0.0, absent=0.0, judge=0.0)
+    multi: float = 0.0  # share of episodes of several pages and passages
+    pdf: float = 0.0  # share of pages that come out of a PDF
+    advance: float = 0.88  # character accuracy that opens the next stage
+
+
+LESSON = Mix(transcribe=0.3, cells=0.0, absent=0.0, judge=0.0)
+PLAIN = Mix(transcribe=0.15, cells=0.3, absent=0.06, judge=0.0)
+FULL = Mix(transcribe=0.06, cells=0.4, absent=0.1, judge=0.06)
+
+STAGES = [
+    Stage("line", (4, 4), (12, 12), (1, 1), 1150, 1, aligned=0.7, mix=LESSON, advance=0.8),
+    Stage("two lines", (4, 4), (12, 12), (2, 2), 1150, 2, aligned=0.3, mix=LESSON, advance=0.86),
+    Stage("slip", (4, 4), (16, 20), (3, 4), 1100, 4, mix=LESSON, advance=0.86),
+    Stage("card", (8, 8), (16, 20), (5, 8), 1200, 8, extras=0.15, noise=0.2, tables=0.1, mix=PLAIN, advance=0.87),
+    Stage("receipt", (12, 20), (16, 20), (8, 14), 1300, 10, extras=0.3, noise=0.3, tables=0.25, prose=0.05, pdf=0.15, mix=PLAIN, advance=0.88),
+    Stage("half page", (20, 28), (20, 28), (10, 20), 1500, 11, extras=0.5, noise=0.4, tables=0.5, prose=0.12, pdf=0.25, mix=FULL, advance=0.9),
+    Stage("page", (24, 41), (24, 30), (10, 26), 2000, 11, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.35, mix=FULL, advance=0.9, multi=0.15),
+    Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.4, mix=FULL, advance=2.0, multi=0.4),
+]
+
+
+def grid_of(r: random.Random, stage: Stage) -> tuple[int, int]:
+    """Sizes of pages; multiples of four cells (whole windows) half of the time."""
+    rows, columns = r.randint(*stage.rows), r.randint(*stage.columns)
+    if r.random() < 0.5:
+        rows, columns = max(4, rows // 4 * 4), max(4, columns // 4 * 4)
+    return rows, columns
+
+
+def single(r: random.Random, stage: Stage, grid: tuple[int, int], unseen: bool = False) -> Episode | None:
+    """One page and questions about it; None if nothing fitted on it."""
+    spec = PageSpec(
+        *grid,
+        facts=r.randint(*stage.facts),
+        tables=int(r.random() < stage.tables) + int(r.random() < stage.tables * 0.2),
+        noise=stage.noise,
+        extras=stage.extras,
+        aligned=r.random() < stage.aligned,
+        unseen=unseen,
+        prose=stage.prose,
+    )
+    page = drawn_page(r, spec, style_for(r, r.random() < stage.pdf))
+    asked = about_page(r, page, stage.questions, stage.mix, unseen)
+    return Episode([page], asked) if asked else None
+
+
+def several(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
+    """A batch of prompts of several parts. Their pages are smaller than single ones, so that more of them fit."""
+    rows, columns = r.choice([(8, 16), (12, 16), (12, 20), (16, 20), (20, 20), (24, 20), grid_of(r, stage)])
+    scene = Scene((rows, columns), stage.noise, stage.pdf, mix=stage.mix)
+    budget = max(round(stage.cells * r.choice([0.4, 0.6, 1.0])), rows * columns * 2)
+    left = stage.cells * scale
+    out: list[Episode] = []
+    while not out or left > budget / 2:
+        episode = any_of(r, scene, budget, stage.questions)
+        if episode.asked:
+            episode.system, episode.bridge = packaging(r)
+            out.append(episode)
+            left -= budget
+    return out
+
+
+def episodes(r: random.Random, index: int, scale: float = 1.0) -> list[Episode]:
+    """A batch of stage index: pages of one size, about scale * stage.cells visual tokens in all."""
+    stage = STAGES[index]
+    if r.random() < stage.multi:
+        return several(r, stage, scale)
+    grid = grid_of(r, stage)
+    count = max(1, round(stage.cells * scale / (grid[0] * grid[1])))
+    system, bridge = packaging(r)  # the same for a batch: prefixes of one length need no padding
+    out: list[Episode] = []
+    while len(out) < count:
+        if episode := single(r, stage, grid):
+            episode.system, episode.bridge = system, bridge
+            out.append(episode)
+    return out

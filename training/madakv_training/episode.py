@@ -1,0 +1,64 @@
+"""A training example: parts of a prompt (pages and passages) and the questions that are asked about them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from . import questions
+from .content import Page
+from .questions import QA
+
+SYSTEMS = ["You are a helpful assistant.", "You are a helpful assistant.", "Answer from the documents.", "You answer questions about documents.", "Be brief."]
+BRIDGES = ["", "", "", "\n", "\n", "\n\n"]
+
+
+@dataclass
+class Episode:
+    """parts: pages and texts in the order of the prompt; every question is asked on its own about all of them."""
+
+    parts: list[Page | str]
+    asked: list[QA]
+    system: str = ""
+    bridge: str = ""
+    tags: list[str] = field(default_factory=list)  # what kind each question is, for evaluation
+
+    @property
+    def pages(self) -> list[Page]:
+        return [p for p in self.parts if isinstance(p, Page)]
+
+
+def packaging(r: random.Random) -> tuple[str, str]:
+    """-> system message or "", and what stands between the last part and the question."""
+    return (r.choice(SYSTEMS) if r.random() < 0.15 else "", r.choice(BRIDGES))
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Shares of the kinds of questions about drawn pages."""
+
+    transcribe: float = 0.0
+    cells: float = 0.4
+    absent: float = 0.1
+    judge: float = 0.05
+
+
+def about_page(r: random.Random, page: Page, count: int, mix: Mix, unseen: bool = False) -> list[QA]:
+    """Up to count questions about one page; a page that is to be transcribed gets that question among them."""
+    content = page.content
+    asked: list[QA] = []
+    if r.random() < mix.transcribe and (whole := questions.transcription(r, content)):
+        asked.append(whole)
+        count = min(count, 2)
+    pool = [questions.fact_question(r, f) for f in content.facts]
+    r.shuffle(pool)
+    cells = questions.cell_questions(r, content)
+    wanted = count if not pool else round(count * mix.cells)
+    asked += cells[:wanted]
+    asked += pool[: max(0, count - len(asked))]
+    asked += cells[wanted : wanted + max(0, count - len(asked))]
+    extra = sum(r.random() < mix.absent for _ in range(count))
+    asked += [questions.absent_question(r, content.taken() | set(content.lines), unseen) for _ in range(extra)]
+    if r.random() < mix.judge * count:
+        asked += questions.judgements(r, content.facts, 2)
+    return asked

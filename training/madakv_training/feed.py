@@ -1,0 +1,44 @@
+"""Batches of arrays -> tensors on the device, with the mask that keeps the questions apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .batches import Batch
+from .model import Pages
+
+
+@dataclass
+class Fed:
+    prefix: Tensor
+    branches: Tensor
+    owner: Tensor
+    positions: Tensor
+    mask: Tensor
+    targets: Tensor
+    weights: Tensor
+    pages: list[Pages]
+
+
+def branch_mask(owner: Tensor, prefix_lengths: Tensor, prefix: int) -> Tensor:
+    """-> bf16 [batch, 1, Q, prefix + Q], 0 or very negative: a token sees its own prompt's prefix and what came before it in its own branch."""
+    Q = owner.shape[1]
+    same = owner.unsqueeze(2) == owner.unsqueeze(1)
+    own = same & torch.ones(Q, Q, dtype=torch.bool, device=owner.device).tril()
+    seen = torch.arange(prefix, device=owner.device) < prefix_lengths.unsqueeze(1)
+    allowed = torch.cat([seen.unsqueeze(1).expand(-1, Q, -1), own], 2).unsqueeze(1)
+    return torch.where(allowed, 0.0, -1e4).to(torch.bfloat16)
+
+
+def feed(batch: Batch, device: torch.device) -> Fed:
+    def t(a: np.ndarray) -> Tensor:
+        return torch.from_numpy(a).to(device, non_blocking=True)
+
+    owner = t(batch.owner)
+    pages = [Pages(t(p.pixels), p.grid, t(p.places), t(p.glyphs)) for p in batch.pages]
+    mask = branch_mask(owner, t(batch.prefix_lengths), batch.prefix.shape[1])
+    return Fed(t(batch.prefix), t(batch.branches), owner, t(batch.positions), mask, t(batch.targets), t(batch.weights), pages)

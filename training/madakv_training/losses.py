@@ -1,0 +1,46 @@
+"""Losses and what the log reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .glyphs import CLASSES
+from .model import Pages
+
+
+@dataclass
+class Score:
+    loss: Tensor
+    answer: Tensor
+    reading: Tensor
+    characters: float  # share of answer tokens predicted right, given the right ones before
+    exact: float  # share of questions all of whose answer tokens are right: what greedy decoding answers exactly
+    questions: int
+
+
+def answer_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
+    return (loss * weights.flatten()).sum() / weights.sum()
+
+
+def reading_loss(glyph_logits: list[Tensor], pages: list[Pages]) -> Tensor:
+    """Every slot of every cell; empty slots count little, as most are empty."""
+    logits = torch.cat([g.reshape(-1, CLASSES) for g in glyph_logits]).float()
+    target = torch.cat([p.glyphs.flatten() for p in pages]).long()
+    weight = torch.where(target > 0, 1.0, 0.05)
+    return (F.cross_entropy(logits, target, reduction="none") * weight).sum() / weight.sum()
+
+
+def accuracy(logits: Tensor, targets: Tensor, weights: Tensor, owner: Tensor) -> tuple[float, float, int]:
+    """-> characters, exact, number of questions. owner [batch, Q] numbers the branches of each example."""
+    counted = weights > 0.25
+    wrong = (logits.argmax(-1) != targets) & counted
+    characters = 1 - wrong.sum().item() / max(1, counted.sum().item())
+    branch = owner.long() + torch.arange(len(owner), device=owner.device).unsqueeze(1) * 4096
+    asked = torch.unique(branch[counted])
+    failed = torch.unique(branch[wrong])
+    return characters, 1 - len(failed) / max(1, len(asked)), len(asked)

