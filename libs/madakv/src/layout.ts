@@ -1,0 +1,74 @@
+import { PromptLayoutError } from './errors.js';
+import type { Grid, PromptLayout } from './policy.js';
+
+/** One stretch of a prompt: text (or anything without a grid), or an image. */
+export type PromptPart =
+  | { readonly modality: string; readonly tokens: number; readonly question?: boolean }
+  | { readonly modality: string; readonly rows: number; readonly cols: number; readonly frames?: number };
+
+/**
+ * Lays out a prompt from its parts, in order. The last part marked as the question makes `question`; without one it is
+ * the empty stretch at the end.
+ *
+ * @param modalities names in the order the engine numbers them; names that only parts use are added behind.
+ */
+export function layoutOf(
+  parts: readonly PromptPart[],
+  heldBack = 0,
+  modalities: readonly string[] = ['text', 'visual'],
+): PromptLayout {
+  const names = [...modalities];
+  const modalityOf: number[] = [];
+  const grids: Grid[] = [];
+  let question: { start: number; end: number } | undefined;
+  for (const part of parts) {
+    if (!names.includes(part.modality)) names.push(part.modality);
+    const start = modalityOf.length;
+    const tokens = 'tokens' in part ? part.tokens : part.rows * part.cols * (part.frames ?? 1);
+    for (let i = 0; i < tokens; i++) modalityOf.push(names.indexOf(part.modality));
+    if (!('tokens' in part)) grids.push({ start, rows: part.rows, cols: part.cols, frames: part.frames ?? 1 });
+    else if (part.question === true) question = { start, end: start + tokens };
+  }
+  const tokens = modalityOf.length;
+  return {
+    tokens,
+    heldBack,
+    modalities: names,
+    modalityOf: Uint8Array.from(modalityOf),
+    grids,
+    question: question ?? { start: tokens, end: tokens },
+  };
+}
+
+/** @throws {PromptLayoutError} naming the first thing in the layout that contradicts the rest. */
+export function checkLayout(prompt: PromptLayout): void {
+  const { tokens, heldBack, modalities, modalityOf, grids, question } = prompt;
+  require(Number.isInteger(tokens) && tokens > 0, `tokens must be a whole number above 0, got ${tokens}`);
+  require(heldBack === 0 || heldBack === 1, `heldBack must be 0 or 1, got ${heldBack}`);
+  require(modalityOf.length === tokens, `modalityOf has ${modalityOf.length} entries for ${tokens} tokens`);
+  const highest = modalityOf.reduce((most, modality) => Math.max(most, modality), 0);
+  require(highest < modalities.length, `modalityOf names modality ${highest} of ${modalities.length}`);
+  require(isRange(
+    question.start,
+    question.end,
+    tokens,
+  ), `question [${question.start}, ${question.end}) does not lie within ${tokens} tokens`);
+  let end = 0;
+  for (const grid of [...grids].sort((a, b) => a.start - b.start)) {
+    const { start, rows, cols, frames = 1 } = grid;
+    require([rows, cols, frames].every(
+      (size) => Number.isInteger(size) && size > 0,
+    ), `the grid at ${start} has ${frames} x ${rows} x ${cols} cells`);
+    require(start >= end, `the grid at ${start} overlaps the one before it, which ends at ${end}`);
+    end = start + rows * cols * frames;
+    require(isRange(start, end, tokens), `the grid [${start}, ${end}) does not lie within ${tokens} tokens`);
+  }
+}
+
+function isRange(start: number, end: number, tokens: number): boolean {
+  return Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start <= end && end <= tokens;
+}
+
+function require(holds: boolean, message: string): asserts holds {
+  if (!holds) throw new PromptLayoutError(message);
+}
