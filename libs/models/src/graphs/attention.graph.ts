@@ -1,0 +1,162 @@
+import { GraphBuilder, type Value } from '@madakv/onnx';
+
+/** The part of a decoder's shape that attention depends on. */
+export interface AttentionShape {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+}
+
+/**
+ * Causal attention of one chunk of a prompt over the chunks before it and itself, with the flash kernel of
+ * `GroupQueryAttention`.
+ *
+ * The operator copies past and new keys into a buffer of its own; running it one key-value head at a time keeps that copy
+ * to one head instead of a whole layer.
+ *
+ * Inputs: `q` `[chunk, heads * dim]`, `k`, `v` `[chunk, kvHeads * dim]`, for each key-value head h `past_keys_h` and `past_values_h`
+ * `[1, 1, past, dim]`, `last` `[1]` int32 (past + chunk - 1), `total` `[1]` int32 (past + chunk). Output: `attn` `[chunk, heads * dim]`.
+ */
+export function prefillAttention(shape: AttentionShape): Uint8Array {
+  const { heads, kvHeads, headDim } = shape;
+  const group = heads / kvHeads;
+  const graph = new GraphBuilder('attention-prefill');
+  const perHead = (name: string, width: number): Value[] => {
+    const value = graph.input(name, 'float32', ['chunk', kvHeads * width]);
+    if (kvHeads === 1) return [graph.op('Unsqueeze', [value, graph.ints(0)])];
+    const batched = graph.op('Unsqueeze', [value, graph.ints(0)]);
+    return graph.ops('Split', [batched, graph.ints(...Array.from({ length: kvHeads }, () => width))], {
+      attributes: { axis: 2 },
+      outputCount: kvHeads,
+    });
+  };
+  const q = perHead('q', group * headDim);
+  const k = perHead('k', headDim);
+  const v = perHead('v', headDim);
+  const last = graph.input('last', 'int32', [1]);
+  const total = graph.input('total', 'int32', [1]);
+  const outputs = q.map((query, head) => {
+    const past = (name: string): Value => graph.input(`${name}_${head}`, 'float32', [1, 1, 'past', headDim]);
+    const [output] = graph.ops(
+      'GroupQueryAttention',
+      [query, k[head], v[head], past('past_keys'), past('past_values'), last, total],
+      { domain: 'com.microsoft', attributes: { num_heads: group, kv_num_heads: 1 }, outputCount: 3 },
+    );
+    return output;
+  });
+  const joined = kvHeads === 1 ? outputs[0] : graph.op('Concat', outputs, { axis: 2 });
+  graph.output('attn', graph.op('Reshape', [joined, graph.ints(-1, heads * headDim)]), 'float32', [
+    'chunk',
+    heads * headDim,
+  ]);
+  return graph.encode();
+}
+
+/**
+ * Attention of one new token of each of `width` sequences over its own cache, which the caller owns: products read it in
+ * place, nothing is copied or padded.
+ *
+ * Inputs: `q` `[width, heads * dim]`, `k`, `v` `[width, kvHeads * dim]` (the new tokens), and for each sequence b `keys_b`, `values_b`
+ * `[kvHeads, kept, dim]`, `tail_keys_b`, `tail_values_b` `[tail, kvHeads, dim]`. Output: `attn` `[width, heads * dim]`.
+ */
+export function decodeAttention(shape: AttentionShape, width: number): Uint8Array {
+  const { heads, kvHeads, headDim } = shape;
+  const graph = new GraphBuilder(`attention-decode-${width}`);
+  const rows = (name: string, dim: number): Value[] => {
+    const value = graph.input(name, 'float32', [width, dim]);
+    if (width === 1) return [value];
+    return graph.ops('Split', [value, graph.ints(...Array.from({ length: width }, () => 1))], {
+      attributes: { axis: 0 },
+      outputCount: width,
+    });
+  };
+  const q = rows('q', heads * headDim);
+  const k = rows('k', kvHeads * headDim);
+  const v = rows('v', kvHeads * headDim);
+  const outputs = q.map((query, b) => {
+    const kept = (name: string): Value => graph.input(`${name}_${b}`, 'float32', [kvHeads, `kept_${b}`, headDim]);
+    const tail = (name: string, fresh: Value): Value => {
+      const past = graph.input(`tail_${name}_${b}`, 'float32', [`tail_${b}`, kvHeads, headDim]);
+      const row = graph.op('Reshape', [fresh, graph.ints(1, kvHeads, headDim)]);
+      return graph.op('Concat', [past, row], { axis: 0 });
+    };
+    const output = attendOne(graph, shape, query, {
+      keys: kept('keys'),
+      values: kept('values'),
+      tailKeys: tail('keys', k[b]),
+      tailValues: tail('values', v[b]),
+    });
+    return graph.op('Reshape', [output, graph.ints(1, heads * headDim)]);
+  });
+  graph.output('attn', width === 1 ? outputs[0] : graph.op('Concat', outputs, { axis: 0 }), 'float32', [
+    width,
+    heads * headDim,
+  ]);
+  return graph.encode();
+}
+
+interface CacheValues {
+  readonly keys: Value;
+  readonly values: Value;
+  readonly tailKeys: Value;
+  readonly tailValues: Value;
+}
+
+/** @returns `[kvHeads, group, dim]` */
+function attendOne(graph: GraphBuilder, shape: AttentionShape, query: Value, cache: CacheValues): Value {
+  const { heads, kvHeads, headDim } = shape;
+  const grouped = graph.op('Reshape', [query, graph.ints(kvHeads, heads / kvHeads, headDim)]);
+  const scaled = graph.op('Mul', [grouped, graph.scalar(1 / Math.sqrt(headDim))]);
+  const turned = graph.op('Transpose', [scaled], { perm: [0, 2, 1] });
+  // Keys on the left: the long operand is streamed once, the few queries are what the kernel packs.
+  const keptScores = graph.op('Transpose', [graph.op('MatMul', [cache.keys, turned])], { perm: [0, 2, 1] });
+  const tailScores = graph.op('MatMul', [scaled, graph.op('Transpose', [cache.tailKeys], { perm: [1, 2, 0] })]);
+  const weights = graph.op('Softmax', [graph.op('Concat', [keptScores, tailScores], { axis: 2 })], { axis: 2 });
+  const keptCount = graph.op('Shape', [keptScores], { start: 2, end: 3 });
+  const axis = graph.ints(2);
+  const onKept = graph.op('Slice', [weights, graph.ints(0), keptCount, axis]);
+  const onTail = graph.op('Slice', [weights, keptCount, graph.ints(Number.MAX_SAFE_INTEGER), axis]);
+  const tailValues = graph.op('Transpose', [cache.tailValues], { perm: [1, 0, 2] });
+  return graph.op('Add', [
+    graph.op('MatMul', [onKept, cache.values]),
+    graph.op('MatMul', [onTail, tailValues]),
+  ]);
+}
+
+/**
+ * How much some queries of a prompt attend to each of its keys, weighted and summed over the queries.
+ *
+ * Inputs: `q` `[queries, heads * dim]`, `keys` `[kvHeads, tokens, dim]`, `position` `[queries, 1]` (each query's own index; it sees keys up to
+ * it), `index` `[tokens]` (0, 1, 2, ...), `weight` `[queries, 1]`; all float32. Output: `importance` `[kvHeads, group, tokens]`.
+ */
+export function importanceScore(shape: AttentionShape): Uint8Array {
+  const { heads, kvHeads, headDim } = shape;
+  const group = heads / kvHeads;
+  const graph = new GraphBuilder('attention-importance');
+  const q = graph.input('q', 'float32', ['queries', heads * headDim]);
+  const keys = graph.input('keys', 'float32', [kvHeads, 'tokens', headDim]);
+  const position = graph.input('position', 'float32', ['queries', 1]);
+  const index = graph.input('index', 'float32', ['tokens']);
+  const weight = graph.input('weight', 'float32', ['queries', 1]);
+
+  const split = graph.op('Transpose', [graph.op('Reshape', [q, graph.ints(-1, kvHeads, group, headDim)])], {
+    perm: [1, 2, 0, 3],
+  });
+  const scaled = graph.op('Mul', [split, graph.scalar(1 / Math.sqrt(headDim))]);
+  const flat = graph.op('Reshape', [scaled, graph.ints(kvHeads, -1, headDim)]);
+  const scores = graph.op('MatMul', [flat, graph.op('Transpose', [keys], { perm: [0, 2, 1] })]);
+  const tokens = graph.op('Shape', [keys], { start: 1, end: 2 });
+  const shaped = graph.op('Reshape', [
+    scores,
+    graph.op('Concat', [graph.ints(kvHeads, group, -1), tokens], { axis: 0 }),
+  ]);
+  const visible = graph.op('LessOrEqual', [index, position]);
+  const masked = graph.op('Where', [visible, shaped, graph.scalar(-3.0e38)]);
+  const attention = graph.op('Mul', [graph.op('Softmax', [masked], { axis: 3 }), weight]);
+  graph.output('importance', graph.op('ReduceSum', [attention, graph.ints(2)], { keepdims: 0 }), 'float32', [
+    kvHeads,
+    group,
+    'tokens',
+  ]);
+  return graph.encode();
+}

@@ -1,0 +1,16 @@
+import type { ModelConfig } from '../family.js';
+import { llavaVisionGraph } from '../llava/llava.vision.graph.js';
+import { qwenVisionGraph } from '../qwen2_5_vl/qwen.vision.graph.js';
+import type { VisionGraph } from './vision.graph.js';
+
+const visionGraphs: Readonly<Record<string, VisionGraph<never>>> = {
+  qwen2_5_vl: qwenVisionGraph,
+  llava: llavaVisionGraph,
+};
+
+/** The vision graph of a family. @throws RangeError for a family without one */
+export function visionGraphOf<Config extends ModelConfig>(family: string): VisionGraph<Config> {
+  const graph = visionGraphs[family] as VisionGraph<Config> | undefined;
+  if (graph === undefined) throw new RangeError(`no vision graph for model type ${family}`);
+  return graph;
+}

@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { CheckpointError } from '../checkpoint/checkpoint.error.js';
+import type { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
+import { CONFIG, positive, requireMultiple, requireOneOf } from '../config/config.file.js';
+import { ropeConfig, ropeKeys } from '../config/rope.settings.js';
+import { tokenIds, tokenKeys } from '../config/token.ids.js';
+import type { DecoderConfig } from '../decoder.config.js';
+import type { ClipVisionConfig, LlavaConfig } from './llava.vision.config.js';
+
+/** Published LLaVA files leave most keys out; they take the value `transformers` gives a Llama config. */
+const textSchema = z.looseObject({
+  model_type: z.string().default('llama'),
+  hidden_size: positive.default(4096),
+  intermediate_size: positive.default(11008),
+  num_hidden_layers: positive.default(32),
+  num_attention_heads: positive.default(32),
+  num_key_value_heads: positive.nullish(),
+  head_dim: positive.nullish(),
+  vocab_size: positive.default(32000),
+  max_position_embeddings: positive.default(2048),
+  rms_norm_eps: z.number().positive().default(1e-6),
+  hidden_act: z.string().default('silu'),
+  attention_bias: z.boolean().default(false),
+  mlp_bias: z.boolean().default(false),
+  tie_word_embeddings: z.boolean().nullish(),
+  ...ropeKeys,
+  ...tokenKeys,
+});
+
+const visionSchema = z.looseObject({
+  model_type: z.string().default('clip_vision_model'),
+  hidden_size: positive.default(768),
+  intermediate_size: positive.default(3072),
+  num_hidden_layers: positive.default(12),
+  num_attention_heads: positive.default(12),
+  num_channels: positive.default(3),
+  image_size: positive.default(224),
+  patch_size: positive.default(32),
+  hidden_act: z.string().default('quick_gelu'),
+  layer_norm_eps: z.number().positive().default(1e-5),
+});
+
+/** The tower a LLaVA config without `vision_config` means: CLIP ViT-L/14 at 336 pixels. */
+const defaultTower = {
+  hidden_size: 1024,
+  intermediate_size: 4096,
+  num_hidden_layers: 24,
+  num_attention_heads: 16,
+  image_size: 336,
+  patch_size: 14,
+};
+
+const rootSchema = z.looseObject({
+  text_config: textSchema.nullish(),
+  vision_config: visionSchema.nullish(),
+  image_token_index: z.int().min(0).optional(),
+  image_token_id: z.int().min(0).optional(),
+  projector_hidden_act: z.string().default('gelu'),
+  vision_feature_select_strategy: z.string().default('default'),
+  vision_feature_layer: z.union([z.int(), z.array(z.int()).min(1)]).default(-2),
+  multimodal_projector_bias: z.boolean().default(true),
+  tie_word_embeddings: z.boolean().nullish(),
+  ...tokenKeys,
+});
+
+const activations: Record<string, ClipVisionConfig['projectorAct']> = {
+  gelu: 'gelu',
+  gelu_pytorch_tanh: 'gelu_tanh',
+  gelu_new: 'gelu_tanh',
+  quick_gelu: 'quick_gelu',
+  relu: 'relu',
+  silu: 'silu',
+};
+
+export function parseLlavaConfig(folder: CheckpointFolder): LlavaConfig {
+  const root = folder.parse(rootSchema, folder.json(CONFIG), CONFIG);
+  const text = root.text_config ?? textSchema.parse({});
+  requireOneOf(folder, 'text_config.model_type', text.model_type, ['llama']);
+  const decoder = decoderConfig(folder, text, root.tie_word_embeddings === true || text.tie_word_embeddings === true);
+  const image = root.image_token_index ?? root.image_token_id ?? 32000;
+  const defaults = { eos_token_id: 2, bos_token_id: 1 };
+  return {
+    family: 'llava',
+    decoder,
+    vision: visionConfig(folder, root),
+    tokens: tokenIds(folder, image, [root, text, defaults]),
+  };
+}
+
+function decoderConfig(folder: CheckpointFolder, text: z.infer<typeof textSchema>, tied: boolean): DecoderConfig {
+  const heads = text.num_attention_heads;
+  const kvHeads = text.num_key_value_heads ?? heads;
+  requireMultiple(folder, ['num_attention_heads', heads], ['num_key_value_heads', kvHeads]);
+  if (text.head_dim == null) requireMultiple(folder, ['hidden_size', text.hidden_size], ['num_attention_heads', heads]);
+  return {
+    hiddenSize: text.hidden_size,
+    layers: text.num_hidden_layers,
+    heads,
+    kvHeads,
+    headDim: text.head_dim ?? text.hidden_size / heads,
+    intermediateSize: text.intermediate_size,
+    vocabSize: text.vocab_size,
+    maxPositions: text.max_position_embeddings,
+    rmsNormEps: text.rms_norm_eps,
+    hiddenAct: requireOneOf(folder, 'text_config.hidden_act', text.hidden_act, ['silu']),
+    rope: ropeConfig(text, { theta: 10_000 }, folder),
+    qkvBias: text.attention_bias,
+    outputBias: text.attention_bias,
+    mlpBias: text.mlp_bias,
+    tiedEmbeddings: tied,
+  };
+}
+
+function visionConfig(folder: CheckpointFolder, root: z.infer<typeof rootSchema>): ClipVisionConfig {
+  const vision = root.vision_config ?? visionSchema.parse(defaultTower);
+  requireOneOf(folder, 'vision_config.model_type', vision.model_type, ['clip_vision_model']);
+  requireMultiple(folder, ['vision_config.hidden_size', vision.hidden_size], ['num_attention_heads', vision.num_attention_heads]);
+  const act = requireOneOf(folder, 'projector_hidden_act', root.projector_hidden_act, Object.keys(activations));
+  const layers = vision.num_hidden_layers;
+  const featureLayers = [root.vision_feature_layer].flat().map((layer) => {
+    const resolved = layer < 0 ? layers + 1 + layer : layer;
+    if (resolved < 0 || resolved > layers) {
+      throw new CheckpointError(
+        'bad_value',
+        `${folder.path(CONFIG)}: vision_feature_layer ${layer} of a tower with ${layers} layers`,
+      );
+    }
+    return resolved;
+  });
+  return {
+    layers,
+    hiddenSize: vision.hidden_size,
+    heads: vision.num_attention_heads,
+    headDim: vision.hidden_size / vision.num_attention_heads,
+    intermediateSize: vision.intermediate_size,
+    channels: vision.num_channels,
+    imageSize: vision.image_size,
+    patchSize: vision.patch_size,
+    layerNormEps: vision.layer_norm_eps,
+    hiddenAct: requireOneOf(folder, 'vision_config.hidden_act', vision.hidden_act, ['quick_gelu', 'gelu']),
+    featureLayers,
+    keepClassToken:
+      requireOneOf(folder, 'vision_feature_select_strategy', root.vision_feature_select_strategy, ['default', 'full']) ===
+      'full',
+    projectorAct: activations[act],
+    projectorBias: root.multimodal_projector_bias,
+  };
+}
