@@ -46,7 +46,8 @@ export function checkLayout(prompt: PromptLayout): void {
   require(Number.isInteger(tokens) && tokens > 0, `tokens must be a whole number above 0, got ${tokens}`);
   require(heldBack === 0 || heldBack === 1, `heldBack must be 0 or 1, got ${heldBack}`);
   require(modalityOf.length === tokens, `modalityOf has ${modalityOf.length} entries for ${tokens} tokens`);
-  const highest = modalityOf.reduce((most, modality) => Math.max(most, modality), 0);
+  let highest = 0;
+  for (let i = 0; i < modalityOf.length; i++) if (modalityOf[i] > highest) highest = modalityOf[i];
   require(highest < modalities.length, `modalityOf names modality ${highest} of ${modalities.length}`);
   require(isRange(
     question.start,

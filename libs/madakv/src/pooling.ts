@@ -41,19 +41,13 @@ export function createPooler(pooling: Pooling, prompt: PromptLayout, candidates:
           { lines: gridColumns(prompt, candidates), window: pooling.rows },
           { lines: textRuns(prompt, candidates), window: pooling.text },
         ];
-  const used = passes
-    .filter(({ window }) => window.before + window.after > 0)
-    .map(({ lines, window }) => ({ lines: lines.filter(({ length }) => length > 0), window }));
-  const longest = Math.max(
-    0,
-    ...used.map(({ lines }) => lines.reduce((most, { length }) => Math.max(most, length), 0)),
-  );
-  const sliding = new SlidingWindow(3 * longest);
+  const used = passes.filter(({ window }) => window.before + window.after > 0);
+  let longest = 0;
+  for (const { lines } of used) for (const { length } of lines) longest = Math.max(longest, length);
+  const sliding = new SlidingWindow(longest);
   return (scores, out) => {
     copyCandidates(scores, out, candidates);
-    for (const { lines, window } of used) {
-      for (const line of lines) sliding.apply(out, out, line, window, pooling.reduction);
-    }
+    for (const { lines, window } of used) sliding.apply(out, lines, window, pooling.reduction);
   };
 }
 

@@ -24,6 +24,7 @@ export class RankedSelector implements LayerSelector {
   private readonly guard: ImportanceGuard;
   private readonly scratch: Scratch;
   private readonly scores: Float32Array;
+  private readonly open: Int32Array;
   private readonly ledger: LayerLedger;
 
   constructor(
@@ -33,6 +34,7 @@ export class RankedSelector implements LayerSelector {
     this.guard = new ImportanceGuard(plan);
     this.scratch = new Scratch(plan.prompt.tokens);
     this.scores = new Float32Array(plan.prompt.tokens);
+    this.open = new Int32Array(plan.free.length);
     this.ledger = new LayerLedger({
       rule: 'profile',
       rows: plan.rows,
@@ -79,7 +81,10 @@ export class RankedSelector implements LayerSelector {
   private unmarked(rows: number): Int32Array {
     const { plan, scratch } = this;
     if (this.recent(rows) === 0) return plan.free;
-    return plan.free.filter((position) => scratch.marks[position] === 0);
+    const { open } = this;
+    let found = 0;
+    for (const position of plan.free) if (scratch.marks[position] === 0) open[found++] = position;
+    return open.subarray(0, found);
   }
 
   private recent(rows: number): number {

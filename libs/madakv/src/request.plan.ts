@@ -72,7 +72,7 @@ export function planRequest(
   const pinned = pin(prompt, rules, mean, allOf);
   const isPinned = new Uint8Array(candidates);
   for (const position of pinned) isPinned[position] = 1;
-  const free = Int32Array.from({ length: candidates }, (_, i) => i).filter((position) => isPinned[position] === 0);
+  const free = positionsOf(isPinned, 0);
   const freeOf = byModality(prompt, free);
   const freeFloors = Int32Array.from(freeOf, (among) => Math.min(rules.modalityFloor, among.length));
   const floor = pinned.length + freeFloors.reduce((sum, rowsOf) => sum + rowsOf, 0);
@@ -91,9 +91,25 @@ export function planRequest(
   };
 }
 
+/** The ascending positions at which `marks` is `mark`. */
+export function positionsOf(marks: Uint8Array, mark: number): Int32Array {
+  const positions = new Int32Array(marks.length);
+  let found = 0;
+  for (let at = 0; at < marks.length; at++) if (marks[at] === mark) positions[found++] = at;
+  return positions.slice(0, found);
+}
+
 /** `positions` by the modality of their tokens. */
-export function byModality(prompt: PromptLayout, positions: Int32Array): Int32Array[] {
-  return prompt.modalities.map((_, modality) => positions.filter((at) => prompt.modalityOf[at] === modality));
+export function byModality({ modalities, modalityOf }: PromptLayout, positions: Int32Array): Int32Array[] {
+  const counts = new Int32Array(modalities.length);
+  for (let i = 0; i < positions.length; i++) counts[modalityOf[positions[i]]]++;
+  const lists = Array.from(counts, (count) => new Int32Array(count));
+  counts.fill(0);
+  for (let i = 0; i < positions.length; i++) {
+    const modality = modalityOf[positions[i]];
+    lists[modality][counts[modality]++] = positions[i];
+  }
+  return lists;
 }
 
 function minimumRows(prompt: PromptLayout, { modalityFloor }: KeepRules): number {

@@ -22,16 +22,19 @@ export class SelectionBuilder {
   }
 
   /** Takes the marked positions of a head, ascending, and clears the marks. `rows` of them must be marked. */
-  take(head: number, { marks }: Scratch, preference: ArrayLike<number>): void {
+  take(head: number, { marks, members }: Scratch, preference: ArrayLike<number>): void {
     const { candidates, prompt } = this.plan;
+    const { rows } = this.layer;
     const modalities = prompt.modalities.length;
-    let at = head * this.layer.rows;
+    let found = 0;
+    // Without a branch: every position is written, and written over unless it was marked.
     for (let position = 0; position < candidates; position++) {
-      if (marks[position] === 0) continue;
-      marks[position] = 0;
-      this.kept[at++] = position;
-      this.keptByModality[head * modalities + prompt.modalityOf[position]]++;
+      members[found] = position;
+      found += marks[position];
     }
+    marks.fill(0);
+    this.kept.set(members.subarray(0, rows), head * rows);
+    for (let i = 0; i < rows; i++) this.keptByModality[head * modalities + prompt.modalityOf[members[i]]]++;
     this.preference.set(preference, head * modalities);
   }
 

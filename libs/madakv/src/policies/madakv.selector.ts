@@ -133,7 +133,9 @@ export class MadaKvSelector implements LayerSelector {
   }
 }
 
-/** The positions of `among` that are not among the first `sinks` tokens of the prompt. */
+/** The positions of `among` (ascending) that are not among the first `sinks` tokens of the prompt. */
 function beyond(among: Int32Array, sinks: number): Int32Array {
-  return among.filter((position) => position >= sinks);
+  let from = 0;
+  while (from < among.length && among[from] < sinks) from++;
+  return among.subarray(from);
 }
