@@ -1,2 +1,5 @@
 export * from './graph.builder.js';
+export * from './provider.js';
+export { cpuProvider } from './cpu.provider.js';
+export { cudaProvider, webgpuProvider } from './gpu.providers.js';
 export { dataTypes, type DataType } from './schema.js';

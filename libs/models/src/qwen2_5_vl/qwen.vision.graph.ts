@@ -2,7 +2,7 @@ import { GraphBuilder, Tensor, type Value } from '@madakv/onnx';
 import { GraphWeights } from '../graphs/graph.weights.js';
 import { fullAttention, rmsNorm } from '../graphs/layers.js';
 import type { VisionGraph } from '../graphs/vision.graph.js';
-import { visionLayout } from './qwen.vision.layout.js';
+import { visionLayout } from './vision.layout.js';
 import type { QwenConfig, QwenVisionConfig } from './qwen.vision.config.js';
 
 /**
@@ -12,7 +12,7 @@ import type { QwenConfig, QwenVisionConfig } from './qwen.vision.config.js';
  * Inputs: `pixels` `[patches, values]`, `order` `[patches]` int32 (patch at each place of the window order), `cos`, `sin`
  * `[1, patches, headDim / 2]` (in window order), `window` `[windows * size]` int32 (place of each window's patches, padding repeats place 0),
  * `mask` `[windows, 1, 1, size]` (0, or a large negative number for padding), `unpad` `[patches]` int32 (row of the padded windows for each
- * place), `reverse` `[cells]` int32 (place of each merged cell in reading order).
+ * place), `place` `[cells]` int32 (place of each merged cell in the window order).
  */
 export const qwenVisionGraph: VisionGraph<QwenConfig> = {
   build(config, tensors, blobs, precision) {
@@ -28,7 +28,7 @@ export const qwenVisionGraph: VisionGraph<QwenConfig> = {
     const linear = (value: Value, index: number): Value =>
       weights.linear(value, [`vision.merger.mlp.${index}.weight`], [`vision.merger.mlp.${index}.bias`]);
     const features = linear(graph.op('Gelu', [linear(merged, 0)]), 2);
-    const ordered = graph.op('Gather', [features, inputs.reverse], { axis: 0 });
+    const ordered = graph.op('Gather', [features, inputs.place], { axis: 0 });
     graph.output('features', ordered, 'float32', ['cells', vision.outputSize]);
     return graph.encode();
   },
@@ -39,13 +39,13 @@ export const qwenVisionGraph: VisionGraph<QwenConfig> = {
     const ints = (data: Int32Array): Tensor => new Tensor('int32', data, [data.length]);
     return {
       pixels: new Tensor('float32', image.pixels, image.dims),
-      order: ints(layout.order),
-      cos: new Tensor('float32', layout.cos, [1, layout.order.length, half]),
-      sin: new Tensor('float32', layout.sin, [1, layout.order.length, half]),
-      window: ints(layout.window),
-      mask: new Tensor('float32', layout.mask, [layout.windows, 1, 1, layout.windowSize]),
-      unpad: ints(layout.unpad),
-      reverse: ints(layout.reverse),
+      order: ints(layout.patchOrder),
+      cos: new Tensor('float32', layout.cos, [1, layout.patches, half]),
+      sin: new Tensor('float32', layout.sin, [1, layout.patches, half]),
+      window: ints(layout.windowIndex),
+      mask: new Tensor('float32', layout.windowMask, [layout.windows, 1, 1, layout.windowPatches]),
+      unpad: ints(layout.unpadIndex),
+      place: ints(layout.cellPlace),
     };
   },
 };
@@ -58,22 +58,22 @@ interface VisionInputs {
   readonly window: Value;
   readonly mask: Value;
   readonly unpad: Value;
-  readonly reverse: Value;
+  readonly place: Value;
 }
 
 function declareInputs(graph: GraphBuilder, vision: QwenVisionConfig): VisionInputs {
   const values = vision.channels * vision.temporalPatchSize * vision.patchSize ** 2;
   const size = (vision.windowCells * vision.mergeSize) ** 2;
-  const angles = ['one', 'patches', vision.headDim / 2] as const;
+  const angles = [1, 'patches', vision.headDim / 2] as const;
   return {
     pixels: graph.input('pixels', 'float32', ['patches', values]),
     order: graph.input('order', 'int32', ['patches']),
-    cos: graph.input('cos', 'float32', [1, ...angles.slice(1)]),
-    sin: graph.input('sin', 'float32', [1, ...angles.slice(1)]),
+    cos: graph.input('cos', 'float32', angles),
+    sin: graph.input('sin', 'float32', angles),
     window: graph.input('window', 'int32', ['padded']),
     mask: graph.input('mask', 'float32', ['windows', 1, 1, size]),
     unpad: graph.input('unpad', 'int32', ['patches']),
-    reverse: graph.input('reverse', 'int32', ['cells']),
+    place: graph.input('place', 'int32', ['cells']),
   };
 }
 

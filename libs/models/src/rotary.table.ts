@@ -1,0 +1,59 @@
+import type { DecoderConfig, RopeConfig } from './decoder.config.js';
+
+/** cos and sin of the rotary angles, each `[tokens, headDim / 2]`. */
+export interface RotaryTable {
+  cos: Float32Array;
+  sin: Float32Array;
+}
+
+/**
+ * Angular speed of each of the headDim/2 frequencies, in radians a position, rounded as float32 like the reference.
+ * @see RoFormer (arXiv:2104.09864); `llama3`: the smooth interpolation between kept and stretched wavelengths of Llama 3.1
+ */
+export function inverseFrequencies({ theta, scaling }: RopeConfig, headDim: number): Float32Array {
+  const frequencies = new Float32Array(headDim / 2);
+  for (let i = 0; i < frequencies.length; i++) {
+    frequencies[i] = 1 / Math.fround(theta ** Math.fround((2 * i) / headDim));
+  }
+  if (scaling.kind === 'linear') return frequencies.map((frequency) => frequency / scaling.factor);
+  if (scaling.kind === 'llama3') return frequencies.map((frequency) => stretch(frequency, scaling));
+  return frequencies;
+}
+
+function stretch(frequency: number, scaling: Extract<RopeConfig['scaling'], { kind: 'llama3' }>): number {
+  const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalPositions } = scaling;
+  const wavelength = (2 * Math.PI) / frequency;
+  if (wavelength < originalPositions / high) return frequency;
+  if (wavelength > originalPositions / low) return frequency / factor;
+  const smooth = (originalPositions / wavelength - low) / (high - low);
+  return ((1 - smooth) * frequency) / factor + smooth * frequency;
+}
+
+/**
+ * Rotary angles of tokens. With M-RoPE, each section of frequencies follows its own axis.
+ * @param positions `[axes, tokens]`; one row serves all axes
+ */
+export function rotaryTable(
+  decoder: Pick<DecoderConfig, 'headDim' | 'rope'>,
+  positions: Int32Array,
+  axes: 1 | 3,
+): RotaryTable {
+  const half = decoder.headDim / 2;
+  const tokens = positions.length / axes;
+  const speed = inverseFrequencies(decoder.rope, decoder.headDim);
+  const axis = axes === 1 ? new Uint8Array(half) : axisOfFrequency(decoder.rope.sections ?? [half]);
+  const cos = new Float32Array(tokens * half);
+  const sin = new Float32Array(tokens * half);
+  for (let token = 0, at = 0; token < tokens; token++) {
+    for (let i = 0; i < half; i++, at++) {
+      const angle = Math.fround(positions[axis[i] * tokens + token] * speed[i]);
+      cos[at] = Math.cos(angle);
+      sin[at] = Math.sin(angle);
+    }
+  }
+  return { cos, sin };
+}
+
+function axisOfFrequency(sections: readonly number[]): Uint8Array {
+  return Uint8Array.from(sections.flatMap((length, section) => Array<number>(length).fill(section % 3)));
+}

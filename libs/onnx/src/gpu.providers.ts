@@ -1,0 +1,69 @@
+import { env, type InferenceSession } from 'onnxruntime-node';
+import { GraphBuilder } from './graph.builder.js';
+import {
+  commonOptions,
+  openSession,
+  ProviderUnavailableError,
+  Tensor,
+  type ExecutionProvider,
+  type ProviderName,
+} from './provider.js';
+
+/**
+ * Any GPU that Vulkan, Metal or Direct3D 12 reaches. Results can stay on the device.
+ * @throws ProviderUnavailableError when no adapter is found
+ */
+export async function webgpuProvider(): Promise<ExecutionProvider> {
+  const provider = gpuProvider('webgpu', true);
+  await probe(
+    provider,
+    'no WebGPU adapter was found. On Linux it needs a Vulkan driver: install the GPU vendor’s (containers: ' +
+      'NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility) or, for tests without a GPU, a software one such as ' +
+      'Debian’s package mesa-vulkan-drivers or chromium (VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json)',
+  );
+  return provider;
+}
+
+/**
+ * NVIDIA GPUs through CUDA. Results are copied back after every run: the binding for Node cannot leave them on a CUDA device.
+ * @throws ProviderUnavailableError when the libraries are missing
+ */
+export async function cudaProvider(): Promise<ExecutionProvider> {
+  const provider = gpuProvider('cuda', false);
+  await probe(
+    provider,
+    'the CUDA libraries of ONNX Runtime are missing. They are an opt-in: install CUDA 12 and cuDNN 9, then run ' +
+      '`ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false` (Linux x64)',
+  );
+  return provider;
+}
+
+function gpuProvider(name: 'webgpu' | 'cuda', keepsTensorsOnDevice: boolean): ExecutionProvider {
+  return {
+    name,
+    keepsTensorsOnDevice,
+    signature: `${name}/${env.versions.node ?? env.versions.common}`,
+    createSession: (source, settings = {}) => {
+      const options: InferenceSession.SessionOptions = { ...commonOptions(0), executionProviders: [name] };
+      const onDevice = keepsTensorsOnDevice ? (settings.onDevice ?? []) : [];
+      if (onDevice.length === 0) return openSession(source, options);
+      const preferredOutputLocation = Object.fromEntries(onDevice.map((output) => [output, 'gpu-buffer' as const]));
+      return openSession(source, { ...options, preferredOutputLocation });
+    },
+  };
+}
+
+/** Creates and runs the smallest session, so that a missing driver shows at start and not at the first request. */
+async function probe(provider: ExecutionProvider, advice: string): Promise<void> {
+  const graph = new GraphBuilder('probe');
+  graph.output('y', graph.op('Neg', [graph.input('x', 'float32', [1])]), 'float32', [1]);
+  try {
+    const session = await provider.createSession({ bytes: graph.encode() });
+    await session.run({ x: new Tensor('float32', Float32Array.of(1), [1]) });
+    await session.release();
+  } catch (cause) {
+    const name: ProviderName = provider.name;
+    const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    throw new ProviderUnavailableError(name, `execution provider ${name}: ${advice} [${reason}]`, { cause });
+  }
+}

@@ -1,0 +1,93 @@
+import { InferenceSession, Tensor, type OnnxValue } from 'onnxruntime-node';
+
+export { Tensor };
+
+/** Feeds and results of a run, by name. */
+export type Tensors = Record<string, Tensor>;
+
+/** A graph that is ready to run. Runs of all sessions of a process must not overlap. */
+export interface Session {
+  /** @throws Error from ONNX Runtime when a feed has the wrong type or shape, or memory runs out */
+  run(feeds: Tensors): Promise<Tensors>;
+  /** Frees the session's weights and scratch memory. */
+  release(): Promise<void>;
+}
+
+/** A model in memory (its external data lie in `folder`), or a file. */
+export type ModelSource = { readonly bytes: Uint8Array; readonly folder?: string } | { readonly path: string };
+
+export interface SessionSettings {
+  /** The graph was optimised by {@link ExecutionProvider.prepare}; leave it as it is. */
+  readonly prepared?: boolean;
+  /** Names of outputs that stay in the device's memory, where the provider can do so. */
+  readonly onDevice?: readonly string[];
+}
+
+export type ProviderName = 'cpu' | 'webgpu' | 'cuda';
+
+/** A device that graphs run on. */
+export interface ExecutionProvider {
+  readonly name: ProviderName;
+  /** Results can stay in the device's memory and be fed to another run from there. */
+  readonly keepsTensorsOnDevice: boolean;
+  /** Names everything that a prepared model depends on: runtime version, processor, provider. */
+  readonly signature: string;
+  createSession(source: ModelSource, settings?: SessionSettings): Promise<Session>;
+  /**
+   * Optimises a model once, ahead of time, and writes it to `path` (and `path` + '.bin'), so that later sessions map it into memory.
+   * Absent when the provider has nothing to gain from it.
+   */
+  prepare?(source: ModelSource, path: string): Promise<void>;
+}
+
+/** The execution provider asked for cannot be used on this machine. The message says what to install. */
+export class ProviderUnavailableError extends Error {
+  override readonly name = 'ProviderUnavailableError';
+  constructor(
+    readonly provider: ProviderName,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Options common to every provider; `intraOpThreads` 0 lets ONNX Runtime take all cores. */
+export function commonOptions(intraOpThreads: number): InferenceSession.SessionOptions {
+  return {
+    enableMemPattern: false,
+    // An arena a session would keep every stage's largest chunk for good; the system's allocator gives it back.
+    enableCpuMemArena: false,
+    intraOpNumThreads: intraOpThreads,
+    logSeverityLevel: 3,
+    // Many sessions take turns: a pool that goes on spinning steals its core from the next one (docs/adr/0001).
+    extra: { session: { intra_op: { spin_duration_us: '50' } } },
+  };
+}
+
+export async function openSession(
+  source: ModelSource,
+  options: InferenceSession.SessionOptions,
+): Promise<Session> {
+  const session =
+    'path' in source
+      ? await InferenceSession.create(source.path, options)
+      : await InferenceSession.create(source.bytes, withFolder(options, source.folder));
+  return {
+    run: async (feeds) => toTensors(await session.run(feeds)),
+    release: () => session.release(),
+  };
+}
+
+function withFolder(options: InferenceSession.SessionOptions, folder: string | undefined): InferenceSession.SessionOptions {
+  if (folder === undefined) return options;
+  const session = (options.extra?.['session'] ?? {}) as Record<string, unknown>;
+  return {
+    ...options,
+    extra: { ...options.extra, session: { ...session, model_external_initializers_file_folder_path: folder } },
+  };
+}
+
+function toTensors(results: Readonly<Record<string, OnnxValue>>): Tensors {
+  return results as Tensors;
+}
