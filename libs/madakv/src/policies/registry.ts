@@ -14,6 +14,8 @@ import { createStreamingLlm } from './streaming-llm.policy.js';
 export interface PolicyEntry {
   readonly description: string;
   readonly source: string;
+  /** Whether every present modality keeps at least one evictable row in every head and layer, with default options. */
+  readonly keepsEveryModality: boolean;
   /** @throws {PolicyOptionError} for an unknown option or a value out of range. */
   create(options?: unknown): EvictionPolicy;
 }
@@ -28,55 +30,70 @@ export const policies: Readonly<Record<string, PolicyEntry>> = {
   madakv: {
     description: 'last prompt token, pooling along the page, layers by profile, split by modality',
     source: paper,
+    keepsEveryModality: true,
     create: (options) => createMadaKv(options),
   },
   'madakv-paper': {
     description: 'as printed: all question tokens, no pooling, literal compensation',
     source: paper,
+    keepsEveryModality: true,
     create: (options) => createMadaKv(options, 'madakv-paper', paperDefaults),
   },
   'madakv-no-mpa': {
     description: 'ablation: madakv with all modalities ranked together',
     source: paper,
+    keepsEveryModality: true,
     create: (options) => createMadaKv(options, 'madakv-no-mpa', { ...madakvDefaults, mpa: false }),
   },
   'madakv-no-hcc': {
     description: 'ablation: madakv with all layers alike and no compensation',
     source: paper,
+    keepsEveryModality: true,
     create: (options) => createMadaKv(options, 'madakv-no-hcc', flatDefaults),
   },
   'madakv-neither': {
     description: 'ablation: madakv without split by modality and without layer budgets',
     source: paper,
+    keepsEveryModality: true,
     create: (options) => createMadaKv(options, 'madakv-neither', { ...flatDefaults, mpa: false }),
   },
-  full: { description: 'every row is kept', source: 'the yardstick', create: createFull },
+  full: { description: 'every row is kept', source: 'the yardstick', keepsEveryModality: true, create: createFull },
   'streaming-llm': {
     description: 'first and most recent tokens',
     source: 'ICLR 2024, arXiv 2309.17453',
+    keepsEveryModality: false,
     create: createStreamingLlm,
   },
   h2o: {
     description: 'half heavy hitters over all queries, half recent',
     source: 'NeurIPS 2023, arXiv 2306.14048',
+    keepsEveryModality: false,
     create: createH2o,
   },
   snapkv: {
     description: 'attention of the question, average pooling',
     source: 'NeurIPS 2024, arXiv 2404.14469',
+    keepsEveryModality: false,
     create: createSnapKv,
   },
   pyramidkv: {
     description: 'snapkv with layer budgets falling from first to last',
     source: 'arXiv 2406.02069',
+    keepsEveryModality: false,
     create: createPyramidKv,
   },
   'look-m': {
     description: 'text first, evicted visual rows merged into kept ones',
     source: 'Findings of EMNLP 2024, arXiv 2406.18139',
+    keepsEveryModality: false,
     create: createLookM,
   },
-  random: { description: 'random rows, the question kept', source: 'the floor', create: createRandom },
+  random: {
+    description: 'random rows, the question kept',
+    source: 'the floor',
+    keepsEveryModality: false,
+    create: createRandom,
+  },
 };
 
 /**
