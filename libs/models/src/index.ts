@@ -6,4 +6,5 @@ export type { RgbImage } from './image/rgb.image.js';
 export type { LlavaConfig, ClipVisionConfig } from './llava/llava.vision.config.js';
 export type { QwenConfig, QwenVisionConfig } from './qwen2_5_vl/qwen.vision.config.js';
 export * from './graphs/index.js';
+export { toFloat32 } from './checkpoint/float.conversion.js';
 export * from './rotary.table.js';

@@ -71,7 +71,9 @@ class GraphBody {
   ): Value[] {
     const { attributes = {}, domain = '', outputCount = 1 } = options;
     const name = this.names.next(opType);
-    const output = Array.from({ length: outputCount }, (_, i) => (outputCount === 1 ? `${name}:0` : `${name}:${String(i)}`));
+    const output = Array.from({ length: outputCount }, (_, i) =>
+      outputCount === 1 ? `${name}:0` : `${name}:${String(i)}`,
+    );
     this.nodes.push({
       input: inputs.map((value) => value ?? ''),
       output,
@@ -89,7 +91,11 @@ class GraphBody {
   }
 
   /** Appends an operator of ONNX Runtime's own domain with a single output. */
-  contrib(opType: string, inputs: readonly (Value | null)[], attributes: Readonly<Record<string, Attribute>> = {}): Value {
+  contrib(
+    opType: string,
+    inputs: readonly (Value | null)[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): Value {
     return this.ops(opType, inputs, { attributes, domain: MICROSOFT_DOMAIN })[0] as Value;
   }
 
@@ -162,7 +168,14 @@ export class Subgraph extends GraphBody {
   /** Adds a result; its value may have any shape, and the other branch's may differ. */
   result(value: Value, type: DataType): this {
     const alias = this.names.next('result');
-    this.nodes.push({ input: [value], output: [alias], name: this.names.next('Identity'), opType: 'Identity', domain: '', attribute: [] });
+    this.nodes.push({
+      input: [value],
+      output: [alias],
+      name: this.names.next('Identity'),
+      opType: 'Identity',
+      domain: '',
+      attribute: [],
+    });
     this.outputs.push(valueInfo(alias, type, undefined));
     return this;
   }
@@ -189,7 +202,14 @@ export class GraphBuilder extends GraphBody {
 
   /** Declares a graph output of the given name; shape unknown when `dims` is left out. */
   output(name: string, value: Value, type: DataType, dims?: readonly Dim[]): void {
-    this.nodes.push({ input: [value], output: [name], name: `output/${name}`, opType: 'Identity', domain: '', attribute: [] });
+    this.nodes.push({
+      input: [value],
+      output: [name],
+      name: `output/${name}`,
+      opType: 'Identity',
+      domain: '',
+      attribute: [],
+    });
     this.outputs.push(valueInfo(name, type, dims));
   }
 

@@ -65,10 +65,7 @@ export function commonOptions(intraOpThreads: number): InferenceSession.SessionO
   };
 }
 
-export async function openSession(
-  source: ModelSource,
-  options: InferenceSession.SessionOptions,
-): Promise<Session> {
+export async function openSession(source: ModelSource, options: InferenceSession.SessionOptions): Promise<Session> {
   const session =
     'path' in source
       ? await InferenceSession.create(source.path, options)
@@ -79,7 +76,10 @@ export async function openSession(
   };
 }
 
-function withFolder(options: InferenceSession.SessionOptions, folder: string | undefined): InferenceSession.SessionOptions {
+function withFolder(
+  options: InferenceSession.SessionOptions,
+  folder: string | undefined,
+): InferenceSession.SessionOptions {
   if (folder === undefined) return options;
   const session = (options.extra?.['session'] ?? {}) as Record<string, unknown>;
   return {

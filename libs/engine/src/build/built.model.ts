@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import {
+  decoderStage,
+  visionGraphOf,
+  type BlobSink,
+  type OpenModel,
+  type Precision,
+  type TensorSource,
+} from '@madakv/models';
+import type { ExecutionProvider } from '@madakv/onnx';
+import { BlobFile } from './blob.file.js';
+import { fingerprint } from './fingerprint.js';
+
+/** Raised when the layout of built models or the way graphs are written changes. */
+const FORMAT = 1;
+
+/** Names of a built model's graphs. */
+export const VISION_GRAPH = 'vision';
+export const stageGraph = (stage: number): string => `stage-${String(stage).padStart(3, '0')}`;
+
+export interface BuildOptions {
+  readonly precision: Precision;
+  /** Where built models are kept; by default `$MADAKV_CACHE`, else `~/.cache/madakv`. */
+  readonly cacheDir?: string;
+  /** Told after each graph, for a progress bar. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A model's graphs on disk, ready to be mapped into memory by sessions. */
+export interface BuiltModel {
+  readonly dir: string;
+  /** Identifies checkpoint content, precision, provider and format. */
+  readonly key: string;
+  /** False when it was found in the cache. */
+  readonly fresh: boolean;
+}
+
+export function defaultCacheDir(): string {
+  return process.env['MADAKV_CACHE'] ?? join(homedir(), '.cache', 'madakv');
+}
+
+/**
+ * Builds a checkpoint's graphs, or finds them built already. A build happens in a folder of its own that gets its final
+ * name only when complete: a crash leaves nothing that could be taken for a built model, and two builders at once do no harm.
+ */
+export async function buildModel(
+  model: OpenModel,
+  provider: ExecutionProvider,
+  options: BuildOptions,
+): Promise<BuiltModel> {
+  const root = join(options.cacheDir ?? defaultCacheDir(), 'models');
+  const content = await fingerprint(model.files, join(root, 'files.json'));
+  const settings = JSON.stringify({ format: FORMAT, provider: provider.signature, precision: options.precision });
+  const key = createHash('sha256').update(`${content}\n${settings}`).digest('hex').slice(0, 32);
+  const dir = join(root, key);
+  if (isComplete(dir)) return { dir, key, fresh: false };
+
+  const work = join(root, `.${key}.${randomUUID()}`);
+  mkdirSync(work, { recursive: true });
+  try {
+    await writeGraphs(model, provider, options, work);
+    writeManifest(work);
+    rmSync(dir, { recursive: true, force: true });
+    try {
+      renameSync(work, dir);
+    } catch (error) {
+      // Another process finished the same build in the meantime: its result is as good.
+      if (!isComplete(dir)) throw error;
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return { dir, key, fresh: true };
+}
+
+async function writeGraphs(
+  model: OpenModel,
+  provider: ExecutionProvider,
+  options: BuildOptions,
+  dir: string,
+): Promise<void> {
+  const tensors: TensorSource = {
+    shape: (name) => model.weights.locate(name).shape,
+    read: (name) => model.weights.read(name),
+  };
+  const { config } = model;
+  const stages = config.decoder.layers + 1;
+  const graphs: { name: string; build: (blobs: BlobSink) => Uint8Array }[] = [
+    {
+      name: VISION_GRAPH,
+      build: (blobs) => visionGraphOf(config.family).build(config, tensors, blobs, { kind: 'fp32' }),
+    },
+    ...Array.from({ length: stages }, (_, stage) => ({
+      name: stageGraph(stage),
+      build: (blobs: BlobSink) => decoderStage(config.decoder, stage, tensors, blobs, options.precision),
+    })),
+  ];
+  let done = 0;
+  for (const { name, build } of graphs) {
+    await writeGraph(provider, dir, name, build);
+    options.onProgress?.(++done, graphs.length);
+  }
+}
+
+async function writeGraph(
+  provider: ExecutionProvider,
+  dir: string,
+  name: string,
+  build: (blobs: BlobSink) => Uint8Array,
+): Promise<void> {
+  const prepares = provider.prepare !== undefined;
+  const blobName = prepares ? `${name}.raw` : `${name}.onnx.bin`;
+  const blobs = new BlobFile(join(dir, blobName), blobName);
+  let bytes: Uint8Array;
+  try {
+    bytes = build(blobs);
+  } finally {
+    blobs.close();
+  }
+  const path = join(dir, `${name}.onnx`);
+  if (provider.prepare === undefined) {
+    writeFileSync(path, bytes);
+    return;
+  }
+  // ONNX Runtime resolves external data of a model in memory against a folder, and rewrites them beside the result.
+  await provider.prepare({ bytes, folder: dir }, path);
+  rmSync(join(dir, blobName));
+}
+
+const MANIFEST = 'manifest.json';
+
+/** Lists every file with its size, so that a folder that lost some is built again. */
+function writeManifest(dir: string): void {
+  const sizes = Object.fromEntries(readdirSync(dir).map((file) => [file, statSync(join(dir, file)).size]));
+  writeFileSync(join(dir, MANIFEST), JSON.stringify(sizes));
+}
+
+function isComplete(dir: string): boolean {
+  if (!existsSync(join(dir, MANIFEST))) return false;
+  try {
+    const sizes = JSON.parse(readFileSync(join(dir, MANIFEST), 'utf8')) as Record<string, number>;
+    return Object.entries(sizes).every(([file, size]) => statSync(join(dir, file)).size === size);
+  } catch {
+    return false;
+  }
+}

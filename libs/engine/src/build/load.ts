@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import { decodeAttention, importanceScore, prefillAttention, type DecoderConfig } from '@madakv/models';
+import type { ExecutionProvider, Session } from '@madakv/onnx';
+import type { DecoderSessions } from '../decoder/decoder.js';
+import { stageGraph, VISION_GRAPH, type BuiltModel } from './built.model.js';
+
+/** Sequences one decode attention takes at once; other numbers are made up of these. */
+const DECODE_WIDTHS = [8, 4, 2, 1];
+
+export interface LoadedSessions {
+  readonly decoder: DecoderSessions;
+  readonly vision: Session;
+  release(): Promise<void>;
+}
+
+/** Opens all sessions of a built model. Releases those already open if one fails. */
+export async function loadSessions(
+  built: BuiltModel,
+  config: DecoderConfig,
+  provider: ExecutionProvider,
+): Promise<LoadedSessions> {
+  const open: Session[] = [];
+  const release = async (): Promise<void> => {
+    for (const session of open.splice(0)) await session.release();
+  };
+  const remember = async (session: Promise<Session>): Promise<Session> => {
+    open.push(await session);
+    return session;
+  };
+  const fromFile = (name: string): Promise<Session> =>
+    remember(
+      provider.createSession({ path: join(built.dir, `${name}.onnx`) }, { prepared: provider.prepare !== undefined }),
+    );
+  const fromBytes = (bytes: Uint8Array): Promise<Session> => remember(provider.createSession({ bytes }));
+  try {
+    const vision = await fromFile(VISION_GRAPH);
+    const stages: Session[] = [];
+    for (let stage = 0; stage <= config.layers; stage++) stages.push(await fromFile(stageGraph(stage)));
+    const decode: { width: number; session: Session }[] = [];
+    for (const width of DECODE_WIDTHS) decode.push({ width, session: await fromBytes(decodeAttention(config, width)) });
+    const prefill = await fromBytes(prefillAttention(config));
+    const importance = await fromBytes(importanceScore(config));
+    return { decoder: { stages, prefill, decode, importance }, vision, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}

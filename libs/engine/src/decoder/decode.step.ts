@@ -1,0 +1,50 @@
+import { rotaryTable } from '@madakv/models';
+import type { LayerCache } from '../kv/layer.cache.js';
+import type { Decoder } from './decoder.js';
+
+/** One sequence's part of a decode step. */
+export interface StepInput {
+  /** `[hidden]` embedding of the newest token. */
+  readonly embedding: Float32Array;
+  /** `[axes]` rotary position of the newest token. */
+  readonly position: Int32Array;
+  /** One cache a layer; the newest token's key and value are appended to each. */
+  readonly caches: readonly LayerCache[];
+}
+
+/**
+ * Runs the newest token of each sequence through all layers at once. Sequences share the weights' reads and nothing else.
+ * @returns `[sequences, vocab]` logits of the next token
+ */
+export async function decodeStep(decoder: Decoder, inputs: readonly StepInput[]): Promise<Float32Array> {
+  const { hiddenSize, layers } = decoder.config;
+  const rows = inputs.length;
+  let x: Float32Array = new Float32Array(rows * hiddenSize);
+  inputs.forEach(({ embedding }, row) => {
+    x.set(embedding, row * hiddenSize);
+  });
+  const rotary = rotaryTable(decoder.config, stackPositions(inputs), inputs[0].position.length === 1 ? 1 : 3);
+  let fresh = await decoder.beginLayer(0, x, rotary);
+  for (let layer = 0; ; layer++) {
+    const caches = inputs.map((input) => input.caches[layer]);
+    const attention = await decoder.attendCaches(fresh, caches);
+    caches.forEach((cache, row) => {
+      const at = row * decoder.keyWidth;
+      cache.append(fresh.k.subarray(at, at + decoder.keyWidth), fresh.v.subarray(at, at + decoder.keyWidth));
+    });
+    if (layer + 1 === layers) return decoder.logits(x, attention);
+    const next = await decoder.crossLayer(layer, x, attention, rotary);
+    x = next.y;
+    fresh = next;
+  }
+}
+
+/** @returns `[axes, sequences]` */
+function stackPositions(inputs: readonly StepInput[]): Int32Array {
+  const axes = inputs[0].position.length;
+  const stacked = new Int32Array(axes * inputs.length);
+  inputs.forEach(({ position }, row) => {
+    for (let axis = 0; axis < axes; axis++) stacked[axis * inputs.length + row] = position[axis];
+  });
+  return stacked;
+}

@@ -1,0 +1,84 @@
+import { loadDecoderInputs } from './decoder/decoder.inputs.js';
+import type { GenerationControl, GenerationRequest, GenerationResult } from './generation.js';
+import { buildModel, type BuildOptions } from './build/built.model.js';
+import { loadSessions, type LoadedSessions } from './build/load.js';
+import { Decoder } from './decoder/decoder.js';
+import { KvLedger } from './kv/kv.ledger.js';
+import { Scheduler, type SchedulerSettings } from './scheduler.js';
+import { VisionEncoder } from './vision.encoder.js';
+import type { OpenModel } from '@madakv/models';
+import type { ExecutionProvider } from '@madakv/onnx';
+
+export interface EngineOptions extends BuildOptions, Partial<SchedulerSettings> {
+  /** Bytes of visual features kept for later questions about the same images. */
+  readonly featureCacheBytes?: number;
+}
+
+const DEFAULT_SETTINGS: SchedulerSettings = { chunkTokens: 512, maxSequences: 8, prefillOrder: 'layer' };
+const DEFAULT_FEATURE_CACHE_BYTES = 256 * 2 ** 20;
+
+/**
+ * Generates answers from one model on one device. Any number of requests may be under way: the engine interleaves the prefill
+ * of new ones with the decoding of running ones. Runs of ONNX Runtime block the thread they are called on, so a server keeps
+ * an engine in a worker thread.
+ */
+export class Engine {
+  private constructor(
+    readonly model: OpenModel,
+    /** Folder of the built graphs. */
+    readonly builtDir: string,
+    private readonly ledger: KvLedger,
+    private readonly scheduler: Scheduler,
+    private readonly sessions: LoadedSessions,
+  ) {}
+
+  /** Builds the model's graphs unless they are built already, and opens them. */
+  static async load(model: OpenModel, provider: ExecutionProvider, options: EngineOptions): Promise<Engine> {
+    const built = await buildModel(model, provider, options);
+    const sessions = await loadSessions(built, model.config.decoder, provider);
+    const decoder = new Decoder(model.config.decoder, sessions.decoder);
+    const vision = new VisionEncoder(
+      model.config,
+      sessions.vision,
+      options.featureCacheBytes ?? DEFAULT_FEATURE_CACHE_BYTES,
+    );
+    const ledger = new KvLedger();
+    const scheduler = new Scheduler(decoder, vision, loadDecoderInputs(model), ledger, {
+      ...DEFAULT_SETTINGS,
+      ...options,
+    });
+    return new Engine(model, built.dir, ledger, scheduler, sessions);
+  }
+
+  /** Bytes of key-value cache allocated now. */
+  get kvBytes(): number {
+    return this.ledger.bytes;
+  }
+
+  /** Highest number of bytes of key-value cache that were allocated at once. */
+  get kvPeakBytes(): number {
+    return this.ledger.peakBytes;
+  }
+
+  /** Bytes of full-precision cache one prompt token takes over all layers. */
+  get kvBytesPerToken(): number {
+    const { layers, kvHeads, headDim } = this.model.config.decoder;
+    return 2 * layers * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
+  }
+
+  /**
+   * Answers one request. Its cache is freed when the promise settles, however it does.
+   * @throws GrantTooSmallError when the ratio leaves less than the policy's floors
+   * @throws RangeError for a request outside of the model's or an option's limits
+   * @throws the signal's reason when cancelled; that takes effect before the next chunk or step
+   */
+  generate(request: GenerationRequest, control: GenerationControl = {}): Promise<GenerationResult> {
+    return this.scheduler.submit(request, control);
+  }
+
+  /** Cancels what is under way and frees all sessions. */
+  async close(): Promise<void> {
+    await this.scheduler.close();
+    await this.sessions.release();
+  }
+}

@@ -1,0 +1,57 @@
+import type { EvictionPolicy } from '@madakv/madakv';
+import type { PreparedPrompt } from '@madakv/models';
+import type { SamplingOptions, TokenLogprob } from './sampling/sampler.js';
+import type { CacheTrace } from './trace/cache.trace.js';
+
+/**
+ * Where the first answer token comes from. `replay`: the last prompt token is held back and replayed on the evicted cache.
+ * `plain`: it comes from the full cache, as in most published measurements; eviction then shows from the second token on.
+ */
+export type Protocol = 'replay' | 'plain';
+
+export interface GenerationRequest {
+  readonly prompt: PreparedPrompt;
+  readonly policy: EvictionPolicy;
+  /** Share of the prompt's cache that may be kept, in (0, 1]. */
+  readonly cacheRatio: number;
+  readonly maxTokens: number;
+  readonly protocol?: Protocol;
+  readonly sampling?: Partial<SamplingOptions>;
+  /** Texts that end the answer; they are not part of it. */
+  readonly stop?: readonly string[];
+  /** Ids that end the answer; by default the model's own. */
+  readonly stopIds?: readonly number[];
+  /** Report the chosen token's log-probability and those of this many likeliest tokens. */
+  readonly topLogprobs?: number;
+  /** Report the logits that the first answer token was chosen from. */
+  readonly wantFirstLogits?: boolean;
+}
+
+export interface GeneratedToken {
+  readonly id: number;
+  /** Text that became certain with this token; empty while a character or a possible stop string is incomplete. */
+  readonly text: string;
+  readonly logprobs?: { readonly chosen: TokenLogprob; readonly top: readonly TokenLogprob[] };
+}
+
+export type GenerationEvent =
+  | { readonly kind: 'prefill'; readonly done: number; readonly total: number }
+  | { readonly kind: 'token'; readonly token: GeneratedToken }
+  /** Text that had been held back and follows the last token. */
+  | { readonly kind: 'trailing'; readonly text: string };
+
+export interface GenerationControl {
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: GenerationEvent) => void;
+}
+
+export interface GenerationResult {
+  readonly text: string;
+  /** Without the id that ended the answer. */
+  readonly tokenIds: readonly number[];
+  readonly finishReason: 'stop' | 'length';
+  readonly tokens: readonly GeneratedToken[];
+  readonly firstLogits?: Float32Array;
+  readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
+  readonly trace: CacheTrace;
+}

@@ -1,0 +1,157 @@
+import type { LayerSelection, LayerSelector, PromptLayout } from '@madakv/madakv';
+import type { DecoderConfig } from '@madakv/models';
+import type { PrefillReport } from './decoder/prefill.js';
+import type { GenerationControl, GenerationEvent, GenerationRequest, GenerationResult } from './generation.js';
+import { KvLedger } from './kv/kv.ledger.js';
+import { countModalities, promptLayout } from './prompt.layout.js';
+import type { Sequence } from './sequence.js';
+import { traceLayers } from './trace/cache.trace.js';
+
+/** One request under way: its promise, its cancellation, its clock and its cache ledger. */
+export class Job {
+  readonly layout: PromptLayout;
+  readonly ledger: KvLedger;
+  readonly result: Promise<GenerationResult>;
+  settled = false;
+  private readonly resolve: (result: GenerationResult) => void;
+  private readonly reject: (reason: unknown) => void;
+  private readonly submittedAt = performance.now();
+  private cancelled_: { readonly reason: unknown } | undefined;
+  private selections: readonly LayerSelection[] = [];
+  private afterEvictionBytes = 0;
+  private readonly ms = { queue: 0, vision: 0, prefill: 0, observe: 0, evict: 0, firstToken: 0, decode: 0 };
+  private prefilledAt = 0;
+
+  /** @throws RangeError for a request outside of the limits; the message names the limit */
+  constructor(
+    readonly request: GenerationRequest,
+    private readonly control: GenerationControl,
+    private readonly config: DecoderConfig,
+    ledger: KvLedger,
+  ) {
+    validate(request, config);
+    const tokens = request.prompt.inputIds.length;
+    // A prompt of one token has nothing before it to evict.
+    const replay = (request.protocol ?? 'replay') === 'replay' && tokens > 1;
+    this.layout = promptLayout(request.prompt, replay ? 1 : 0);
+    this.ledger = new KvLedger(ledger);
+    let resolve: (result: GenerationResult) => void = () => undefined;
+    let reject: (reason: unknown) => void = () => undefined;
+    this.result = new Promise<GenerationResult>((onResolve, onReject) => {
+      resolve = onResolve;
+      reject = onReject;
+    });
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  get cancelled(): boolean {
+    return this.cancelled_ !== undefined || this.control.signal?.aborted === true;
+  }
+
+  get cancelReason(): unknown {
+    return this.cancelled_ === undefined ? this.control.signal?.reason : this.cancelled_.reason;
+  }
+
+  cancel(reason: unknown): void {
+    this.cancelled_ = { reason };
+  }
+
+  emit(event: GenerationEvent): void {
+    this.control.onEvent?.(event);
+  }
+
+  started(): void {
+    this.ms.queue = performance.now() - this.submittedAt;
+  }
+
+  /** Begins the policy's work on this request. */
+  start(): LayerSelector {
+    return this.request.policy.start(
+      this.layout,
+      { layers: this.config.layers, heads: this.config.kvHeads },
+      { tokensPerHead: this.request.cacheRatio * this.layout.tokens },
+    );
+  }
+
+  async timed<T>(phase: 'vision', work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.ms[phase] += performance.now() - started;
+    }
+  }
+
+  prefilled(report: PrefillReport): void {
+    this.selections = report.selections;
+    this.ms.prefill = report.forwardMs;
+    this.ms.observe = report.observeMs;
+    this.ms.evict = report.evictMs;
+    this.afterEvictionBytes = this.ledger.bytes;
+    this.prefilledAt = performance.now();
+  }
+
+  /** A token was chosen. */
+  accepted(): void {
+    const now = performance.now();
+    if (this.ms.firstToken === 0) this.ms.firstToken = now - this.submittedAt;
+    this.ms.decode = now - this.prefilledAt;
+  }
+
+  fail(reason: unknown): void {
+    this.settled = true;
+    this.reject(reason);
+  }
+
+  finish(sequence: Sequence, finalBytes: number): void {
+    const { request, layout } = this;
+    this.settled = true;
+    this.resolve({
+      text: sequence.text,
+      tokenIds: sequence.tokenIds,
+      finishReason: sequence.finishReason ?? 'length',
+      tokens: sequence.tokens,
+      ...(sequence.firstLogits === undefined ? {} : { firstLogits: sequence.firstLogits }),
+      usage: { promptTokens: layout.tokens, completionTokens: sequence.tokens.length },
+      trace: {
+        policy: request.policy.name,
+        ratio: request.cacheRatio,
+        protocol: layout.heldBack === 1 ? 'replay' : 'plain',
+        modalities: layout.modalities,
+        promptTokens: countModalities(layout),
+        layers: traceLayers(this.selections, layout, this.config.kvHeads),
+        bytes: {
+          full: this.fullBytes(),
+          peak: this.ledger.peakBytes,
+          afterEviction: this.afterEvictionBytes,
+          final: finalBytes,
+        },
+        ms: this.ms,
+      },
+    });
+  }
+
+  private fullBytes(): number {
+    const { layers, kvHeads, headDim } = this.config;
+    return 2 * layers * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT * this.layout.tokens;
+  }
+}
+
+function validate(request: GenerationRequest, config: DecoderConfig): void {
+  const tokens = request.prompt.inputIds.length;
+  if (tokens === 0) throw new RangeError('the prompt is empty');
+  if (!(request.cacheRatio > 0 && request.cacheRatio <= 1)) {
+    throw new RangeError(`cache ratio must be in (0, 1], got ${request.cacheRatio}`);
+  }
+  if (!Number.isInteger(request.maxTokens) || request.maxTokens < 1) {
+    throw new RangeError(`max tokens must be a whole number of at least 1, got ${request.maxTokens}`);
+  }
+  const end = request.prompt.nextPosition + request.maxTokens;
+  if (end > config.maxPositions) {
+    throw new RangeError(
+      `the prompt of ${tokens} tokens reaches position ${request.prompt.nextPosition}; with ${request.maxTokens} more ` +
+        `tokens that exceeds the model's ${config.maxPositions} positions`,
+    );
+  }
+}

@@ -1,0 +1,83 @@
+import type { LayerSelection, PromptLayout } from '@madakv/madakv';
+
+/** What one layer kept, and why. */
+export interface LayerTrace {
+  readonly layer: number;
+  /** phi^l: rows a head the layer was meant to keep. */
+  readonly budget: number;
+  /** Rows a head that theta of the attention asked for (9). */
+  readonly demand: number;
+  /** K^l (10): rows a head that later layers pay for, or gain when negative. */
+  readonly compensation: number;
+  /** Rows every head keeps. */
+  readonly rows: number;
+  /** `[heads][modalities]` */
+  readonly kept: readonly (readonly number[])[];
+  /** `[heads][modalities]` share of the attention (6). */
+  readonly preference: readonly (readonly number[])[];
+  /** By head, base64 of one bit a prompt token, lowest bit first: 1 where the token was kept. */
+  readonly positions: readonly string[];
+}
+
+/** What the cache reduction did to one request. Bytes are of allocated key-value cache. */
+export interface CacheTrace {
+  readonly policy: string;
+  readonly ratio: number;
+  readonly protocol: string;
+  readonly modalities: readonly string[];
+  /** Prompt tokens by modality. */
+  readonly promptTokens: readonly number[];
+  readonly layers: readonly LayerTrace[];
+  readonly bytes: {
+    /** What the whole prompt would take. */
+    readonly full: number;
+    readonly peak: number;
+    readonly afterEviction: number;
+    readonly final: number;
+  };
+  readonly ms: {
+    readonly queue: number;
+    readonly vision: number;
+    readonly prefill: number;
+    readonly observe: number;
+    readonly evict: number;
+    readonly firstToken: number;
+    readonly decode: number;
+  };
+}
+
+export function traceLayers(selections: readonly LayerSelection[], layout: PromptLayout, heads: number): LayerTrace[] {
+  const modalities = layout.modalities.length;
+  const byHead = (values: ArrayLike<number>): number[][] =>
+    Array.from({ length: heads }, (_, head) =>
+      Array.from({ length: modalities }, (_, modality) => values[head * modalities + modality]),
+    );
+  return selections.map((selection, layer) => ({
+    layer,
+    budget: selection.target,
+    demand: selection.demand,
+    compensation: selection.compensation,
+    rows: selection.rows,
+    kept: byHead(selection.keptByModality),
+    preference: byHead(selection.preference),
+    positions: Array.from({ length: heads }, (_, head) =>
+      encodePositions(selection.kept.subarray(head * selection.rows, (head + 1) * selection.rows), layout.tokens),
+    ),
+  }));
+}
+
+/** Base64 of a bit set over `tokens` positions. */
+export function encodePositions(positions: Int32Array, tokens: number): string {
+  const bits = new Uint8Array(Math.ceil(tokens / 8));
+  for (const position of positions) bits[position >> 3] |= 1 << (position & 7);
+  return Buffer.from(bits).toString('base64');
+}
+
+/** The positions in a bit set written by {@link encodePositions}, ascending. */
+export function decodePositions(encoded: string): Int32Array {
+  const positions: number[] = [];
+  Buffer.from(encoded, 'base64').forEach((byte, index) => {
+    for (let bit = 0; bit < 8; bit++) if ((byte >> bit) & 1) positions.push(index * 8 + bit);
+  });
+  return Int32Array.from(positions);
+}
