@@ -28,63 +28,63 @@ export type Pooler = (scores: Float32Array, out: Float32Array) => void;
  * @param candidates positions below this take part; a held-back token neither gives nor takes.
  */
 export function createPooler(pooling: Pooling, prompt: PromptLayout, candidates: number): Pooler {
-  if (pooling.kind === 'none') {
-    return (scores, out) => {
-      copyCandidates(scores, out, candidates);
-    };
-  }
-  const passes =
-    pooling.kind === 'tokens'
-      ? [{ lines: [{ start: 0, length: candidates, stride: 1 }], window: pooling.window }]
-      : [
-          { lines: gridRows(prompt, candidates), window: pooling.cols },
-          { lines: gridColumns(prompt, candidates), window: pooling.rows },
-          { lines: textRuns(prompt, candidates), window: pooling.text },
-        ];
-  const used = passes.filter(({ window }) => window.before + window.after > 0);
+  const passes = passesOf(pooling, prompt).filter(({ window }) => window.before + window.after > 0);
+  const reduction = pooling.kind === 'none' ? 'max' : pooling.reduction;
   let longest = 0;
-  for (const { lines } of used) for (const { length } of lines) longest = Math.max(longest, length);
+  for (const { lines } of passes) for (const { length } of lines) longest = Math.max(longest, length);
   const sliding = new SlidingWindow(longest);
   return (scores, out) => {
-    copyCandidates(scores, out, candidates);
-    for (const { lines, window } of used) sliding.apply(out, lines, window, pooling.reduction);
+    out.set(scores);
+    out.fill(0, candidates);
+    for (const { lines, window } of passes) sliding.apply(out, lines, window, reduction);
+    out.fill(0, candidates);
   };
 }
 
-function copyCandidates(scores: Float32Array, out: Float32Array, candidates: number): void {
-  out.set(scores);
-  out.fill(0, candidates);
+/** One direction of pooling: a window slid along lines. */
+interface Pass {
+  readonly lines: readonly Line[];
+  readonly window: Window;
 }
 
-function gridRows({ grids }: PromptLayout, candidates: number): Line[] {
+function passesOf(pooling: Pooling, prompt: PromptLayout): Pass[] {
+  switch (pooling.kind) {
+    case 'none':
+      return [];
+    case 'tokens':
+      return [{ lines: [{ start: 0, length: prompt.tokens, stride: 1 }], window: pooling.window }];
+    case 'grid':
+      return [
+        { lines: gridRows(prompt), window: pooling.cols },
+        { lines: gridColumns(prompt), window: pooling.rows },
+        { lines: textRuns(prompt), window: pooling.text },
+      ];
+  }
+}
+
+function gridRows({ grids }: PromptLayout): Line[] {
   return grids.flatMap(({ start, rows, cols, frames = 1 }) =>
-    Array.from({ length: rows * frames }, (_, row) =>
-      clip({ start: start + row * cols, length: cols, stride: 1 }, candidates),
-    ),
+    Array.from({ length: rows * frames }, (_, row) => ({ start: start + row * cols, length: cols, stride: 1 })),
   );
 }
 
-function gridColumns({ grids }: PromptLayout, candidates: number): Line[] {
+function gridColumns({ grids }: PromptLayout): Line[] {
   return grids.flatMap(({ start, rows, cols, frames = 1 }) =>
     Array.from({ length: cols * frames }, (_, i) => {
       const frame = Math.floor(i / cols);
-      return clip({ start: start + frame * rows * cols + (i % cols), length: rows, stride: cols }, candidates);
+      return { start: start + frame * rows * cols + (i % cols), length: rows, stride: cols };
     }),
   );
 }
 
-/** The stretches of candidates outside every grid. */
-function textRuns({ grids }: PromptLayout, candidates: number): Line[] {
+/** The stretches of the prompt outside every grid. */
+function textRuns({ grids, tokens }: PromptLayout): Line[] {
   const runs: Line[] = [];
   let from = 0;
   for (const { start, rows, cols, frames = 1 } of [...grids].sort((a, b) => a.start - b.start)) {
-    runs.push(clip({ start: from, length: start - from, stride: 1 }, candidates));
+    runs.push({ start: from, length: start - from, stride: 1 });
     from = start + rows * cols * frames;
   }
-  runs.push(clip({ start: from, length: candidates - from, stride: 1 }, candidates));
+  runs.push({ start: from, length: tokens - from, stride: 1 });
   return runs;
-}
-
-function clip({ start, length, stride }: Line, candidates: number): Line {
-  return { start, length: Math.max(0, Math.min(length, Math.ceil((candidates - start) / stride))), stride };
 }
