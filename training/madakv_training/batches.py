@@ -97,7 +97,7 @@ def collate(episodes: list[Episode], stage: int = 0, pad_to: int = 16) -> Batch:
     prefixes = [build_prefix(e) for e in episodes]
     P = max(len(p.ids) for p in prefixes)
     packed = [[branch(q, a) for q, a in e.asked] for e in episodes]
-    Q = max(sum(len(ids) for ids, _ in item) for item in packed)
+    Q = max(1, *(sum(len(ids) for ids, _ in item) for item in packed))
     Q = -(-Q // pad_to) * pad_to
     B = len(episodes)
     prefix = np.full((B, P), tokens.END_OF_TEXT, np.int64)

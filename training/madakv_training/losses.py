@@ -11,6 +11,8 @@ from torch import Tensor
 from .glyphs import CLASSES
 from .model import Pages
 
+ANSWER = 0.12  # weights above this belong to answers, the others to questions (batches.py)
+
 
 @dataclass
 class Score:
@@ -37,10 +39,26 @@ def reading_loss(glyph_logits: list[Tensor], pages: list[Pages]) -> Tensor:
 
 def accuracy(logits: Tensor, targets: Tensor, weights: Tensor, owner: Tensor) -> tuple[float, float, int]:
     """-> characters, exact, number of questions. owner [batch, Q] numbers the branches of each example."""
-    counted = weights > 0.25
+    counted = weights > ANSWER
     wrong = (logits.argmax(-1) != targets) & counted
     characters = 1 - wrong.sum().item() / max(1, counted.sum().item())
     branch = owner.long() + torch.arange(len(owner), device=owner.device).unsqueeze(1) * 4096
     asked = torch.unique(branch[counted])
     failed = torch.unique(branch[wrong])
     return characters, 1 - len(failed) / max(1, len(asked)), len(asked)
+
+
+def glyph_accuracy(glyph_logits: list[Tensor], pages: list[Pages]) -> float:
+    """Share of the characters on the pages that the glyph head names right."""
+    logits = torch.cat([g.reshape(-1, CLASSES) for g in glyph_logits])
+    target = torch.cat([p.glyphs.flatten() for p in pages]).long()
+    there = target > 0
+    return ((logits.argmax(-1) == target) & there).sum().item() / max(1, there.sum().item())
+
+
+def right_branches(logits: Tensor, targets: Tensor, weights: Tensor, owner: Tensor) -> list[bool]:
+    """For a batch of one: whether every answer token of each branch is the likeliest."""
+    wrong = (logits.argmax(-1) != targets) & (weights > ANSWER)
+    count = int(owner.max()) + 1
+    missed = set(owner[wrong].tolist())
+    return [i not in missed for i in range(count)]

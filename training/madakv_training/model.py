@@ -141,3 +141,7 @@ class Reader(nn.Module):
             x = block(x, prefix.shape[1], cos, sin, mask, i == last)
         logits = F.linear(self.model.norm(x), self.model.embed_tokens.weight)
         return logits, [self.glyph_head(s) for s in seen]
+
+    def read(self, pages: list[Pages]) -> list[Tensor]:
+        """Glyph logits [images, cells, slots * classes] of each group of pages, without the language model."""
+        return [self.glyph_head(self.visual(p.pixels, p.grid)) for p in pages]

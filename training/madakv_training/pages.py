@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from . import degrade
+from . import degrade, values, vocabulary
 from .canvas import Canvas, Palette
 from .config import CELL
 from .content import Content, Page
@@ -65,6 +65,35 @@ def drawn_page(
     image, glyphs = degrade.fit(canvas.image, canvas.glyphs, width, height, r)
     pixels, glyphs = degrade.scan(image, glyphs, r, spec.noise)
     return Page(pixels, (spec.rows, spec.columns), cell_targets(glyphs, spec.rows, spec.columns), content)
+
+
+def dense_page(r: random.Random, rows: int, columns: int, noise: float, whole: bool = False) -> Page:
+    """A crop full of text at any offset: lessons in reading alone, many characters a cell. whole: no text is cut off at the edges, all of it is in content.lines."""
+    pdf_page = r.random() < 0.2
+    style = style_for(r, pdf_page)
+    style.leading = r.uniform(1.1, 1.4)
+    palette = Palette.random(r)
+    width, height = columns * CELL, rows * CELL
+    canvas = PdfCanvas(width, height, palette) if pdf_page else Canvas(width, height, palette)
+    flow = Flow(r, canvas, style, Content(), 0, width, (0.1 if whole else r.uniform(-0.3, 0.4)) * style.size, height if whole else height + 4)
+    flow.style.bold_labels = r.random() < 0.15
+    face = style.face(1.0, flow.style.bold_labels)
+    while flow.room(1.0 if whole else 0.9):
+        x = r.uniform(0.05 if whole else -0.2, 2.5) * style.size
+        line = []
+        while x < width - 2 * style.size:
+            text = r.choice([lambda: values.value(r), lambda: vocabulary.raw_label(r), lambda: values.value(r)])()
+            if whole and x + face.width(text) > width - 2:
+                break
+            flow.put(x, text, bold=flow.style.bold_labels)
+            line.append(text)
+            x += face.width(text) + r.uniform(0.3, 1.5) * style.size
+        if line:
+            flow.say(" ".join(line))
+        flow.advance()
+    image, glyphs = degrade.fit(canvas.image, canvas.glyphs, width, height, r)
+    pixels, glyphs = degrade.scan(image, glyphs, r, noise)
+    return Page(pixels, (rows, columns), cell_targets(glyphs, rows, columns), flow.content)
 
 
 def fill(flow: Flow, spec: PageSpec, filler: int = 0) -> None:

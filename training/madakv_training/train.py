@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from .checkpoint import Progress
 from .config import MODELS, ReaderConfig
 from .curriculum import STAGES
 from .feed import feed
-from .losses import Score, accuracy, answer_loss, reading_loss
+from .losses import Score, accuracy, answer_loss, glyph_accuracy, reading_loss
 from .model import Reader
 from .optim import Average, Optimizers
 from .workers import Supply
@@ -50,8 +51,7 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--threads", type=int)
     p.add_argument("--batch-scale", type=float)
     p.add_argument("--compact", action="store_true", help="also write compact.pt: averaged weights in bf16, no momenta")
-    p.add_argument("--theta", type=float)
-    p.add_argument("--sections", type=str)
+    p.add_argument("--compile", action="store_true", help="fuse the blocks with torch.compile: a quarter faster, minutes to start")
     return p.parse_args()
 
 
@@ -68,10 +68,6 @@ class Trainer:
             path = args.start
         state = checkpoint.load(path, self.device) if path else None
         config = ReaderConfig.from_dict(state["config"]) if state else MODELS[preset.model]
-        if args.theta:
-            config = ReaderConfig(**{**config.to_dict(), "rope_theta": args.theta})
-        if args.sections:
-            config = ReaderConfig(**{**config.to_dict(), "mrope_section": tuple(map(int, args.sections.split(",")))})
         self.model = Reader(config).to(self.device)
         self.optimizers = Optimizers(self.model, args.lr, args.optimizer == "muon", args.muon_lr)
         self.average = Average(self.model)
@@ -85,6 +81,10 @@ class Trainer:
             self.progress = Progress(**state["progress"])
         if args.stage is not None and args.stage != self.progress.stage:
             self.progress.stage, self.progress.since = args.stage, 0
+        if args.compile:
+            torch._dynamo.config.cache_size_limit = 64
+            for block in [*self.model.visual.blocks, *self.model.model.layers]:
+                block.compile(dynamic=True)
         self.warm = self.progress.step + (50 if state else 150)
         self.first = self.progress.step
         self.log_file = (args.out / "train.log").open("a") if args.out.mkdir(parents=True, exist_ok=True) is None else None
@@ -102,17 +102,22 @@ class Trainer:
 
     def step(self, batch) -> Score:
         fed = feed(batch, self.device)
+        lesson = STAGES[batch.stage].questions == 0
+        logits = None
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            logits, glyphs = self.model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask)
-        answer = answer_loss(logits, fed.targets, fed.weights)
-        reading = reading_loss(glyphs, fed.pages) if glyphs else answer.new_zeros(())
-        loss = answer + reading * (1.0 if self.progress.stage < 5 else 0.5)
+            if lesson:
+                glyphs = self.model.read(fed.pages)
+            else:
+                logits, glyphs = self.model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask)
+        reading = reading_loss(glyphs, fed.pages) if glyphs else fed.weights.new_zeros(())
+        answer = reading.new_zeros(()) if lesson else answer_loss(logits, fed.targets, fed.weights)
+        loss = answer + reading * STAGES[batch.stage].reading
         self.optimizers.zero()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizers.step()
         self.average.update(self.model)
-        characters, exact, count = accuracy(logits.detach(), fed.targets, fed.weights, fed.owner)
+        characters, exact, count = (glyph_accuracy(glyphs, fed.pages), 0.0, 0) if lesson else accuracy(logits.detach(), fed.targets, fed.weights, fed.owner)
         return Score(loss.detach(), answer.detach(), reading.detach(), characters, exact, count)
 
     def note(self, score: Score) -> bool:
@@ -165,5 +170,11 @@ class Trainer:
             self.save()
 
 
+def stop(*_: object) -> None:
+    """A request to end is an exit like any other: the checkpoint is written."""
+    raise SystemExit(0)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
     Trainer(arguments()).run()

@@ -16,6 +16,11 @@ REHEARSAL = 0.2  # share of batches from earlier stages
 
 def _work(worker: int, seed: int, stage, scale: float, out, nice: int) -> None:
     os.nice(nice)
+    if hasattr(os, "sched_setaffinity"):  # the training process may be pinned to its cores; its helpers need not be
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    os.nice(nice)
+    if hasattr(os, "sched_setaffinity"):  # the training process may be pinned to its cores; its helpers need not be
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
     r = random.Random(seed * 1000 + worker)
     while True:
         at = stage.value

@@ -1,0 +1,62 @@
+"""The generator: the same seed gives the same page, questions have one answer, evaluation labels stay out of training."""
+
+import random
+
+import numpy as np
+from madakv_training import curriculum, questions, sets, vocabulary
+from madakv_training.batches import collate
+from madakv_training.glyphs import ALPHABET
+from madakv_training.pages import PageSpec, drawn_page, style_for
+
+
+def page(seed: int, pdf: bool = False, **more):
+    r = random.Random(seed)
+    return drawn_page(r, PageSpec(20, 20, facts=8, tables=1, noise=0.5, **more), style_for(r, pdf))
+
+
+def test_same_seed_same_page():
+    for pdf in (False, True):
+        a, b = page(4, pdf), page(4, pdf)
+        assert np.array_equal(a.pixels, b.pixels) and np.array_equal(a.cells, b.cells) and a.content == b.content
+        assert not np.array_equal(a.pixels, page(5, pdf).pixels)
+
+
+def test_every_stage_gives_batches_of_one_shape_language():
+    for index, stage in enumerate(curriculum.STAGES):
+        batch = collate(curriculum.episodes(random.Random(index), index), index)
+        assert batch.prefix.shape[0] == batch.branches.shape[0] == len(batch.prefix_lengths)
+        assert (batch.weights.sum() > 0) == (stage.questions > 0)
+        for p in batch.pages:
+            assert p.pixels.shape[1] == 4 * p.grid[0] * p.grid[1] and len(p.places) == len(p.glyphs) == len(p.pixels) * p.grid[0] * p.grid[1]
+
+
+def test_labels_of_a_page_do_not_clash():
+    for seed in range(20):
+        labels = [f.label for f in page(seed).content.facts]
+        assert not any(vocabulary.clash(a.lower(), b.lower()) for i, a in enumerate(labels) for b in labels[:i])
+
+
+def test_held_out_labels():
+    r = random.Random(1)
+    seen = {vocabulary.label(r).lower() for _ in range(3000)}
+    unseen = {vocabulary.label(r, unseen=True).lower() for _ in range(300)}
+    assert not seen & unseen
+    assert len(seen) > 2000
+    assert all(vocabulary.held_out(f.label) for f in page(3, unseen=True).content.facts)
+
+
+def test_the_glyphs_of_a_page_are_the_text_on_it():
+    found = page(7, extras=0.0).content
+    p = page(7, extras=0.0)
+    read = sorted(ALPHABET[c - 1] for c in p.cells.flatten() if c)
+    written = sorted(c for line in found.lines for c in line if c in ALPHABET)
+    missing = len(written) - sum(min(read.count(c), written.count(c)) for c in set(written))
+    assert missing <= 0.05 * len(written)  # a crowded cell may drop a character
+
+
+def test_sets_answer_from_what_is_there():
+    for name in ("fields", "2-8 pages", "mixed", "needle in text", "needle in image", "PDF reportlab"):
+        episode = next(sets.episodes(name))
+        text = " ".join(p if isinstance(p, str) else " ".join([*p.content.lines, *(f.value for f in p.content.facts), *(c for t in p.content.tables for row in t.rows for c in row)]) for p in episode.parts)
+        for question, answer in episode.asked:
+            assert answer in text or answer.isdigit() or answer == questions.NOT_STATED, (name, question, answer)
