@@ -157,3 +157,16 @@ function readRange(file: string, offset: number, length: number): Uint8Array {
   }
   return bytes;
 }
+
+/** Whether two tensors hold the same bytes. */
+export function sameTensor(weights: Weights, first: string, second: string): boolean {
+  const a = weights.locate(first);
+  const b = weights.locate(second);
+  if (a.length !== b.length || a.dtype !== b.dtype) return false;
+  const step = 1 << 24;
+  for (let at = 0; at < a.length; at += step) {
+    const size = Math.min(step, a.length - at);
+    if (Buffer.compare(readRange(a.file, a.offset + at, size), readRange(b.file, b.offset + at, size)) !== 0) return false;
+  }
+  return true;
+}

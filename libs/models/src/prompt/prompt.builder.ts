@@ -1,0 +1,75 @@
+import type { ModelConfig, ModelFamily, PreparedImage, PreparedPrompt, Segment } from '../family.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import type { ChatMessage } from './chat.message.js';
+import { imageUrls } from './chat.message.js';
+import type { ChatTemplate } from './chat.template.js';
+import { expandPlaceholders } from './placeholders.js';
+import { PromptError } from './prompt.error.js';
+import { questionStart } from './question.range.js';
+
+/** What a prompt is built with. */
+export interface PromptTools {
+  family: ModelFamily;
+  config: ModelConfig;
+  template: ChatTemplate;
+  tokenizer: Tokenizer;
+}
+
+/**
+ * Turns messages and their images into the decoder's input.
+ * @param images one for each `image_url` part, in order
+ * @throws PromptError when images and parts do not match or the template refuses the messages
+ */
+export function buildPrompt(
+  { family, config, template, tokenizer }: PromptTools,
+  messages: readonly ChatMessage[],
+  images: PreparedImage[],
+): PreparedPrompt {
+  const parts = imageUrls(messages).length;
+  if (parts !== images.length) {
+    throw new PromptError('image_count', `the messages have ${parts} images, ${images.length} were given`);
+  }
+  const converted = messages.map((message) => template.convert(message));
+  const text = template.render(converted);
+  const ids = encode(tokenizer, text);
+  const { inputIds, segments } = expandPlaceholders(ids, config.tokens.image, images);
+  const start = questionStart(template, converted, text);
+  const question =
+    start === undefined
+      ? afterImages(segments)
+      : expanded(commonPrefix(ids, encode(tokenizer, text.slice(0, start))), ids, config.tokens.image, images);
+  return {
+    text,
+    inputIds,
+    images,
+    segments,
+    question: { start: Math.min(question, inputIds.length - 1), end: inputIds.length },
+    ...family.positions(segments, config),
+  };
+}
+
+/** A template that writes the beginning-of-text token itself leaves nothing for the tokenizer to add. */
+function encode(tokenizer: Tokenizer, text: string): number[] {
+  const bos = tokenizer.specialTokens.bos_token;
+  return tokenizer.encode(text, { addSpecial: bos === undefined || !text.startsWith(bos) });
+}
+
+/** A token that reaches across the start of the question belongs to it. */
+function commonPrefix(ids: readonly number[], prefix: readonly number[]): number {
+  let length = 0;
+  while (length < prefix.length && prefix[length] === ids[length]) length++;
+  return length;
+}
+
+/** Index after expansion of a token's index before it. */
+function expanded(index: number, ids: readonly number[], placeholder: number, images: readonly PreparedImage[]): number {
+  let image = 0;
+  let extra = 0;
+  for (let i = 0; i < index; i++) if (ids[i] === placeholder) extra += images[image++].tokens - 1;
+  return index + extra;
+}
+
+/** Without a question of its own, all that follows the last image counts as one. */
+function afterImages(segments: readonly Segment[]): number {
+  return segments.findLast(({ modality }) => modality === 'visual')?.end ?? 0;
+}

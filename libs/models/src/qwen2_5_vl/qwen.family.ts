@@ -1,0 +1,16 @@
+import type { ModelFamily } from '../family.js';
+import { parseQwenConfig } from './qwen.config.js';
+import { qwenImageProcessor } from './qwen.image.processor.js';
+import { mropePositions } from './qwen.positions.js';
+import { qwenTensorName, qwenTensors } from './qwen.tensors.js';
+import type { QwenConfig } from './qwen.vision.config.js';
+
+/** Qwen2.5-VL (arXiv:2502.13923). */
+export const qwenFamily: ModelFamily<QwenConfig> = {
+  modelType: 'qwen2_5_vl',
+  parseConfig: parseQwenConfig,
+  tensorName: qwenTensorName,
+  tensors: qwenTensors,
+  imageProcessor: qwenImageProcessor,
+  positions: mropePositions,
+};
