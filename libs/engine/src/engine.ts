@@ -1,6 +1,6 @@
 import { loadDecoderInputs } from './decoder/decoder.inputs.js';
 import type { GenerationControl, GenerationRequest, GenerationResult } from './generation.js';
-import { buildModel, type BuildOptions } from './build/built.model.js';
+import { buildModel, checkpointInput, type BuildOptions } from './build/built.model.js';
 import { loadSessions, type LoadedSessions } from './build/load.js';
 import { Decoder } from './decoder/decoder.js';
 import { KvLedger } from './kv/kv.ledger.js';
@@ -34,9 +34,10 @@ export class Engine {
 
   /** Builds the model's graphs unless they are built already, and opens them. */
   static async load(model: OpenModel, provider: ExecutionProvider, options: EngineOptions): Promise<Engine> {
-    const built = await buildModel(model, provider, options);
+    const built = await buildModel(checkpointInput(model), provider, options);
     const sessions = await loadSessions(built, model.config.decoder, provider);
     const decoder = new Decoder(model.config.decoder, sessions.decoder);
+    if (sessions.vision === undefined) throw new Error(`${built.dir} has no vision graph`);
     const vision = new VisionEncoder(
       model.config,
       sessions.vision,

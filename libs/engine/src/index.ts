@@ -1,7 +1,19 @@
-export { buildModel, defaultCacheDir, type BuildOptions, type BuiltModel } from './build/built.model.js';
+export {
+  buildModel,
+  checkpointInput,
+  defaultCacheDir,
+  type BuildInput,
+  type BuildOptions,
+  type BuiltModel,
+} from './build/built.model.js';
+export { loadSessions, type LoadedSessions } from './build/load.js';
+export { decodeStep, type StepInput } from './decoder/decode.step.js';
+export { Decoder, type DecoderSessions, type Projections } from './decoder/decoder.js';
+export { prefill, type PrefillOptions, type PrefillResult } from './decoder/prefill.js';
 export { Engine, type EngineOptions } from './engine.js';
 export * from './generation.js';
 export { KvLedger } from './kv/kv.ledger.js';
+export { LayerCache } from './kv/layer.cache.js';
 export { promptLayout, countModalities, MODALITIES } from './prompt.layout.js';
 export { GREEDY, type SamplingOptions, type TokenLogprob } from './sampling/sampler.js';
 export { decodePositions, type CacheTrace, type LayerTrace } from './trace/cache.trace.js';

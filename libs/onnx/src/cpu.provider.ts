@@ -13,7 +13,7 @@ export function cpuProvider(intraOpThreads = 0): ExecutionProvider {
     keepsTensorsOnDevice: false,
     signature: `cpu/${env.versions.node ?? env.versions.common}/${process.arch}/${cpus()[0]?.model ?? 'unknown'}`,
     createSession: (source, settings = {}) =>
-      openSession(source, settings.prepared === true ? { ...options, graphOptimizationLevel: 'disabled' } : options),
+      openSession(source, settings.asWritten === true ? { ...options, graphOptimizationLevel: 'disabled' } : options),
     prepare: async (source, path) => {
       const session = (options.extra?.['session'] ?? {}) as Record<string, unknown>;
       const saving = await openSession(source, {

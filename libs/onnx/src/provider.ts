@@ -17,8 +17,11 @@ export interface Session {
 export type ModelSource = { readonly bytes: Uint8Array; readonly folder?: string } | { readonly path: string };
 
 export interface SessionSettings {
-  /** The graph was optimised by {@link ExecutionProvider.prepare}; leave it as it is. */
-  readonly prepared?: boolean;
+  /**
+   * Run the graph as it is written: it was optimised by {@link ExecutionProvider.prepare}, or its operators were chosen with
+   * care (fusing a transpose into a product can pick a slower kernel).
+   */
+  readonly asWritten?: boolean;
   /** Names of outputs that stay in the device's memory, where the provider can do so. */
   readonly onDevice?: readonly string[];
 }

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import {
   decoderStage,
   visionGraphOf,
   type BlobSink,
+  type ModelConfig,
   type OpenModel,
   type Precision,
   type TensorSource,
@@ -43,17 +43,39 @@ export function defaultCacheDir(): string {
   return process.env['MADAKV_CACHE'] ?? join(homedir(), '.cache', 'madakv');
 }
 
+/** What graphs are built from. */
+export interface BuildInput {
+  readonly config: ModelConfig;
+  readonly tensors: TensorSource;
+  /** Identifies the content of the tensors; `indexPath` is a file it may remember hashes in. */
+  fingerprint(indexPath: string): Promise<string>;
+  /** Leave the vision tower out. */
+  readonly textOnly?: boolean;
+}
+
+/** Builds from a checkpoint folder. */
+export function checkpointInput(model: OpenModel): BuildInput {
+  return {
+    config: model.config,
+    tensors: {
+      shape: (name) => model.weights.locate(name).shape,
+      read: (name) => model.weights.read(name),
+    },
+    fingerprint: (indexPath) => fingerprint(model.files, indexPath),
+  };
+}
+
 /**
- * Builds a checkpoint's graphs, or finds them built already. A build happens in a folder of its own that gets its final
+ * Builds a model's graphs, or finds them built already. A build happens in a folder of its own that gets its final
  * name only when complete: a crash leaves nothing that could be taken for a built model, and two builders at once do no harm.
  */
 export async function buildModel(
-  model: OpenModel,
+  input: BuildInput,
   provider: ExecutionProvider,
   options: BuildOptions,
 ): Promise<BuiltModel> {
   const root = join(options.cacheDir ?? defaultCacheDir(), 'models');
-  const content = await fingerprint(model.files, join(root, 'files.json'));
+  const content = await input.fingerprint(join(root, 'files.json'));
   const settings = JSON.stringify({ format: FORMAT, provider: provider.signature, precision: options.precision });
   const key = createHash('sha256').update(`${content}\n${settings}`).digest('hex').slice(0, 32);
   const dir = join(root, key);
@@ -62,7 +84,7 @@ export async function buildModel(
   const work = join(root, `.${key}.${randomUUID()}`);
   mkdirSync(work, { recursive: true });
   try {
-    await writeGraphs(model, provider, options, work);
+    await writeGraphs(input, provider, options, work);
     writeManifest(work);
     rmSync(dir, { recursive: true, force: true });
     try {
@@ -78,27 +100,25 @@ export async function buildModel(
 }
 
 async function writeGraphs(
-  model: OpenModel,
+  { config, tensors, textOnly }: BuildInput,
   provider: ExecutionProvider,
   options: BuildOptions,
   dir: string,
 ): Promise<void> {
-  const tensors: TensorSource = {
-    shape: (name) => model.weights.locate(name).shape,
-    read: (name) => model.weights.read(name),
-  };
-  const { config } = model;
   const stages = config.decoder.layers + 1;
-  const graphs: { name: string; build: (blobs: BlobSink) => Uint8Array }[] = [
-    {
+  const graphs: { name: string; build: (blobs: BlobSink) => Uint8Array }[] = Array.from(
+    { length: stages },
+    (_, stage) => ({
+      name: stageGraph(stage),
+      build: (blobs) => decoderStage(config.decoder, stage, tensors, blobs, options.precision),
+    }),
+  );
+  if (textOnly !== true) {
+    graphs.unshift({
       name: VISION_GRAPH,
       build: (blobs) => visionGraphOf(config.family).build(config, tensors, blobs, { kind: 'fp32' }),
-    },
-    ...Array.from({ length: stages }, (_, stage) => ({
-      name: stageGraph(stage),
-      build: (blobs: BlobSink) => decoderStage(config.decoder, stage, tensors, blobs, options.precision),
-    })),
-  ];
+    });
+  }
   let done = 0;
   for (const { name, build } of graphs) {
     await writeGraph(provider, dir, name, build);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeAttention, importanceScore, prefillAttention, type DecoderConfig } from '@madakv/models';
 import type { ExecutionProvider, Session } from '@madakv/onnx';
@@ -9,7 +10,8 @@ const DECODE_WIDTHS = [8, 4, 2, 1];
 
 export interface LoadedSessions {
   readonly decoder: DecoderSessions;
-  readonly vision: Session;
+  /** Absent for a model that was built without its vision tower. */
+  readonly vision: Session | undefined;
   release(): Promise<void>;
 }
 
@@ -29,15 +31,18 @@ export async function loadSessions(
   };
   const fromFile = (name: string): Promise<Session> =>
     remember(
-      provider.createSession({ path: join(built.dir, `${name}.onnx`) }, { prepared: provider.prepare !== undefined }),
+      provider.createSession({ path: join(built.dir, `${name}.onnx`) }, { asWritten: provider.prepare !== undefined }),
     );
-  const fromBytes = (bytes: Uint8Array): Promise<Session> => remember(provider.createSession({ bytes }));
+  const fromBytes = (bytes: Uint8Array, asWritten = false): Promise<Session> =>
+    remember(provider.createSession({ bytes }, { asWritten }));
   try {
-    const vision = await fromFile(VISION_GRAPH);
+    const hasVision = existsSync(join(built.dir, `${VISION_GRAPH}.onnx`));
+    const vision = hasVision ? await fromFile(VISION_GRAPH) : undefined;
     const stages: Session[] = [];
     for (let stage = 0; stage <= config.layers; stage++) stages.push(await fromFile(stageGraph(stage)));
     const decode: { width: number; session: Session }[] = [];
-    for (const width of DECODE_WIDTHS) decode.push({ width, session: await fromBytes(decodeAttention(config, width)) });
+    for (const width of DECODE_WIDTHS)
+      decode.push({ width, session: await fromBytes(decodeAttention(config, width), true) });
     const prefill = await fromBytes(prefillAttention(config));
     const importance = await fromBytes(importanceScore(config));
     return { decoder: { stages, prefill, decode, importance }, vision, release };

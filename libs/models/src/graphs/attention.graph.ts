@@ -105,11 +105,15 @@ interface CacheValues {
 /** @returns `[kvHeads, group, dim]` */
 function attendOne(graph: GraphBuilder, shape: AttentionShape, query: Value, cache: CacheValues): Value {
   const { heads, kvHeads, headDim } = shape;
-  const grouped = graph.op('Reshape', [query, graph.ints(kvHeads, heads / kvHeads, headDim)]);
+  const group = heads / kvHeads;
+  const grouped = graph.op('Reshape', [query, graph.ints(kvHeads, group, headDim)]);
   const scaled = graph.op('Mul', [grouped, graph.scalar(1 / Math.sqrt(headDim))]);
-  const turned = graph.op('Transpose', [scaled], { perm: [0, 2, 1] });
+  // Swaps the last two axes; with one query a head that is only another view of the same numbers.
+  const swap = (value: Value, dims: readonly number[]): Value =>
+    group === 1 ? graph.op('Reshape', [value, graph.ints(...dims)]) : graph.op('Transpose', [value], { perm: [0, 2, 1] });
   // Keys on the left: the long operand is streamed once, the few queries are what the kernel packs.
-  const keptScores = graph.op('Transpose', [graph.op('MatMul', [cache.keys, turned])], { perm: [0, 2, 1] });
+  const onKeys = graph.op('MatMul', [cache.keys, swap(scaled, [kvHeads, headDim, group])]);
+  const keptScores = swap(onKeys, [kvHeads, group, -1]);
   const tailScores = graph.op('MatMul', [scaled, graph.op('Transpose', [cache.tailKeys], { perm: [1, 2, 0] })]);
   const weights = graph.op('Softmax', [graph.op('Concat', [keptScores, tailScores], { axis: 2 })], { axis: 2 });
   const keptCount = graph.op('Shape', [keptScores], { start: 2, end: 3 });

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { KvBuffer, KvLedger } from './kv.ledger.js';
+import { LayerCache, TAIL_ROWS } from './layer.cache.js';
+
+const SHAPE = { heads: 2, dim: 3 };
+const ROW_BYTES = 2 * SHAPE.heads * SHAPE.dim * 4;
+
+/** A key row whose numbers say token, head and place. */
+const row = (token: number): Float32Array =>
+  Float32Array.from({ length: SHAPE.heads * SHAPE.dim }, (_, i) => token * 100 + i);
+
+describe('KvBuffer', () => {
+  it('gives its memory back when freed, and only once', () => {
+    const ledger = new KvLedger();
+    const buffer = new KvBuffer(1000, ledger);
+    expect(ledger.bytes).toBe(4000);
+    expect(buffer.bytes).toBe(4000);
+    buffer.free();
+    buffer.free();
+    expect(ledger.bytes).toBe(0);
+    expect(buffer.data).toHaveLength(0);
+    expect(ledger.peakBytes).toBe(4000);
+  });
+
+  it('charges the parent ledger as well', () => {
+    const engine = new KvLedger();
+    const buffer = new KvBuffer(10, new KvLedger(engine));
+    expect(engine.bytes).toBe(40);
+    buffer.free();
+    expect(engine.bytes).toBe(0);
+  });
+});
+
+describe('LayerCache', () => {
+  it('allocates exactly its rows, and the tail with the first new token', () => {
+    const ledger = new KvLedger();
+    const cache = new LayerCache(SHAPE, 5, ledger);
+    expect(ledger.bytes).toBe(5 * ROW_BYTES);
+    cache.append(row(0), row(0));
+    expect(ledger.bytes).toBe((5 + TAIL_ROWS) * ROW_BYTES);
+    expect(cache.bytes).toBe(ledger.bytes);
+    cache.free();
+    expect(ledger.bytes).toBe(0);
+  });
+
+  it('folds a full tail in behind what it holds, head by head', () => {
+    const cache = new LayerCache(SHAPE, 2, new KvLedger());
+    cache.keys.data.fill(-1);
+    for (let token = 0; token < TAIL_ROWS + 1; token++) cache.append(row(token), row(token));
+    const { keys, tailKeys } = cache.feeds();
+    expect(keys.dims).toEqual([2, 2 + TAIL_ROWS, 3]);
+    expect(tailKeys.dims).toEqual([1, 2, 3]);
+    const rows = 2 + TAIL_ROWS;
+    const data = keys.data as Float32Array;
+    expect([...data.subarray(0, 6)]).toEqual([-1, -1, -1, -1, -1, -1]);
+    expect([...data.subarray(2 * 3, 3 * 3)]).toEqual([0, 1, 2]);
+    expect([...data.subarray((rows + 2 + 7) * 3, (rows + 3 + 7) * 3)]).toEqual([703, 704, 705]);
+    expect([...(tailKeys.data as Float32Array)]).toEqual([...row(TAIL_ROWS)]);
+  });
+});
