@@ -61,24 +61,9 @@ export function apportion(
   const share = shareWithin(total, weights, minima, maxima);
   const rows = Int32Array.from(share, Math.floor);
   const order = Array.from(share, (_, i) => i).sort((a, b) => share[b] - rows[b] - (share[a] - rows[a]) || a - b);
-  let left = total - rows.reduce((sum, part) => sum + part, 0);
-  // More than one round, or a step down, only where rounding of the shares lost or gained a whole row.
-  while (left > 0) {
-    const before = left;
-    for (const i of order) {
-      if (left > 0 && rows[i] < maxima[i]) {
-        rows[i]++;
-        left--;
-      }
-    }
-    if (left === before) break;
-  }
-  for (const i of order.reverse()) {
-    if (left < 0 && rows[i] > minima[i]) {
-      rows[i]--;
-      left++;
-    }
-  }
+  const left = total - rows.reduce((sum, part) => sum + part, 0);
+  // A part at its maximum has no remainder, and no more rows are left than parts with one.
+  for (const i of order.slice(0, left)) rows[i]++;
   return rows;
 }
 

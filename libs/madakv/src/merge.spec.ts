@@ -46,6 +46,12 @@ describe('mergeEvicted', () => {
     expect([...merged.keys]).toEqual([100, 100, 0.75, Math.fround(0.05), 0, 1, 3, 3]);
   });
 
+  it('gives a row between two kept ones to the lower position', () => {
+    const between = { ...layer, keys: Float32Array.of(0, 2, 1, 1, 0, 9, 2, 0) };
+    const { keys } = mergeEvicted(between, { kind: 'look-m', method: 'averaged', mergeable });
+    expect([...keys]).toEqual([0.5, 1.5, 2, 0]);
+  });
+
   it('is a plain copy where nothing is evicted, and survives keys of zeros', () => {
     const all = { ...layer, kept: Int32Array.of(0, 1, 2, 3), rows: 4 };
     expect(mergeEvicted(all, { kind: 'look-m', method: 'pivotal', mergeable }).keys).toEqual(layer.keys);
