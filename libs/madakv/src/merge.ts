@@ -7,6 +7,7 @@ export interface LayerRowsToMerge {
   /** `[heads, candidates, dim]`. */
   readonly values: Float32Array;
   readonly heads: number;
+  /** Rows a head in `keys` and `values`; held-back rows may follow the candidates. */
   readonly candidates: number;
   readonly dim: number;
   /** `[heads, rows]` kept positions, from the layer's selection. */

@@ -94,7 +94,10 @@ export interface LayerSelection {
   readonly compensation: number;
   /** `[heads, modalities]`: kept candidates by modality. */
   readonly keptByModality: Int32Array;
-  /** `[heads, modalities]`: w_m (6), normalised to a sum of 1 a head; share of tokens where nothing was observed. */
+  /**
+   * `[heads, modalities]`: w_m (6), normalised to a sum of 1 a head. Share of tokens where nothing was observed or
+   * nothing carries weight; all 0 where there is no token to weigh.
+   */
   readonly preference: Float32Array;
   /** Present where evicted rows are folded into kept ones. */
   readonly merge?: MergePlan;
