@@ -95,7 +95,7 @@ def branch(question: str, answer: str) -> tuple[list[int], list[float]]:
 def collate(episodes: list[Episode], stage: int = 0, pad_to: int = 16) -> Batch:
     """Episodes may differ in everything; pages of one size are computed together."""
     prefixes = [build_prefix(e) for e in episodes]
-    P = max(len(p.ids) for p in prefixes)
+    P = -(-max(len(p.ids) for p in prefixes) // pad_to) * pad_to
     packed = [[branch(q, a) for q, a in e.asked] for e in episodes]
     Q = max(1, *(sum(len(ids) for ids, _ in item) for item in packed))
     Q = -(-Q // pad_to) * pad_to

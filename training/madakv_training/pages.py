@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from . import degrade, values, vocabulary
+from . import degrade, pdf, values, vocabulary
 from .canvas import Canvas, Palette
 from .config import CELL
 from .content import Content, Page
@@ -15,7 +15,6 @@ from .facts_blocks import FACT_BLOCKS
 from .flow import Flow, Style
 from .glyphs import cell_targets
 from .other_blocks import address, heading, paragraph, table, title
-from .pdf import PdfCanvas
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class PageSpec:
 
 def style_for(r: random.Random, pdf_page: bool = False) -> Style:
     """Typography of a document. PDFs keep to the sizes of office documents: 9 to 13 pt at 140 dpi."""
-    return Style.random(r, 17, 25, True) if pdf_page else Style.random(r, 16, 27)
+    return Style.random(r, 17, 25, True) if pdf_page and pdf.AVAILABLE else Style.random(r, 16, 27)
 
 
 def drawn_page(
@@ -46,7 +45,7 @@ def drawn_page(
     palette = palette or Palette.random(r)
     width, height = spec.columns * CELL, spec.rows * CELL
     if style.pdf:  # a page size that is no multiple of 28 px is resized, as the image processor does
-        canvas = PdfCanvas(width + r.randint(-13, 13), height + r.randint(-13, 13), palette) if r.random() < 0.7 else PdfCanvas(width, height, palette)
+        canvas = pdf.PdfCanvas(width + r.randint(-13, 13), height + r.randint(-13, 13), palette) if r.random() < 0.7 else pdf.PdfCanvas(width, height, palette)
     else:
         scale = 1.0 if spec.aligned or r.random() < 0.8 else r.uniform(0.85, 1.3)
         canvas = Canvas(round(width * scale), round(height * scale), palette)
@@ -69,12 +68,11 @@ def drawn_page(
 
 def dense_page(r: random.Random, rows: int, columns: int, noise: float, whole: bool = False) -> Page:
     """A crop full of text at any offset: lessons in reading alone, many characters a cell. whole: no text is cut off at the edges, all of it is in content.lines."""
-    pdf_page = r.random() < 0.2
-    style = style_for(r, pdf_page)
+    style = style_for(r, r.random() < 0.2)
     style.leading = r.uniform(1.1, 1.4)
     palette = Palette.random(r)
     width, height = columns * CELL, rows * CELL
-    canvas = PdfCanvas(width, height, palette) if pdf_page else Canvas(width, height, palette)
+    canvas = pdf.PdfCanvas(width, height, palette) if style.pdf else Canvas(width, height, palette)
     flow = Flow(r, canvas, style, Content(), 0, width, (0.1 if whole else r.uniform(-0.3, 0.4)) * style.size, height if whole else height + 4)
     flow.style.bold_labels = r.random() < 0.15
     face = style.face(1.0, flow.style.bold_labels)

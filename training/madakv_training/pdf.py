@@ -7,15 +7,21 @@ import random
 from functools import lru_cache
 from pathlib import Path
 
-import pypdfium2
 from PIL import Image
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFError, TTFont
-from reportlab.pdfgen import canvas as reportlab_canvas
 
 from . import fonts
 from .canvas import Ink, Palette
 from .glyphs import Glyph
+
+try:
+    import pypdfium2
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFError, TTFont
+    from reportlab.pdfgen import canvas as reportlab_canvas
+
+    AVAILABLE = True
+except ImportError:  # a machine that only trains: its pages are all drawn directly
+    AVAILABLE = False
 
 DPI = 140
 PT = 72 / DPI  # points a pixel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import random
+import threading
 
 import torch.multiprocessing as mp
 
@@ -22,11 +23,18 @@ def _work(worker: int, seed: int, stage, scale: float, out, nice: int) -> None:
     if hasattr(os, "sched_setaffinity"):  # the training process may be pinned to its cores; its helpers need not be
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     r = random.Random(seed * 1000 + worker)
-    while True:
+    parent = os.getppid()
+    while os.getppid() == parent:  # an orphan ends
         at = stage.value
         index = r.randrange(at) if at and r.random() < REHEARSAL else at
         episode_seed = r.getrandbits(48)
-        out.put(collate(episodes(random.Random(episode_seed), index, scale), index))
+        batch = collate(episodes(random.Random(episode_seed), index, scale), index)
+        while os.getppid() == parent:
+            try:
+                out.put(batch, timeout=10)
+                break
+            except queue.Full:
+                pass
 
 
 class Supply:
@@ -35,10 +43,17 @@ class Supply:
     def __init__(self, workers: int, seed: int, stage: int, scale: float, nice: int = 10, depth: int = 3) -> None:
         context = mp.get_context("spawn")
         self._stage = context.Value("i", stage)
+        self._ready: queue.Queue[Batch] = queue.Queue(maxsize=3)
         self._queue = context.Queue(maxsize=max(depth, 2 * workers))
         self._processes = [context.Process(target=_work, args=(i, seed, self._stage, scale, self._queue, nice), daemon=True) for i in range(workers)]
         for p in self._processes:
             p.start()
+        threading.Thread(target=self._fetch, daemon=True).start()
+
+    def _fetch(self) -> None:
+        """Takes batches out of the pipe while the model is busy."""
+        while True:
+            self._ready.put(self._queue.get())
 
     @property
     def stage(self) -> int:
@@ -51,7 +66,7 @@ class Supply:
     def next(self) -> Batch:
         while True:
             try:
-                return self._queue.get(timeout=30)
+                return self._ready.get(timeout=30)
             except queue.Empty:
                 if not all(p.is_alive() for p in self._processes):
                     raise RuntimeError("a generator process died") from None

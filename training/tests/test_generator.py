@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+
 from madakv_training import curriculum, questions, sets, vocabulary
 from madakv_training.batches import collate
 from madakv_training.glyphs import ALPHABET
@@ -57,6 +58,8 @@ def test_the_glyphs_of_a_page_are_the_text_on_it():
 def test_sets_answer_from_what_is_there():
     for name in ("fields", "2-8 pages", "mixed", "needle in text", "needle in image", "PDF reportlab"):
         episode = next(sets.episodes(name))
-        text = " ".join(p if isinstance(p, str) else " ".join([*p.content.lines, *(f.value for f in p.content.facts), *(c for t in p.content.tables for row in t.rows for c in row)]) for p in episode.parts)
+        text = " ".join(
+            p if isinstance(p, str) else " ".join([*p.content.lines, *(f.value for f in p.content.facts), *(c for t in p.content.tables for row in t.rows for c in row)]) for p in episode.parts
+        )
         for question, answer in episode.asked:
             assert answer in text or answer.isdigit() or answer == questions.NOT_STATED, (name, question, answer)
