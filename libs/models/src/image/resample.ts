@@ -75,23 +75,23 @@ function resizeRows(data: Uint8Array, width: number, height: number, axis: AxisW
   const outputs = first.length;
   const result = new Uint8ClampedArray(outputs * height * 3);
   const half = 1 << (bits - 1);
-  for (let x = 0; x < outputs; x++) {
-    const from = x * taps;
-    for (let y = 0; y < height; y++) {
+  let to = 0;
+  for (let y = 0; y < height; y++) {
+    let j = 0;
+    for (let x = 0; x < outputs; x++) {
       let at = (y * width + first[x]) * 3;
       let red = half;
       let green = half;
       let blue = half;
-      for (let j = from; j < from + taps; j++, at += 3) {
+      for (const end = j + taps; j < end; j++, at += 3) {
         const weight = weights[j];
-        red += weight * data[at];
-        green += weight * data[at + 1];
-        blue += weight * data[at + 2];
+        red = (red + Math.imul(weight, data[at])) | 0;
+        green = (green + Math.imul(weight, data[at + 1])) | 0;
+        blue = (blue + Math.imul(weight, data[at + 2])) | 0;
       }
-      const to = (y * outputs + x) * 3;
-      result[to] = red >> bits;
-      result[to + 1] = green >> bits;
-      result[to + 2] = blue >> bits;
+      result[to++] = red >> bits;
+      result[to++] = green >> bits;
+      result[to++] = blue >> bits;
     }
   }
   return new Uint8Array(result.buffer);
@@ -102,17 +102,17 @@ function resizeColumns(data: Uint8Array, width: number, axis: AxisWeights): Uint
   const stride = width * 3;
   const result = new Uint8ClampedArray(first.length * stride);
   const half = 1 << (bits - 1);
-  const sums = new Int32Array(stride);
+  let to = 0;
   for (let y = 0; y < first.length; y++) {
-    sums.fill(half);
-    for (let j = 0; j < taps; j++) {
-      const weight = weights[y * taps + j];
-      if (weight === 0) continue;
-      const row = (first[y] + j) * stride;
-      for (let i = 0; i < stride; i++) sums[i] += weight * data[row + i];
+    const row = first[y] * stride;
+    const end = (y + 1) * taps;
+    for (let i = 0; i < stride; i++) {
+      let sum = half;
+      for (let j = y * taps, at = row + i; j < end; j++, at += stride) {
+        sum = (sum + Math.imul(weights[j], data[at])) | 0;
+      }
+      result[to++] = sum >> bits;
     }
-    const to = y * stride;
-    for (let i = 0; i < stride; i++) result[to + i] = sums[i] >> bits;
   }
   return new Uint8Array(result.buffer);
 }

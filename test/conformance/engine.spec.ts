@@ -1,0 +1,222 @@
+import type { Engine, GenerationRequest } from '@madakv/engine';
+import { createPolicy, policies } from '@madakv/madakv';
+import type { PreparedPrompt } from '@madakv/models';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { fixture, loadEngine, relativeError, request, temporaryCache } from './engine.fixture.js';
+
+const cacheDir = temporaryCache();
+const pages = fixture('qwen-plain three-images');
+const policyNames = Object.keys(policies);
+
+let engine: Engine;
+let prompt: PreparedPrompt;
+beforeAll(async () => {
+  engine = await loadEngine(pages.checkpoint, cacheDir, { chunkTokens: 31 });
+  prompt = await engine.model.prepare(pages.messages, pages.images);
+});
+
+describe('eviction', () => {
+  it.each(policyNames)('%s gives the same answer layer by layer as after the whole prefill', async (name) => {
+    const usual = await loadEngine(pages.checkpoint, cacheDir, { chunkTokens: 31, prefillOrder: 'chunk' });
+    const ask = request(prompt, { policy: createPolicy(name), cacheRatio: 0.4, wantFirstLogits: true });
+    const ours = await engine.generate(ask);
+    const theirs = await usual.generate(ask);
+    expect(ours.firstLogits).toEqual(theirs.firstLogits);
+    expect(ours.tokenIds).toEqual(theirs.tokenIds);
+    expect(ours.trace.layers).toEqual(theirs.trace.layers);
+    expect(ours.trace.bytes.afterEviction).toBe(theirs.trace.bytes.afterEviction);
+    expect(ours.trace.bytes.peak).toBeLessThan(theirs.trace.bytes.peak);
+  });
+
+  it.each(policyNames)('%s at ratio 1 is the full cache, bit for bit', async (name) => {
+    const full = await engine.generate(request(prompt, { wantFirstLogits: true }));
+    const all = await engine.generate(request(prompt, { policy: createPolicy(name), wantFirstLogits: true }));
+    expect(all.firstLogits).toEqual(full.firstLogits);
+    expect(all.tokenIds).toEqual(full.tokenIds);
+  });
+
+  it('changes the first answer token’s logits when it is replayed, and not in plain mode', async () => {
+    const full = await engine.generate(request(prompt, { wantFirstLogits: true }));
+    const ask = (protocol: 'replay' | 'plain'): Partial<GenerationRequest> => ({
+      policy: createPolicy('random'),
+      cacheRatio: 0.3,
+      protocol,
+      wantFirstLogits: true,
+    });
+    const replay = await engine.generate(request(prompt, ask('replay')));
+    const plain = await engine.generate(request(prompt, ask('plain')));
+    const expected = full.firstLogits ?? new Float32Array(0);
+    expect(relativeError(plain.firstLogits ?? new Float32Array(0), expected)).toBeLessThan(1e-5);
+    expect(relativeError(replay.firstLogits ?? new Float32Array(0), expected)).toBeGreaterThan(1e-3);
+  });
+
+  it('always keeps the question', async () => {
+    const { trace } = await engine.generate(request(prompt, { policy: createPolicy('madakv'), cacheRatio: 0.4 }));
+    const { decodePositions } = await import('@madakv/engine');
+    const question = Array.from(
+      { length: prompt.question.end - 1 - prompt.question.start },
+      (_, i) => prompt.question.start + i,
+    );
+    for (const layer of trace.layers) {
+      for (const head of layer.positions) expect([...decodePositions(head)]).toEqual(expect.arrayContaining(question));
+    }
+  });
+
+  it('refuses a share that is too small, with the numbers', async () => {
+    const ask = request(prompt, { policy: createPolicy('madakv'), cacheRatio: 0.001 });
+    await expect(engine.generate(ask)).rejects.toThrow(/\d/);
+    expect(engine.kvBytes).toBe(0);
+  });
+});
+
+describe('memory', () => {
+  it('peaks at one full layer plus the budget, and keeps what the trace says', async () => {
+    const { layers } = engine.model.config.decoder;
+    const ratio = 0.3;
+    for (const name of ['madakv', 'madakv-paper', 'snapkv']) {
+      const { trace } = await engine.generate(
+        request(prompt, { policy: createPolicy(name), cacheRatio: ratio, maxTokens: 1, protocol: 'plain' }),
+      );
+      const tokens = prompt.inputIds.length;
+      const layerBytes = (engine.kvBytesPerToken / layers) * tokens;
+      const kept = trace.layers.reduce((sum, layer) => sum + layer.rows, 0);
+      expect(trace.bytes.full).toBe(layerBytes * layers);
+      expect(trace.bytes.afterEviction).toBe((kept * engine.kvBytesPerToken) / layers);
+      const formula = layerBytes + ratio * layerBytes * layers;
+      expect(Math.abs(trace.bytes.peak - formula) / formula).toBeLessThan(0.05);
+    }
+  });
+
+  it('stays flat over 200 requests', async () => {
+    const ask = request(prompt, { policy: createPolicy('madakv'), cacheRatio: 0.3, maxTokens: 2 });
+    const rss: number[] = [];
+    for (let i = 0; i < 200; i++) {
+      await engine.generate(ask);
+      if (i % 50 === 49) rss.push(process.memoryUsage.rss());
+    }
+    expect(engine.kvBytes).toBe(0);
+    expect(rss[3] - rss[0]).toBeLessThan(32 * 2 ** 20);
+  });
+});
+
+describe('batching', () => {
+  it('gives every sequence the answer it gives alone, whoever joins and leaves', async () => {
+    const short = await engine.model.prepare(fixture('qwen-plain text').messages, fixture('qwen-plain text').images);
+    const asks = Array.from({ length: 11 }, (_, i) =>
+      request(i % 3 === 0 ? short : prompt, {
+        policy: createPolicy(policyNames[i % policyNames.length]),
+        cacheRatio: 0.3 + 0.06 * i,
+        maxTokens: 3 + 5 * (i % 4),
+        sampling: i % 2 === 0 ? {} : { temperature: 0.8, seed: i },
+        wantFirstLogits: true,
+      }),
+    );
+    const alone = [];
+    for (const ask of asks) alone.push(await engine.generate(ask));
+    const together = await Promise.all(asks.map((ask) => engine.generate(ask)));
+    together.forEach((result, i) => {
+      expect(result.tokenIds).toEqual(alone[i].tokenIds);
+      const expected = alone[i].firstLogits ?? new Float32Array(0);
+      expect(relativeError(result.firstLogits ?? new Float32Array(0), expected)).toBeLessThan(1e-5);
+    });
+    expect(engine.kvBytes).toBe(0);
+  });
+});
+
+describe('cancellation', () => {
+  it('takes effect within a chunk of prefill and frees the cache', async () => {
+    const controller = new AbortController();
+    let chunks = 0;
+    const answer = engine.generate(request(prompt), {
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.kind === 'prefill' && ++chunks === 2) controller.abort(new Error('enough'));
+      },
+    });
+    await expect(answer).rejects.toThrow('enough');
+    expect(chunks).toBe(2);
+    expect(engine.kvBytes).toBe(0);
+  });
+
+  it('takes effect within a step of decoding and leaves others alone', async () => {
+    const expected = await engine.generate(request(prompt, { maxTokens: 20 }));
+    const controller = new AbortController();
+    let tokens = 0;
+    const cancelled = engine.generate(request(prompt, { maxTokens: 500 }), {
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.kind === 'token' && ++tokens === 5) controller.abort(new Error('enough'));
+      },
+    });
+    const other = engine.generate(request(prompt, { maxTokens: 20 }));
+    await expect(cancelled).rejects.toThrow('enough');
+    expect(tokens).toBe(5);
+    expect((await other).tokenIds).toEqual(expected.tokenIds);
+    expect(engine.kvBytes).toBe(0);
+  });
+
+  it('reaches requests that wait, and one that is aborted from the start', async () => {
+    const reason = new Error('too late');
+    await expect(engine.generate(request(prompt), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  });
+});
+
+describe('answers', () => {
+  it('end at max tokens, at a stop string, and at an end-of-answer id', async () => {
+    const whole = await engine.generate(request(prompt, { maxTokens: 10 }));
+    expect(whole.finishReason).toBe('length');
+    expect(whole.usage).toEqual({ promptTokens: prompt.inputIds.length, completionTokens: 10 });
+
+    const stopId = whole.tokenIds[4];
+    const first = whole.tokenIds.indexOf(stopId);
+    const byId = await engine.generate(request(prompt, { stopIds: [stopId] }));
+    expect(byId.finishReason).toBe('stop');
+    expect(byId.tokenIds).toEqual(whole.tokenIds.slice(0, first));
+
+    const stop = whole.text.slice(3, 5);
+    const byText = await engine.generate(request(prompt, { stop: [stop] }));
+    expect(byText.finishReason).toBe('stop');
+    expect(byText.text).toBe(whole.text.slice(0, whole.text.indexOf(stop)));
+  });
+
+  it('stream the text that the result holds', async () => {
+    let streamed = '';
+    const result = await engine.generate(request(prompt, { maxTokens: 25 }), {
+      onEvent: (event) => {
+        if (event.kind === 'token') streamed += event.token.text;
+        if (event.kind === 'trailing') streamed += event.text;
+      },
+    });
+    expect(streamed).toBe(result.text);
+    expect(result.text).toBe(engine.model.tokenizer.decode(result.tokenIds));
+  });
+
+  it('report log-probabilities on request', async () => {
+    const { tokens } = await engine.generate(request(prompt, { topLogprobs: 3, maxTokens: 2 }));
+    expect(tokens).toHaveLength(2);
+    for (const { id, logprobs } of tokens) {
+      expect(logprobs?.top).toHaveLength(3);
+      expect(logprobs?.top[0]).toEqual({ id, logprob: logprobs?.chosen.logprob });
+    }
+  });
+
+  it('refuse what the model cannot hold, naming the limit', async () => {
+    const { maxPositions } = engine.model.config.decoder;
+    await expect(engine.generate(request(prompt, { maxTokens: maxPositions }))).rejects.toThrow(String(maxPositions));
+    await expect(engine.generate(request(prompt, { cacheRatio: 0 }))).rejects.toThrow('(0, 1]');
+    await expect(engine.generate(request(prompt, { sampling: { temperature: 9 } }))).rejects.toThrow('between 0 and 2');
+  });
+});
+
+describe('quantised weights', () => {
+  it.each([
+    [8, 0.05],
+    [4, 0.6],
+  ] as const)('at %d bits stay near full precision', async (bits, tolerance) => {
+    const quantised = await loadEngine(pages.checkpoint, cacheDir, { precision: { kind: 'int', bits, blockSize: 32 } });
+    const result = await quantised.generate(request(prompt, { wantFirstLogits: true, maxTokens: 2 }));
+    const error = relativeError(result.firstLogits ?? new Float32Array(0), pages.float('last_logits'));
+    expect(error).toBeLessThan(tolerance);
+    expect(error).toBeGreaterThan(1e-4);
+  });
+});
