@@ -12,7 +12,7 @@ export interface LayerProfile {
 }
 
 /**
- * The shape that read documents best in the spike (docs: 81.3 % against 64.0 % of a flat profile at 2.5 % budget, and
+ * The shape that read documents best in the spike (81.3 % exact match against 64.0 % of a flat profile at 2.5 % budget, and
  * 0.7 % of the opposite shape): early layers look everywhere and need little, late layers copy.
  */
 const lateShape = [0.4, 0.4, 0.6, 1, 1.6, 2];

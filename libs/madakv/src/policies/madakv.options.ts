@@ -52,7 +52,7 @@ export interface MadaKvOptions {
  *   a layer hands on only rows that carry under 1 % of its weight. The figures above were taken without compensation.
  * - preferenceOf `evictable` and sinks 4: the question is kept anyway, and the first tokens attract attention that says
  *   nothing about modalities (StreamingLLM); either would tilt the split towards text. Not measured on the spike.
- * - questionCap 0.5, layerFloor 0.2, modalityFloor 1: safety nets; they do not bind at the budgets above.
+ * - questionCap 0.5, layerFloor 0.2, modalityFloor 1: safety nets against starvation, not measured.
  */
 export const madakvDefaults: MadaKvOptions = {
   proxies: 'last',
