@@ -23,18 +23,21 @@ export function llavaImageProcessor(folder: CheckpointFolder, { vision }: LlavaC
   const side = Math.floor(vision.imageSize / vision.patchSize);
   const grid = { frames: 1, rows: side, cols: side };
   const pads = settings.image_processor_type?.startsWith('LlavaImageProcessor') === true && settings.do_pad === true;
+  const check = ({ width, height }: Size): void => {
+    if (width === vision.imageSize && height === vision.imageSize) return;
+    throw new CheckpointError(
+      'bad_value',
+      `${folder.path(source.file)}: makes images of ${width} x ${height}, ` +
+        `the vision tower takes ${vision.imageSize} x ${vision.imageSize}`,
+    );
+  };
+  if (crop !== undefined) check(crop);
   return (image) => {
     const square = pads ? padToSquare(image, meanColour(settings)) : image;
     const target = resizedSize(square, settings);
     const resized = resize(square, target.width, target.height, filter);
     const cropped = crop === undefined ? resized : centreCrop(resized, crop);
-    if (cropped.width !== vision.imageSize || cropped.height !== vision.imageSize) {
-      throw new CheckpointError(
-        'bad_value',
-        `${folder.path(source.file)}: makes images of ${cropped.width} x ${cropped.height}, ` +
-          `the vision tower takes ${vision.imageSize} x ${vision.imageSize}`,
-      );
-    }
+    check(cropped);
     return {
       pixels: planes(cropped, table),
       dims: [3, cropped.height, cropped.width],
