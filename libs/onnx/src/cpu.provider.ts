@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { env, InferenceSession } from 'onnxruntime-node';
+import { alignPrepacked } from './prepacked.layout.js';
 import { commonOptions, openSession, type ExecutionProvider } from './provider.js';
 
 /**
@@ -29,6 +30,7 @@ export function cpuProvider(intraOpThreads = 0): ExecutionProvider {
         },
       });
       await saving.release();
+      alignPrepacked(path);
     },
   };
 }

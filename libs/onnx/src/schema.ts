@@ -1,6 +1,6 @@
 /**
- * The part of the ONNX file format (`onnx.proto3`, IR version 10) that a generated inference graph needs, as a
- * protobufjs descriptor. Field numbers are the specification's: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
+ * The part of the ONNX file format (`onnx.proto3`, IR version 10) that inference graphs use, those that ONNX Runtime saves
+ * included, as a protobufjs descriptor. Field numbers are the specification's: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
  */
 import protobuf from 'protobufjs';
 
@@ -16,8 +16,14 @@ const descriptor: protobuf.INamespace = {
       fields: {
         dims: { rule: 'repeated', type: 'int64', id: 1, options: { packed: true } },
         dataType: { type: 'int32', id: 2 },
+        floatData: { rule: 'repeated', type: 'float', id: 4, options: { packed: true } },
+        int32Data: { rule: 'repeated', type: 'int32', id: 5, options: { packed: true } },
+        stringData: { rule: 'repeated', type: 'bytes', id: 6 },
+        int64Data: { rule: 'repeated', type: 'int64', id: 7, options: { packed: true } },
         name: { type: 'string', id: 8 },
         rawData: { type: 'bytes', id: 9 },
+        doubleData: { rule: 'repeated', type: 'double', id: 10, options: { packed: true } },
+        uint64Data: { rule: 'repeated', type: 'uint64', id: 11, options: { packed: true } },
         externalData: { rule: 'repeated', type: 'StringStringEntryProto', id: 13 },
         dataLocation: { type: 'int32', id: 14 },
       },
@@ -44,6 +50,9 @@ const descriptor: protobuf.INamespace = {
         g: { type: 'GraphProto', id: 6 },
         floats: { rule: 'repeated', type: 'float', id: 7, options: { packed: true } },
         ints: { rule: 'repeated', type: 'int64', id: 8, options: { packed: true } },
+        strings: { rule: 'repeated', type: 'bytes', id: 9 },
+        tensors: { rule: 'repeated', type: 'TensorProto', id: 10 },
+        graphs: { rule: 'repeated', type: 'GraphProto', id: 11 },
         type: { type: 'int32', id: 20 },
       },
     },
@@ -64,6 +73,7 @@ const descriptor: protobuf.INamespace = {
         initializer: { rule: 'repeated', type: 'TensorProto', id: 5 },
         input: { rule: 'repeated', type: 'ValueInfoProto', id: 11 },
         output: { rule: 'repeated', type: 'ValueInfoProto', id: 12 },
+        valueInfo: { rule: 'repeated', type: 'ValueInfoProto', id: 13 },
       },
     },
     ModelProto: {

@@ -16,7 +16,7 @@ import { BlobFile } from './blob.file.js';
 import { fingerprint } from './fingerprint.js';
 
 /** Raised when the layout of built models or the way graphs are written changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** Names of a built model's graphs. */
 export const VISION_GRAPH = 'vision';
