@@ -1,4 +1,4 @@
-import { decodePositions, type Engine, type GenerationRequest } from '@madakv/engine';
+import { decodePositions, type Engine, type GenerationRequest, type GenerationResult } from '@madakv/engine';
 import { createPolicy, policies } from '@madakv/madakv';
 import type { PreparedPrompt } from '@madakv/models';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -112,7 +112,7 @@ describe('batching', () => {
         wantFirstLogits: true,
       }),
     );
-    const alone = [];
+    const alone: GenerationResult[] = [];
     for (const ask of asks) alone.push(await engine.generate(ask));
     const together = await Promise.all(asks.map((ask) => engine.generate(ask)));
     together.forEach((result, i) => {

@@ -50,7 +50,7 @@ export class Job {
   }
 
   get cancelReason(): unknown {
-    return this.cancelled_ === undefined ? this.control.signal?.reason : this.cancelled_.reason;
+    return this.cancelled_ === undefined ? (this.control.signal?.reason as unknown) : this.cancelled_.reason;
   }
 
   cancel(reason: unknown): void {

@@ -1,5 +1,5 @@
 import { cpus } from 'node:os';
-import { env, InferenceSession } from 'onnxruntime-node';
+import { env, type InferenceSession } from 'onnxruntime-node';
 import { alignPrepacked } from './prepacked.layout.js';
 import { commonOptions, openSession, type ExecutionProvider } from './provider.js';
 

@@ -1,7 +1,7 @@
 import { attributeTypes, dataTypes, ModelProto, type DataType } from './schema.js';
 
 /** The name of a value that flows along the graph's edges. */
-export type Value = string & { readonly brand?: 'onnx-value' };
+export type Value = string;
 
 /** A dimension: a fixed size, or the name of one known only at run time. */
 export type Dim = number | string;
@@ -87,7 +87,7 @@ class GraphBody {
 
   /** Appends an operator of the standard domain with a single output. */
   op(opType: string, inputs: readonly (Value | null)[], attributes: Readonly<Record<string, Attribute>> = {}): Value {
-    return this.ops(opType, inputs, { attributes })[0] as Value;
+    return this.ops(opType, inputs, { attributes })[0];
   }
 
   /** Appends an operator of ONNX Runtime's own domain with a single output. */
@@ -96,7 +96,7 @@ class GraphBody {
     inputs: readonly (Value | null)[],
     attributes: Readonly<Record<string, Attribute>> = {},
   ): Value {
-    return this.ops(opType, inputs, { attributes, domain: MICROSOFT_DOMAIN })[0] as Value;
+    return this.ops(opType, inputs, { attributes, domain: MICROSOFT_DOMAIN })[0];
   }
 
   /** An initializer stored in the model file itself. Equal small integer constants are shared. */

@@ -21,7 +21,7 @@ const ALIGNMENT = 4096;
  */
 export function alignPrepacked(path: string): void {
   const model = ModelProto.decode(readFileSync(path)) as unknown as SavedModel;
-  const location = model.graph.initializer.flatMap(({ externalData }) => valueOf(externalData, 'location') ?? [])[0];
+  const location = model.graph.initializer.flatMap(({ externalData }) => valueOf(externalData, 'location') ?? []).at(0);
   if (location === undefined) return;
   const source = join(dirname(path), location);
   const target = `${source}.aligned`;

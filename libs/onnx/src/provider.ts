@@ -92,5 +92,5 @@ function withFolder(
 }
 
 function toTensors(results: Readonly<Record<string, OnnxValue>>): Tensors {
-  return results as Tensors;
+  return results;
 }
