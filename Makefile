@@ -1,0 +1,38 @@
+# What users and maintainers call. Every target works on a fresh Debian machine with Node >= 20.19.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help install build check test test-unit test-conformance test-gpu bench clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
+
+node_modules/.installed: package-lock.json package.json $(wildcard libs/*/package.json apps/*/package.json)
+	npm ci --no-audit --no-fund
+	@touch $@
+
+install: node_modules/.installed ## Install the packages of package-lock.json
+
+build: install ## Compile everything
+	tsc -b
+
+check: install ## Types, lint, format, import rules: zero warnings
+	npm run --silent check
+
+test: install ## Run all tests; prints one line of totals at the end
+	node scripts/test.js
+
+test-unit: install ## Tests beside the code
+	vitest run --project unit
+
+test-conformance: install ## Both model families against the reference
+	vitest run --project conformance
+
+test-gpu: install ## The WebGPU provider, in software where there is no GPU
+	vitest run --project gpu
+
+bench: build ## All benchmarks of docs/benchmarks/cpu.md (takes long)
+	bash test/bench/all.sh
+
+clean: ## Remove what was built
+	rm -rf libs/*/dist apps/*/dist test/*.tsbuildinfo
