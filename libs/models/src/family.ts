@@ -77,7 +77,10 @@ export interface PreparedPrompt extends PromptPositions {
   inputIds: Int32Array;
   images: PreparedImage[];
   segments: Segment[];
-  /** The last text part of the last user turn and all that the template adds after it; ends at the last token. */
+  /**
+   * The last text part of the last user turn and all that the template adds after it; ends at the last token. Where images
+   * follow that text, the range spans their visual tokens: what must be kept is only its text.
+   */
   question: TokenRange;
 }
 

@@ -1,0 +1,96 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
+import { ChatTemplate } from './chat.template.js';
+import type { ChatMessage } from './chat.message.js';
+import { questionStart } from './question.range.js';
+
+const dirs: string[] = [];
+afterEach(() => {
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
+});
+
+function open(files: Record<string, string>): ChatTemplate {
+  const dir = mkdtempSync(join(tmpdir(), 'madakv-template-'));
+  dirs.push(dir);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
+  return ChatTemplate.open(new CheckpointFolder(dir), { bos_token: '<s>' }, '<image>');
+}
+
+const strings = `{% for m in messages %}[{{ m['role'] }}] {{ m['content'] | trim }}\n{% endfor %}>`;
+const parts = `{% for m in messages %}[{{ m['role'] }}]
+{%- for p in m['content'] %}{% if p['type'] == 'image' %}<image>{% else %} {{ p['text'] }}{% endif %}{% endfor %}
+{% endfor %}>`;
+
+const image: ChatMessage = {
+  role: 'user',
+  content: [
+    { type: 'image_url', image_url: { url: 'a.png' } },
+    { type: 'text', text: 'What?' },
+  ],
+};
+
+function render(template: ChatTemplate, messages: ChatMessage[]): { text: string; question?: string } {
+  const converted = messages.map((message) => template.convert(message));
+  const text = template.render(converted);
+  const start = questionStart(template, converted, text);
+  return { text, question: start === undefined ? undefined : text.slice(start) };
+}
+
+describe('ChatTemplate', () => {
+  it('gives parts to a template that reads parts, strings too', () => {
+    const template = open({ 'chat_template.jinja': parts });
+    expect(render(template, [image])).toEqual({ text: '[user]<image> What?>', question: 'What?>' });
+    expect(render(template, [{ role: 'user', content: 'Hi' }]).text).toBe('[user] Hi>');
+  });
+
+  it('gives strings to a template that reads strings, images as placeholders', () => {
+    const template = open({ 'chat_template.jinja': strings });
+    expect(render(template, [image]).text).toBe('[user] <image>\nWhat?\n>');
+  });
+
+  it('prefers a file of its own, then the processor, then the tokenizer', () => {
+    const holder = (text: string): string => JSON.stringify({ chat_template: text });
+    const files = {
+      'tokenizer_config.json': holder('tokenizer'),
+      'processor_config.json': holder('processor'),
+      'chat_template.json': holder('json'),
+      'chat_template.jinja': 'jinja',
+    };
+    const left = Object.entries(files);
+    for (const expected of ['jinja', 'json', 'processor', 'tokenizer']) {
+      expect(open(Object.fromEntries(left)).render([])).toBe(expected);
+      left.pop();
+    }
+  });
+
+  it('takes the default of several templates', () => {
+    const templates = [
+      { name: 'tools', template: 'no' },
+      { name: 'default', template: '{{ bos_token }}' },
+    ];
+    expect(open({ 'tokenizer_config.json': JSON.stringify({ chat_template: templates }) }).render([])).toBe('<s>');
+  });
+
+  it('passes a refusal on', () => {
+    const template = open({ 'chat_template.jinja': `{{ raise_exception('Roles must alternate') }}` });
+    expect(() => template.render([])).toThrow('the chat template refuses the messages: Roles must alternate');
+  });
+});
+
+describe('questionStart', () => {
+  it('finds the last text of the last user turn, not an equal one before', () => {
+    const template = open({ 'chat_template.jinja': strings });
+    const messages = ['same', 'answer', 'same'].map((content, i) => ({ role: i % 2 === 0 ? 'user' : 'assistant', content }));
+    expect(render(template, messages).question).toBe('same\n>');
+  });
+
+  it('does not find a question that is not there', () => {
+    const template = open({ 'chat_template.jinja': parts });
+    expect(render(template, [{ role: 'system', content: 'x' }]).question).toBeUndefined();
+    const silent: ChatMessage = { role: 'user', content: [{ type: 'image_url', image_url: { url: 'a.png' } }] };
+    expect(render(template, [silent]).question).toBeUndefined();
+  });
+});
