@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +28,28 @@ class Progress:
     seed: int = 1
 
 
+_writing: list[threading.Thread] = []
+
+
 def write(path: Path, content: dict) -> None:
+    """The bytes are made now and written by a thread: a busy disk must not hold up the training. settle() waits for them."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    settle()
+    _writing.append(threading.Thread(target=_put, args=(path, buffer)))
+    _writing[-1].start()
+
+
+def _put(path: Path, buffer: io.BytesIO) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    torch.save(content, part)
+    part.write_bytes(buffer.getbuffer())
     os.replace(part, path)
+
+
+def settle() -> None:
+    while _writing:
+        _writing.pop().join()
 
 
 def save(out: Path, model: Reader, optimizers: Optimizers | None, average: Average, progress: Progress, name: str = NAME) -> None:

@@ -39,7 +39,7 @@ FULL = Mix(transcribe=0.06, cells=0.4, absent=0.1, judge=0.06)
 
 STAGES = [
     Stage("reading", (8, 8), (8, 16), (0, 0), 1600, 0, noise=0.3, advance=0.8),
-    Stage("copying", (4, 8), (8, 16), (0, 0), 1400, 1, noise=0.2, advance=0.8),
+    Stage("copying", (4, 4), (8, 12), (0, 0), 560, 1, noise=0.2, advance=0.78),
     Stage("line", (4, 4), (12, 12), (1, 1), 1150, 1, aligned=0.7, mix=LESSON, advance=0.8),
     Stage("two lines", (4, 4), (12, 12), (2, 2), 1150, 2, aligned=0.3, mix=LESSON, advance=0.86),
     Stage("slip", (4, 4), (16, 20), (3, 4), 1100, 4, mix=LESSON, advance=0.86),

@@ -168,6 +168,7 @@ class Trainer:
         finally:
             supply.close()
             self.save()
+            checkpoint.settle()
 
 
 def stop(*_: object) -> None:
