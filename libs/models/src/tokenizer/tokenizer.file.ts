@@ -7,12 +7,18 @@ const CONFIG = 'tokenizer_config.json';
 /** A step of a pipeline; steps may be nested under the key of their kind. */
 const stepSchema = z.looseObject({ type: z.string() });
 
+/** Not checked entry by entry: there are 150,000, and a wrong one only ever spells wrong. */
+const vocabularySchema = z.custom<Record<string, number>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'expected an object of tokens and ids',
+);
+
 const fileSchema = z.looseObject({
   added_tokens: z
     .array(z.looseObject({ id: z.int().min(0), content: z.string(), special: z.boolean().default(false) }))
     .default([]),
   decoder: stepSchema.nullish(),
-  model: z.looseObject({ type: z.string().nullish(), vocab: z.record(z.string(), z.int()) }),
+  model: z.looseObject({ type: z.string().nullish(), vocab: vocabularySchema }),
 });
 
 const tokenSchema = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
