@@ -2,7 +2,7 @@ import { openModel } from '@madakv/models';
 import { describe, expect, it } from 'vitest';
 import { requestFixtures } from './fixture.reader.js';
 
-/** Rounding of the reference's own float32 arithmetic. */
+/** They are equal on the machine that wrote the fixtures; another may round the last bit differently. */
 const PIXEL_TOLERANCE = 1e-6;
 
 describe.each(requestFixtures())('$name', (fixture) => {
@@ -31,13 +31,15 @@ describe.each(requestFixtures())('$name', (fixture) => {
     else expect(grids).toHaveLength(fixture.images.length);
   });
 
-  it.runIf(fixture.has('pixel_values'))('has the same pixel values', async () => {
-    const expected = fixture.float('pixel_values');
-    const actual = Float32Array.from((await prompt).images.flatMap(({ pixels }) => Array.from(pixels)));
-    expect(actual).toHaveLength(expected.length);
-    const apart = actual.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
-    expect(apart).toBeLessThanOrEqual(PIXEL_TOLERANCE);
-  });
+  if (fixture.has('pixel_values')) {
+    it('has the same pixel values', async () => {
+      const expected = fixture.float('pixel_values');
+      const actual = Float32Array.from((await prompt).images.flatMap(({ pixels }) => Array.from(pixels)));
+      expect(actual).toHaveLength(expected.length);
+      const apart = actual.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
+      expect(apart).toBeLessThanOrEqual(PIXEL_TOLERANCE);
+    });
+  }
 
   it('segments the prompt without a gap, every visual token in one', async () => {
     const { segments, inputIds } = await prompt;
