@@ -8,12 +8,13 @@ export {
 } from './build/built.model.js';
 export { loadSessions, type LoadedSessions } from './build/load.js';
 export { decodeStep, type StepInput } from './decoder/decode.step.js';
-export { Decoder, type DecoderSessions, type Projections } from './decoder/decoder.js';
+export { Decoder, type DecoderSessions } from './decoder/decoder.js';
 export { prefill, type PrefillOptions, type PrefillResult } from './decoder/prefill.js';
 export { Engine, type EngineOptions } from './engine.js';
 export * from './generation.js';
 export { KvLedger } from './kv/kv.ledger.js';
-export { LayerCache } from './kv/layer.cache.js';
+export type { KvMemory, KvShape, LayerCache, Projections, PromptBuffer } from './kv/kv.memory.js';
+export { HostLayerCache } from './kv/host.layer.cache.js';
 export { promptLayout, countModalities, MODALITIES } from './prompt.layout.js';
 export { GREEDY, type SamplingOptions, type TokenLogprob } from './sampling/sampler.js';
 export { decodePositions, type CacheTrace, type LayerTrace } from './trace/cache.trace.js';

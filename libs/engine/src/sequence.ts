@@ -1,4 +1,4 @@
-import type { LayerCache } from './kv/layer.cache.js';
+import type { LayerCache } from './kv/kv.memory.js';
 import type { KvLedger } from './kv/kv.ledger.js';
 import type { GeneratedToken, GenerationRequest } from './generation.js';
 import { GREEDY, logprobs, Sampler } from './sampling/sampler.js';

@@ -4,8 +4,8 @@ import {
   buildModel,
   Decoder,
   decodeStep,
+  HostLayerCache,
   KvLedger,
-  LayerCache,
   loadSessions,
   type Projections,
   type StepInput,
@@ -78,7 +78,7 @@ export async function benchDecode(
     const fresh = randomProjections(decoder, width);
     const attention = await time(async () => {
       for (let layer = 0; layer < config.layers; layer++) {
-        await decoder.attendCaches(
+        await decoder.memory.attend(
           fresh,
           sequences.map((caches) => caches[layer]),
         );
@@ -163,21 +163,20 @@ async function pastPresentAttention(
   return medianMs;
 }
 
-function filledCaches(config: DecoderConfig, tokens: number, ledger: KvLedger): LayerCache[] {
+function filledCaches(config: DecoderConfig, tokens: number, ledger: KvLedger): HostLayerCache[] {
   return Array.from({ length: config.layers }, () => {
-    const cache = new LayerCache({ heads: config.kvHeads, dim: config.headDim }, tokens, ledger);
+    const cache = new HostLayerCache({ heads: config.kvHeads, dim: config.headDim }, tokens, ledger);
     cache.keys.data.fill(0.1);
     cache.values.data.fill(0.1);
     return cache;
   });
 }
 
-function randomProjections(decoder: Decoder, rows: number): Projections {
-  return {
-    q: new Float32Array(rows * decoder.queryWidth).fill(0.1),
-    k: new Float32Array(rows * decoder.keyWidth).fill(0.1),
-    v: new Float32Array(rows * decoder.keyWidth).fill(0.1),
-  };
+function randomProjections({ config, queryWidth }: Decoder, rows: number): Projections {
+  const filled = (columns: number): Tensor =>
+    new Tensor('float32', new Float32Array(rows * columns).fill(0.1), [rows, columns]);
+  const keyWidth = config.kvHeads * config.headDim;
+  return { q: filled(queryWidth), k: filled(keyWidth), v: filled(keyWidth) };
 }
 
 /** Bytes of the matrices a decode step reads. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { decodeAttention, importanceScore, prefillAttention, type DecoderConfig } from '@madakv/models';
 import type { ExecutionProvider, Session } from '@madakv/onnx';
 import type { DecoderSessions } from '../decoder/decoder.js';
+import { HostMemory } from '../kv/host.memory.js';
 import { stageGraph, VISION_GRAPH, type BuiltModel } from './built.model.js';
 
 /** Sequences one decode attention takes at once; other numbers are made up of these. */
@@ -45,7 +46,8 @@ export async function loadSessions(
       decode.push({ width, session: await fromBytes(decodeAttention(config, width), true) });
     const prefill = await fromBytes(prefillAttention(config));
     const importance = await fromBytes(importanceScore(config));
-    return { decoder: { stages, prefill, decode, importance }, vision, release };
+    const memory = new HostMemory({ heads: config.kvHeads, dim: config.headDim }, { prefill, decode });
+    return { decoder: { stages, importance, memory, idleRows: 0 }, vision, release };
   } catch (error) {
     await release();
     throw error;

@@ -1,5 +1,6 @@
 import { rotaryTable } from '@madakv/models';
-import type { LayerCache } from '../kv/layer.cache.js';
+import { Tensor, TensorScope } from '@madakv/onnx';
+import type { LayerCache } from '../kv/kv.memory.js';
 import type { Decoder } from './decoder.js';
 
 /** One sequence's part of a decode step. */
@@ -19,23 +20,26 @@ export interface StepInput {
 export async function decodeStep(decoder: Decoder, inputs: readonly StepInput[]): Promise<Float32Array> {
   const { hiddenSize, layers } = decoder.config;
   const rows = inputs.length;
-  let x: Float32Array = new Float32Array(rows * hiddenSize);
+  const embeddings = new Float32Array(rows * hiddenSize);
   inputs.forEach(({ embedding }, row) => {
-    x.set(embedding, row * hiddenSize);
+    embeddings.set(embedding, row * hiddenSize);
   });
   const rotary = rotaryTable(decoder.config, stackPositions(inputs), inputs[0].position.length === 1 ? 1 : 3);
-  let fresh = await decoder.beginLayer(0, x, rotary);
-  for (let layer = 0; ; layer++) {
-    const caches = inputs.map((input) => input.caches[layer]);
-    const attention = await decoder.attendCaches(fresh, caches);
-    caches.forEach((cache, row) => {
-      const at = row * decoder.keyWidth;
-      cache.append(fresh.k.subarray(at, at + decoder.keyWidth), fresh.v.subarray(at, at + decoder.keyWidth));
-    });
-    if (layer + 1 === layers) return decoder.logits(x, attention);
-    const next = await decoder.crossLayer(layer, x, attention, rotary);
-    x = next.y;
-    fresh = next;
+  const scope = new TensorScope();
+  try {
+    let x: Tensor = new Tensor('float32', embeddings, [rows, hiddenSize]);
+    let fresh = scope.holdAll(await decoder.beginLayer(0, x, rotary));
+    for (let layer = 0; ; layer++) {
+      const caches = inputs.map((input) => input.caches[layer]);
+      const attention = scope.hold(await decoder.memory.attend(fresh, caches));
+      if (layer + 1 === layers) return await decoder.logits(x, attention);
+      const next = scope.holdAll(await decoder.crossLayer(layer, x, attention, rotary));
+      scope.keepOnly(next);
+      x = next.y;
+      fresh = next;
+    }
+  } finally {
+    scope.close();
   }
 }
 

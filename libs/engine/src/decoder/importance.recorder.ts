@@ -1,73 +1,75 @@
 import type { Observation } from '@madakv/madakv';
-import type { Tensor } from '@madakv/onnx';
-import type { PromptBuffer } from '../kv/prompt.buffer.js';
+import { release, type Tensor } from '@madakv/onnx';
 import type { Decoder } from './decoder.js';
 
 /** Floats one block of scores may take; bounds the memory of a scoring run, whatever the prompt's length. */
 const MAX_BLOCK_FLOATS = 1 << 24;
+
+/** Queries to score: their rows (the recorder's to free), their positions in the prompt, their weights. */
+interface QueryBlock {
+  readonly rows: Tensor;
+  readonly positions: Float32Array;
+  readonly weights: Float32Array;
+}
 
 /**
  * Records one layer's importance (psi of the paper): the attention of the queries that a policy asked for, weighted and
  * summed, for each key-value head and prompt token.
  */
 export class ImportanceRecorder {
-  private queries: { readonly row: Float32Array; readonly position: number; readonly weight: number }[] = [];
+  private readonly blocks: QueryBlock[] = [];
+  /** Queries scored by one run. */
+  private readonly blockRows: number;
   /** `[kvHeads, group, tokens]` */
   private sum: Float32Array | undefined;
 
   constructor(
     private readonly observation: Observation,
     private readonly decoder: Decoder,
-  ) {}
-
-  /** Keeps the rows of a chunk `[start, end)` that will be scored. @param q `[end - start, heads * dim]` */
-  collect(q: Float32Array, start: number, end: number): void {
-    const width = this.decoder.queryWidth;
-    const keep = (position: number, weight: number): void => {
-      const row = q.slice((position - start) * width, (position - start + 1) * width);
-      this.queries.push({ row, position, weight });
-    };
-    if (this.observation.kind === 'all') for (let position = start; position < end; position++) keep(position, 1);
-    if (this.observation.kind !== 'queries') return;
-    const { positions, weights } = this.observation;
-    positions.forEach((position, i) => {
-      if (position >= start && position < end) keep(position, weights[i]);
-    });
+    private readonly tokens: number,
+  ) {
+    this.blockRows = Math.max(1, Math.floor(MAX_BLOCK_FLOATS / (decoder.config.heads * tokens)));
   }
 
-  /** Scores the collected queries against the keys in `buffer`, which must reach to the last of them. */
-  async score(buffer: PromptBuffer, index: Tensor): Promise<void> {
-    const { heads } = this.decoder.config;
-    const tokens = index.dims[0];
-    const width = this.decoder.queryWidth;
-    const block = Math.max(1, Math.floor(MAX_BLOCK_FLOATS / (heads * tokens)));
-    for (let start = 0; start < this.queries.length; start += block) {
-      const part = this.queries.slice(start, start + block);
-      const rows = new Float32Array(part.length * width);
-      part.forEach(({ row }, i) => {
-        rows.set(row, i * width);
+  /** Copies the rows of a chunk `[start, end)` that will be scored. @param q `[end - start, heads * dim]` */
+  async collect(q: Tensor, start: number, end: number): Promise<void> {
+    const { positions, weights } = this.queries(start, end);
+    for (let from = 0; from < positions.length; from += this.blockRows) {
+      const part = positions.slice(from, from + this.blockRows);
+      this.blocks.push({
+        rows: await this.decoder.memory.pickRows(
+          q,
+          part.map((position) => position - start),
+        ),
+        positions: Float32Array.from(part),
+        weights: weights.slice(from, from + this.blockRows),
       });
-      const scores = await this.decoder.importance(
-        rows,
-        Int32Array.from(part, ({ position }) => position),
-        Float32Array.from(part, ({ weight }) => weight),
-        buffer.allKeys(),
-        index,
-      );
-      this.add(scores);
     }
-    this.queries = [];
+  }
+
+  /** Scores the collected queries. @param keys `[kvHeads, tokens, dim]`, filled up to the last of them @param index 0, 1, 2, ... */
+  async score(keys: Tensor, index: Tensor): Promise<void> {
+    for (const { rows, positions, weights } of this.blocks) {
+      this.add(await this.decoder.importance(rows, positions, weights, keys, index));
+    }
+    this.free();
+  }
+
+  /** Forgets queries that were not scored. */
+  free(): void {
+    for (const { rows } of this.blocks.splice(0)) release(rows);
   }
 
   /**
    * Hands over what was recorded and forgets it.
    * @returns `[kvHeads, tokens]`, empty when the policy observes nothing
    */
-  take(tokens: number): Float32Array {
-    const sum = this.sum;
+  take(): Float32Array {
+    const { tokens, sum } = this;
     this.sum = undefined;
-    if (sum === undefined)
+    if (sum === undefined) {
       return new Float32Array(this.observation.kind === 'none' ? 0 : this.decoder.config.kvHeads * tokens);
+    }
     const { heads, kvHeads } = this.decoder.config;
     const group = heads / kvHeads;
     const largest = this.observation.kind === 'queries' && this.observation.groupReduction === 'max';
@@ -81,6 +83,28 @@ export class ImportanceRecorder {
       }
     }
     return result;
+  }
+
+  /** The queries of `[start, end)` that the policy asked for. */
+  private queries(start: number, end: number): { positions: Int32Array; weights: Float32Array } {
+    const { observation } = this;
+    switch (observation.kind) {
+      case 'none':
+        return { positions: new Int32Array(0), weights: new Float32Array(0) };
+      case 'all':
+        return {
+          positions: Int32Array.from({ length: end - start }, (_, i) => start + i),
+          weights: new Float32Array(end - start).fill(1),
+        };
+      case 'queries': {
+        const inChunk = (_: number, i: number): boolean =>
+          observation.positions[i] >= start && observation.positions[i] < end;
+        return {
+          positions: observation.positions.filter(inChunk),
+          weights: observation.weights.filter(inChunk),
+        };
+      }
+    }
   }
 
   private add(scores: Float32Array): void {

@@ -1,10 +1,9 @@
 import type { LayerSelection, LayerSelector, Observation } from '@madakv/madakv';
 import { rotaryTable, type RotaryTable } from '@madakv/models';
-import { Tensor } from '@madakv/onnx';
+import { release, Tensor, TensorScope } from '@madakv/onnx';
 import type { KvLedger } from '../kv/kv.ledger.js';
-import type { LayerCache } from '../kv/layer.cache.js';
-import { PromptBuffer } from '../kv/prompt.buffer.js';
-import type { Decoder, Projections } from './decoder.js';
+import type { LayerCache, Projections, PromptBuffer } from '../kv/kv.memory.js';
+import type { Decoder } from './decoder.js';
 import { ImportanceRecorder } from './importance.recorder.js';
 
 /** A prompt ready for the decoder. */
@@ -52,7 +51,8 @@ interface Chunk {
   readonly start: number;
   readonly end: number;
   readonly rotary: RotaryTable;
-  x: Float32Array;
+  /** `[end - start, hidden]`, the chunk's own */
+  x: Tensor;
 }
 
 /**
@@ -99,7 +99,10 @@ class PrefillRun {
   ) {
     this.chunks = this.split();
     this.total = decoder.config.layers * this.chunks.length;
-    this.recorders = Array.from({ length: decoder.config.layers }, () => new ImportanceRecorder(observation, decoder));
+    this.recorders = Array.from(
+      { length: decoder.config.layers },
+      () => new ImportanceRecorder(observation, decoder, input.tokens),
+    );
     this.index = new Tensor(
       'float32',
       Float32Array.from({ length: input.tokens }, (_, i) => i),
@@ -115,7 +118,7 @@ class PrefillRun {
         await this.pass(chunk, layer, buffer);
         yield this.progress();
       }
-      this.evict(layer, buffer);
+      await this.evict(layer, buffer);
     }
   }
 
@@ -128,7 +131,7 @@ class PrefillRun {
         yield this.progress();
       }
     }
-    for (let layer = 0; layer < layers; layer++) this.evict(layer, buffers[layer]);
+    for (let layer = 0; layer < layers; layer++) await this.evict(layer, buffers[layer]);
   }
 
   result(): PrefillResult {
@@ -137,51 +140,60 @@ class PrefillRun {
 
   close(keepCaches: boolean): void {
     for (const buffer of this.buffers) buffer.free();
+    for (const chunk of this.chunks) release(chunk.x);
+    for (const recorder of this.recorders) recorder.free();
     if (!keepCaches) for (const cache of this.caches) cache.free();
   }
 
   /** One chunk through one layer. */
   private async pass(chunk: Chunk, layer: number, buffer: PromptBuffer): Promise<void> {
     const started = performance.now();
-    const projections = await this.decoder.beginLayer(layer, chunk.x, chunk.rotary);
-    const last = layer + 1 === this.decoder.config.layers;
-    const wantsLogits = this.options.logits && chunk.end === this.input.tokens;
-    // After the last layer only the logits are of use, so attention and MLP are skipped where none are wanted.
-    if (!last || wantsLogits) {
-      const attention = await this.decoder.attendPrompt(projections, buffer, chunk.start);
-      if (last) {
-        this.logits = await this.decoder.logits(chunk.x, attention, chunk.end - chunk.start - 1);
+    const scope = new TensorScope();
+    try {
+      const projections = scope.holdAll(await this.decoder.beginLayer(layer, chunk.x, chunk.rotary));
+      const last = layer + 1 === this.decoder.config.layers;
+      const wantsLogits = this.options.logits && chunk.end === this.input.tokens;
+      if (last && !wantsLogits) {
+        // After the last layer only the logits are of use, so attention and MLP are skipped where none are wanted.
+        await buffer.append(projections);
       } else {
-        chunk.x = await this.decoder.endLayer(layer, chunk.x, attention);
+        const attention = scope.hold(await buffer.attend(projections));
+        if (last) this.logits = await this.decoder.logits(chunk.x, attention, chunk.end - chunk.start - 1);
+        else this.advance(chunk, await this.decoder.endLayer(layer, chunk.x, attention));
       }
+      this.report.forwardMs += performance.now() - started;
+      await this.record(chunk, layer, projections, buffer);
+    } finally {
+      scope.close();
     }
-    buffer.append(projections.k, projections.v);
-    this.report.forwardMs += performance.now() - started;
-    await this.record(chunk, layer, projections, buffer);
   }
 
-  private async record(chunk: Chunk, layer: number, projections: Projections, buffer: PromptBuffer): Promise<void> {
+  private advance(chunk: Chunk, x: Tensor): void {
+    release(chunk.x);
+    chunk.x = x;
+  }
+
+  private async record(chunk: Chunk, layer: number, { q }: Projections, buffer: PromptBuffer): Promise<void> {
     const started = performance.now();
     const recorder = this.recorders[layer];
-    recorder.collect(projections.q, chunk.start, chunk.end);
+    await recorder.collect(q, chunk.start, chunk.end);
     if (this.observation.kind === 'all' || chunk.end === this.input.tokens) {
-      await recorder.score(buffer, this.index);
+      await recorder.score(buffer.allKeys(), this.index);
     }
     this.report.observeMs += performance.now() - started;
   }
 
-  private evict(layer: number, buffer: PromptBuffer): void {
+  private async evict(layer: number, buffer: PromptBuffer): Promise<void> {
     const started = performance.now();
-    const selection = this.selector.select(layer, this.recorders[layer].take(this.input.tokens));
-    this.caches.push(buffer.evict(selection));
+    const selection = this.selector.select(layer, this.recorders[layer].take());
+    this.caches.push(await buffer.evict(selection));
     if (this.options.order === 'chunk') buffer.free();
     this.report.selections.push(selection);
     this.report.evictMs += performance.now() - started;
   }
 
   private newBuffer(): PromptBuffer {
-    const { kvHeads, headDim } = this.decoder.config;
-    const buffer = new PromptBuffer({ heads: kvHeads, dim: headDim }, this.input.tokens, this.ledger);
+    const buffer = this.decoder.memory.newPromptBuffer(this.input.tokens, this.ledger);
     this.buffers.push(buffer);
     return buffer;
   }
@@ -200,7 +212,7 @@ class PrefillRun {
         start,
         end,
         rotary: rotaryTable(this.decoder.config, own, axes),
-        x: embeddings.slice(start * hidden, end * hidden),
+        x: new Tensor('float32', embeddings.slice(start * hidden, end * hidden), [end - start, hidden]),
       });
     }
     return chunks;

@@ -1,16 +1,9 @@
 import { Tensor } from '@madakv/onnx';
 import { KvBuffer, type KvLedger } from './kv.ledger.js';
-import type { KvShape } from './prompt.buffer.js';
+import { TAIL_ROWS, type CacheFeeds, type KvShape, type LayerCache } from './kv.memory.js';
 
-/** New tokens a tail holds before it is folded into the compressed part. */
-export const TAIL_ROWS = 64;
-
-/**
- * One layer's cache of one sequence while it decodes: a part `[heads, rows, dim]` that attention reads in place, and a
- * tail `[tail, heads, dim]` that new tokens are appended to. A full tail is folded into the first part, so that the copy
- * is paid once in {@link TAIL_ROWS} tokens.
- */
-export class LayerCache {
+/** A layer's cache in JavaScript's memory. The tail is allocated at its full size, so that new tokens are written into place. */
+export class HostLayerCache implements LayerCache {
   keys: KvBuffer;
   values: KvBuffer;
   /** Allocated with the first new token: a prompt that is only being read needs none. */
@@ -31,8 +24,7 @@ export class LayerCache {
     return this.buffers().reduce((sum, buffer) => sum + buffer.bytes, 0);
   }
 
-  /** What the decode attention reads. */
-  feeds(): { keys: Tensor; values: Tensor; tailKeys: Tensor; tailValues: Tensor } {
+  feeds(): CacheFeeds {
     const { heads, dim } = this.shape;
     const whole = (buffer: KvBuffer): Tensor => new Tensor('float32', buffer.data, [heads, this.rows, dim]);
     const tail = (buffer: KvBuffer | undefined): Tensor =>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KvBuffer, KvLedger } from './kv.ledger.js';
-import { LayerCache, TAIL_ROWS } from './layer.cache.js';
+import { HostLayerCache } from './host.layer.cache.js';
+import { TAIL_ROWS } from './kv.memory.js';
 
 const SHAPE = { heads: 2, dim: 3 };
 const ROW_BYTES = 2 * SHAPE.heads * SHAPE.dim * 4;
@@ -31,10 +32,10 @@ describe('KvBuffer', () => {
   });
 });
 
-describe('LayerCache', () => {
+describe('HostLayerCache', () => {
   it('allocates exactly its rows, and the tail with the first new token', () => {
     const ledger = new KvLedger();
-    const cache = new LayerCache(SHAPE, 5, ledger);
+    const cache = new HostLayerCache(SHAPE, 5, ledger);
     expect(ledger.bytes).toBe(5 * ROW_BYTES);
     cache.append(row(0), row(0));
     expect(ledger.bytes).toBe((5 + TAIL_ROWS) * ROW_BYTES);
@@ -44,7 +45,7 @@ describe('LayerCache', () => {
   });
 
   it('folds a full tail in behind what it holds, head by head', () => {
-    const cache = new LayerCache(SHAPE, 2, new KvLedger());
+    const cache = new HostLayerCache(SHAPE, 2, new KvLedger());
     cache.keys.data.fill(-1);
     for (let token = 0; token < TAIL_ROWS + 1; token++) cache.append(row(token), row(token));
     const { keys, tailKeys } = cache.feeds();

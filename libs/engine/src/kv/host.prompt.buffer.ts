@@ -1,0 +1,108 @@
+import { mergeEvicted, type LayerSelection } from '@madakv/madakv';
+import { Tensor, type Session, type Tensors } from '@madakv/onnx';
+import { HostLayerCache } from './host.layer.cache.js';
+import { KvBuffer, type KvLedger } from './kv.ledger.js';
+import type { KvShape, Projections, PromptBuffer } from './kv.memory.js';
+
+/** One layer's full cache in JavaScript's memory, allocated once for the whole prompt and read in place. */
+export class HostPromptBuffer implements PromptBuffer {
+  private readonly keys: KvBuffer;
+  private readonly values: KvBuffer;
+  private filled = 0;
+
+  constructor(
+    private readonly shape: KvShape,
+    private readonly tokens: number,
+    private readonly ledger: KvLedger,
+    private readonly attention: Session,
+  ) {
+    const length = shape.heads * tokens * shape.dim;
+    this.keys = new KvBuffer(length, ledger);
+    this.values = new KvBuffer(length, ledger);
+  }
+
+  async attend(chunk: Projections): Promise<Tensor> {
+    const past = this.filled;
+    const rows = chunk.k.dims[0];
+    const { attn } = await this.attention.run({
+      q: chunk.q,
+      k: chunk.k,
+      v: chunk.v,
+      ...this.past(past),
+      last: new Tensor('int32', Int32Array.of(past + rows - 1), [1]),
+      total: new Tensor('int32', Int32Array.of(past + rows), [1]),
+    });
+    this.write(chunk);
+    return attn;
+  }
+
+  append(chunk: Projections): Promise<void> {
+    this.write(chunk);
+    return Promise.resolve();
+  }
+
+  allKeys(): Tensor {
+    return new Tensor('float32', this.keys.data, [this.shape.heads, this.tokens, this.shape.dim]);
+  }
+
+  evict(selection: LayerSelection): Promise<HostLayerCache> {
+    const { heads, dim } = this.shape;
+    const { rows, kept } = selection;
+    const cache = new HostLayerCache(this.shape, rows, this.ledger);
+    for (let head = 0; head < heads; head++) {
+      for (let row = 0; row < rows; row++) {
+        const from = (head * this.tokens + kept[head * rows + row]) * dim;
+        const to = (head * rows + row) * dim;
+        cache.keys.data.set(this.keys.data.subarray(from, from + dim), to);
+        cache.values.data.set(this.values.data.subarray(from, from + dim), to);
+      }
+    }
+    if (selection.merge !== undefined) {
+      const all = { keys: this.keys.data, values: this.values.data };
+      // Held-back rows lie behind the candidates; counting them in only gives the distance between heads.
+      const merged = mergeEvicted({ ...all, heads, dim, candidates: this.tokens, kept, rows }, selection.merge);
+      cache.keys.data.set(merged.keys);
+      cache.values.data.set(merged.values);
+    }
+    return Promise.resolve(cache);
+  }
+
+  reset(): void {
+    this.filled = 0;
+  }
+
+  free(): void {
+    this.keys.free();
+    this.values.free();
+  }
+
+  /** The first `rows` rows of every head, as the prefill attention takes them. */
+  private past(rows: number): Tensors {
+    const { heads, dim } = this.shape;
+    const feeds: Tensors = {};
+    for (let head = 0; head < heads; head++) {
+      const start = head * this.tokens * dim;
+      const part = (buffer: KvBuffer): Tensor =>
+        new Tensor('float32', buffer.data.subarray(start, start + rows * dim), [1, 1, rows, dim]);
+      feeds[`past_keys_${head}`] = part(this.keys);
+      feeds[`past_values_${head}`] = part(this.values);
+    }
+    return feeds;
+  }
+
+  private write(chunk: Projections): void {
+    const { heads, dim } = this.shape;
+    const keys = chunk.k.data as Float32Array;
+    const values = chunk.v.data as Float32Array;
+    const rows = chunk.k.dims[0];
+    for (let head = 0; head < heads; head++) {
+      const base = (head * this.tokens + this.filled) * dim;
+      for (let row = 0; row < rows; row++) {
+        const from = (row * heads + head) * dim;
+        this.keys.data.set(keys.subarray(from, from + dim), base + row * dim);
+        this.values.data.set(values.subarray(from, from + dim), base + row * dim);
+      }
+    }
+    this.filled += rows;
+  }
+}

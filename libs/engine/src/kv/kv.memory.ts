@@ -1,0 +1,72 @@
+import type { LayerSelection } from '@madakv/madakv';
+import type { Tensor } from '@madakv/onnx';
+import type { KvLedger } from './kv.ledger.js';
+
+/** Shape of one layer's cache. */
+export interface KvShape {
+  readonly heads: number;
+  readonly dim: number;
+}
+
+/** Query, key and value rows of one layer: `[rows, heads * dim]`, `[rows, kvHeads * dim]` twice. */
+export interface Projections {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+}
+
+/**
+ * Where caches live, and the attentions that read them there: in JavaScript's memory, which CPU sessions read in place, or
+ * in a device's. A tensor that a method returns is the caller's to free; tensors passed in stay the caller's.
+ */
+export interface KvMemory {
+  newPromptBuffer(tokens: number, ledger: KvLedger): PromptBuffer;
+  /**
+   * Attention of one new token a sequence over the sequence's cache, to which the token's key and value are appended.
+   * @returns `[sequences, heads * dim]`
+   */
+  attend(fresh: Projections, caches: readonly LayerCache[]): Promise<Tensor>;
+  /** Copies some rows of a matrix. @returns `[rows.length, columns]` */
+  pickRows(matrix: Tensor, rows: Int32Array): Promise<Tensor>;
+}
+
+/** The full cache of one layer while a prompt passes through it: keys and values `[heads, tokens, dim]`. */
+export interface PromptBuffer {
+  /**
+   * Causal attention of the prompt's next rows over those in the buffer and themselves; appends them.
+   * @returns `[rows, heads * dim]`
+   */
+  attend(chunk: Projections): Promise<Tensor>;
+  /** Appends rows without attention. */
+  append(chunk: Projections): Promise<void>;
+  /** Keys of the prompt, the buffer's own: `[heads, tokens, dim]`, or only the rows that are filled. */
+  allKeys(): Tensor;
+  /** Copies what a selection keeps into a cache of just that size. The buffer itself stays, for the next layer. */
+  evict(selection: LayerSelection): Promise<LayerCache>;
+  /** Makes the buffer empty, to be filled by the next layer. */
+  reset(): void;
+  free(): void;
+}
+
+/** New tokens a cache's tail holds before it is folded into the compressed part. */
+export const TAIL_ROWS = 64;
+
+/**
+ * One layer's cache of one sequence while it decodes: a part `[heads, rows, dim]` that attention reads in place, and a
+ * tail `[tail, heads, dim]` that new tokens are appended to. A full tail is folded into the first part, so that the copy
+ * is paid once in {@link TAIL_ROWS} tokens.
+ */
+export interface LayerCache {
+  /** Bytes allocated. */
+  readonly bytes: number;
+  /** What the decode attention reads; the cache's own. */
+  feeds(): CacheFeeds;
+  free(): void;
+}
+
+export interface CacheFeeds {
+  readonly keys: Tensor;
+  readonly values: Tensor;
+  readonly tailKeys: Tensor;
+  readonly tailValues: Tensor;
+}

@@ -1,0 +1,38 @@
+import type { Tensor } from 'onnxruntime-node';
+
+/** Frees a tensor that lies in a device's memory, which nobody collects. One in JavaScript's memory is left to its collector. */
+export function release(tensor: Tensor): void {
+  if (tensor.location === 'gpu-buffer') tensor.dispose();
+}
+
+/** The owner of the results of some runs: what it still holds when it closes is freed. Costs nothing for tensors on the CPU. */
+export class TensorScope {
+  private readonly held = new Set<Tensor>();
+
+  /** Takes a result over. */
+  hold(tensor: Tensor): Tensor {
+    if (tensor.location === 'gpu-buffer') this.held.add(tensor);
+    return tensor;
+  }
+
+  /** Takes all results of a run over. */
+  holdAll<Results extends Readonly<Record<keyof Results, Tensor>>>(tensors: Results): Results {
+    for (const name in tensors) this.hold(tensors[name]);
+    return tensors;
+  }
+
+  /** Frees everything but these. */
+  keepOnly<Results extends Readonly<Record<keyof Results, Tensor>>>(tensors: Results): void {
+    const kept = new Set(Object.values<Tensor>(tensors));
+    for (const tensor of this.held) if (!kept.has(tensor)) this.free(tensor);
+  }
+
+  close(): void {
+    for (const tensor of this.held) this.free(tensor);
+  }
+
+  private free(tensor: Tensor): void {
+    this.held.delete(tensor);
+    release(tensor);
+  }
+}
