@@ -7,6 +7,7 @@ export {
   type BuiltModel,
 } from './build/built.model.js';
 export { loadSessions, type LoadedSessions } from './build/load.js';
+export * from './calibrate/index.js';
 export { decodeStep, type StepInput } from './decoder/decode.step.js';
 export { Decoder, type DecoderSessions } from './decoder/decoder.js';
 export { prefill, type PrefillOptions, type PrefillResult } from './decoder/prefill.js';
