@@ -1,0 +1,119 @@
+import { Option, type Command } from 'commander';
+import { benchDecode, type DecodeBenchReport } from './bench/decode.bench.js';
+import { shapes } from './bench/synthetic.model.js';
+import type { CommandIo } from './command.io.js';
+import { addEngineOptions, openProvider, precisionOf, type EngineFlags } from './engine.flags.js';
+import { ratio, wholeNumber } from './flag.values.js';
+import { textTable } from './terminal/text.table.js';
+import { formatBytes, formatCount } from './terminal/units.js';
+
+/** Flags of every benchmark of a decoder. */
+interface ShapeFlags extends EngineFlags {
+  readonly shape: string;
+  readonly layers?: number;
+  readonly json?: true;
+}
+
+interface DecodeFlags extends ShapeFlags {
+  readonly context: number;
+  readonly cacheRatio: number;
+  readonly width: number;
+  readonly rounds: number;
+}
+
+/** The group `bench`: one subcommand a file of bench/, each prints its ratios from one run. */
+export function registerBench(program: Command, io: CommandIo): void {
+  const bench = program
+    .command('bench')
+    .description('Measure speed on this machine, with random weights of a published shape.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  madakv bench decode --shape llava-1.5-7b --layers 4 --quant 4 --context 8192`,
+    );
+  registerDecode(bench, io);
+}
+
+function registerDecode(bench: Command, io: CommandIo): void {
+  const command = shapeCommand(
+    bench,
+    'decode',
+    'Decode steps with full cache, a share of it, and against memory bandwidth.',
+  )
+    .option('--context <tokens>', 'tokens of full cache', wholeNumber(1), 8192)
+    .option('--cache-ratio <share>', 'share of the cache that is kept in the comparison', ratio, 0.2)
+    .option('--width <sequences>', 'sequences that decode together', wholeNumber(1), 1)
+    .option('--rounds <number>', 'measured steps', wholeNumber(1), 10);
+  command
+    .addHelpText(
+      'after',
+      `
+Examples:
+  madakv bench decode --shape llava-1.5-7b --layers 4 --quant 4 --context 8192
+  madakv bench decode --shape qwen2.5-vl-3b --layers 6 --quant 4 --context 32768 --json`,
+    )
+    .action(async (flags: DecodeFlags) => {
+      const report = await benchDecode(
+        await openProvider(flags),
+        {
+          ...shapeOptions(flags),
+          context: flags.context,
+          ratio: flags.cacheRatio,
+          width: flags.width,
+          rounds: flags.rounds,
+        },
+        progressOf(io),
+      );
+      io.stdout.write(flags.json === true ? `${JSON.stringify(report)}\n` : decodeTable(report));
+    });
+}
+
+/** A subcommand with the flags that all benchmarks of a decoder share. */
+function shapeCommand(bench: Command, name: string, description: string): Command {
+  const command = bench
+    .command(name)
+    .description(description)
+    .addOption(new Option('--shape <name>', 'shape of the decoder').choices(Object.keys(shapes)).makeOptionMandatory())
+    .option('--layers <number>', 'fewer layers than the shape has', wholeNumber(1))
+    .option('--json', 'print one JSON object');
+  return addEngineOptions(command);
+}
+
+function shapeOptions(flags: ShapeFlags) {
+  return {
+    shape: flags.shape,
+    precision: precisionOf(flags),
+    ...(flags.layers === undefined ? {} : { layers: flags.layers }),
+    ...(flags.cacheDir === undefined ? {} : { cacheDir: flags.cacheDir }),
+  };
+}
+
+/** Writes what a benchmark is doing to stderr; stops it between two of its parts when told to. */
+function progressOf(io: CommandIo): (message: string) => void {
+  return (message) => {
+    io.signal.throwIfAborted();
+    io.stderr.write(`${message}\n`);
+  };
+}
+
+function decodeTable(report: DecodeBenchReport): string {
+  const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+  const row = (name: string, figures: DecodeBenchReport['full']): (string | number)[] => [
+    name,
+    formatCount(figures.tokens),
+    formatBytes(figures.cacheBytes),
+    figures.stepMs.toFixed(1),
+    percent(figures.stepOfBandwidth),
+    figures.attentionMs.toFixed(1),
+    percent(figures.attentionOfBandwidth),
+  ];
+  const head = ['cache', 'tokens', 'bytes', 'step ms', 'of bandwidth', 'attention ms', 'of bandwidth'];
+  return (
+    `${report.shape}, ${report.layers} layers, ${formatBytes(report.weightBytes)} of weights, ` +
+    `${report.bandwidthGBs.toFixed(1)} GB/s\n` +
+    textTable(head, [row('full', report.full), row('kept', report.kept)]) +
+    `speed-up ${report.speedup.toFixed(2)}x; attention with past in and present out takes ` +
+    `${report.againstPastPresent.toFixed(1)}x as long\n`
+  );
+}

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { registerBench } from './bench.command.js';
+import { registerCalibrate } from './calibrate/calibrate.command.js';
+import type { CommandIo } from './command.io.js';
+import { oneLine } from './error.line.js';
+import { registerGenerate } from './generate/generate.command.js';
+import { registerModels } from './models/models.command.js';
+
+/** The command line. Parsing throws a CommanderError where commander itself would end the process. */
+export function madakvProgram(io: CommandIo): Command {
+  const program = new Command('madakv')
+    .description('Answers questions about long documents of text and images on little memory.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .option('--verbose', 'print the whole stack of an error')
+    .helpOption('-h, --help', 'print this help')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: (text, write) => {
+        write(`madakv: ${oneLine(text.replace(/^error: /, ''))}\n`);
+      },
+    })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 done, 1 failed while running, 2 wrong command line or request, 130 interrupted.
+
+Examples:
+  madakv models inspect models/reader
+  madakv generate --model models/reader --request question.json
+  madakv generate --model models/reader --request question.json --cache-ratio 0.1 --json`,
+    );
+  registerGenerate(program, io);
+  registerModels(program, io);
+  registerCalibrate(program, io);
+  registerBench(program, io);
+  return program;
+}
+
+function packageVersion(): string {
+  const path = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,155 @@
+import type { OpenModel, Precision, RgbImage } from '@madakv/models';
+
+/** Precisions the tables compare, with the block size that `--quant` uses by default. */
+export const PRECISIONS: readonly { readonly name: string; readonly precision: Precision }[] = [
+  { name: 'fp32', precision: { kind: 'fp32' } },
+  { name: '8 bit', precision: { kind: 'int', bits: 8, blockSize: 64 } },
+  { name: '4 bit', precision: { kind: 'int', bits: 4, blockSize: 64 } },
+];
+
+/** Cache ratios the tables compare. */
+export const RATIOS = [0.2, 1];
+
+/** What can be told about a checkpoint without running it. */
+export interface ModelFigures {
+  readonly family: string;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kv_heads: number;
+  readonly head_dim: number;
+  readonly hidden_size: number;
+  readonly vocab_size: number;
+  readonly max_positions: number;
+  readonly tied_embeddings: boolean;
+  readonly parameters: { readonly total: number; readonly language: number; readonly vision: number };
+  /** Bytes of float32 key-value cache a prompt token takes in all layers. */
+  readonly kv_bytes_per_token: number;
+  /** Bytes of the tensors in the checkpoint's files, and their types. */
+  readonly stored: { readonly bytes: number; readonly types: Readonly<Record<string, number>> };
+  /** Bytes of weights in memory by precision; the embedding matrix is read from disk row by row. */
+  readonly weight_bytes: Readonly<Record<string, number>>;
+  /** Visual tokens of an A4 page scanned at 150 dpi. */
+  readonly tokens_per_page: number;
+  readonly fits: readonly FitFigures[];
+}
+
+/** How long a prompt may be in a given memory. */
+export interface FitFigures {
+  readonly memory_bytes: number;
+  readonly precision: string;
+  readonly ratio: number;
+  /** Prompt tokens, at most the model's positions; 0 when the weights alone do not fit. */
+  readonly tokens: number;
+  readonly pages: number;
+  readonly limited_by: 'memory' | 'positions' | 'weights';
+}
+
+/** A4 at 150 dpi. */
+const PAGE = { width: 1240, height: 1754 };
+
+export async function modelFigures(model: OpenModel, memories: readonly number[]): Promise<ModelFigures> {
+  const { decoder } = model.config;
+  const weightBytes = PRECISIONS.map(({ precision }) => loadedBytes(model, precision));
+  const perPage = (await model.prepareImage(blankPage())).tokens;
+  return {
+    family: model.config.family,
+    layers: decoder.layers,
+    heads: decoder.heads,
+    kv_heads: decoder.kvHeads,
+    head_dim: decoder.headDim,
+    hidden_size: decoder.hiddenSize,
+    vocab_size: decoder.vocabSize,
+    max_positions: decoder.maxPositions,
+    tied_embeddings: decoder.tiedEmbeddings,
+    parameters: parameters(model),
+    kv_bytes_per_token: layerBytes(model) * decoder.layers,
+    stored: storedTypes(model),
+    weight_bytes: Object.fromEntries(PRECISIONS.map(({ name }, i) => [name, weightBytes[i]])),
+    tokens_per_page: perPage,
+    fits: memories.flatMap((memory) =>
+      PRECISIONS.flatMap(({ name }, i) =>
+        RATIOS.map((ratio) => ({
+          memory_bytes: memory,
+          precision: name,
+          ratio,
+          ...fit(model, memory - weightBytes[i], ratio, perPage),
+        })),
+      ),
+    ),
+  };
+}
+
+/**
+ * The longest prompt whose cache fits in `room` bytes. Prefill holds one layer in full and the others at `ratio`, so N
+ * tokens peak at `N * layer * (1 + ratio * L)` bytes.
+ */
+function fit(
+  model: OpenModel,
+  room: number,
+  ratio: number,
+  perPage: number,
+): Pick<FitFigures, 'tokens' | 'pages' | 'limited_by'> {
+  if (room <= 0) return { tokens: 0, pages: 0, limited_by: 'weights' };
+  const { layers, maxPositions } = model.config.decoder;
+  const inMemory = Math.floor(room / (layerBytes(model) * (1 + ratio * layers)));
+  const tokens = Math.min(inMemory, maxPositions);
+  return { tokens, pages: Math.floor(tokens / perPage), limited_by: inMemory > maxPositions ? 'positions' : 'memory' };
+}
+
+/** Bytes of float32 keys and values a token takes in one layer. */
+function layerBytes({ config: { decoder } }: OpenModel): number {
+  return 2 * decoder.kvHeads * decoder.headDim * Float32Array.BYTES_PER_ELEMENT;
+}
+
+function parameters(model: OpenModel): ModelFigures['parameters'] {
+  let [language, vision] = [0, 0];
+  for (const { name, shape } of model.family.tensors(model.config)) {
+    const values = product(shape);
+    if (isLanguage(name)) language += values;
+    else vision += values;
+  }
+  return { total: language + vision, language, vision };
+}
+
+function storedTypes(model: OpenModel): ModelFigures['stored'] {
+  const types: Record<string, number> = {};
+  let bytes = 0;
+  for (const { name } of model.family.tensors(model.config)) {
+    const { dtype, length } = model.weights.locate(name);
+    types[dtype] = (types[dtype] ?? 0) + length;
+    bytes += length;
+  }
+  return { bytes, types };
+}
+
+/** Bytes that the built graphs map into memory: the language model's matrices at `precision`, the rest as float32. */
+function loadedBytes(model: OpenModel, precision: Precision): number {
+  const specs = model.family.tensors(model.config);
+  const embedding = specs.find(({ name }) => name.includes('embed_tokens'));
+  const { tiedEmbeddings } = model.config.decoder;
+  return specs.reduce((sum, spec) => {
+    // A tied embedding matrix is the output head as well, and that one is in memory.
+    if (spec === embedding && !tiedEmbeddings) return sum;
+    return sum + tensorBytes(spec.shape, isLanguage(spec.name) ? precision : { kind: 'fp32' });
+  }, 0);
+}
+
+function tensorBytes(shape: readonly number[], precision: Precision): number {
+  const values = product(shape);
+  if (precision.kind === 'fp32' || shape.length < 2) return values * Float32Array.BYTES_PER_ELEMENT;
+  const rows = shape[0];
+  const blocks = Math.ceil(values / rows / precision.blockSize);
+  return rows * blocks * ((precision.blockSize * precision.bits) / 8 + Float32Array.BYTES_PER_ELEMENT);
+}
+
+function isLanguage(name: string): boolean {
+  return name.startsWith('decoder.') || name.startsWith('lm_head');
+}
+
+function blankPage(): RgbImage {
+  return { ...PAGE, data: new Uint8Array(PAGE.width * PAGE.height * 3).fill(255) };
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((values, dim) => values * dim, 1);
+}

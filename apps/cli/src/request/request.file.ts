@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { CommandIo } from '../command.io.js';
+import { UsageError } from '../exit.codes.js';
+import { chatRequestSchema, type ChatRequest } from './chat.request.js';
+import { parseJson } from './json.text.js';
+import { describeIssues } from './schema.issues.js';
+
+/** A request and where it came from. */
+export interface RequestSource {
+  readonly name: string;
+  /** Folder that relative image paths start from. */
+  readonly folder: string;
+}
+
+export interface LoadedRequest {
+  readonly body: ChatRequest;
+  readonly source: RequestSource;
+}
+
+/**
+ * Reads the request in a file, or in standard input for `-`.
+ * @throws UsageError when there is no such file, it is not JSON, or a key has a wrong value
+ */
+export async function loadRequest(path: string, io: Pick<CommandIo, 'stdin' | 'cwd'>): Promise<LoadedRequest> {
+  const fromStdin = path === '-';
+  const file = resolve(io.cwd, path);
+  const source = fromStdin ? { name: 'standard input', folder: io.cwd } : { name: path, folder: dirname(file) };
+  const text = fromStdin ? await readAll(io.stdin) : await readText(file, path);
+  return { body: checkRequest(parseJson(text, source.name), source.name), source };
+}
+
+/** @throws UsageError naming the path of every key that is wrong */
+export function checkRequest(value: unknown, name: string): ChatRequest {
+  const result = chatRequestSchema.safeParse(value);
+  if (!result.success) throw new UsageError(`${name}: ${describeIssues(result.error.issues)}`);
+  return result.data;
+}
+
+/** @throws UsageError when the file cannot be read */
+export async function readText(file: string, name: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new UsageError(`${name}: ${fileProblem(cause)}`, { cause });
+  }
+}
+
+/** Says why a file could not be read. */
+export function fileProblem(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return 'no such file';
+    case 'EISDIR':
+      return 'is a folder, not a file';
+    case 'EACCES':
+      return 'may not be read';
+    default:
+      return (error as Error).message;
+  }
+}
+
+async function readAll(stdin: AsyncIterable<Uint8Array | string>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString('utf8');
+}

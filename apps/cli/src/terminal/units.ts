@@ -1,0 +1,32 @@
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** Bytes for people: three or four digits and a binary unit. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (Math.abs(value) >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(value >= 10 ? 1 : 2)} ${UNITS[unit]}`;
+}
+
+/** Reads `8GiB`, `512 MB` or a plain number of bytes. @returns undefined for anything else */
+export function parseBytes(text: string): number | undefined {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)?\s*$/i.exec(text);
+  if (match === null) return undefined;
+  const [, digits, prefix, binary] = match;
+  const power = ['', 'k', 'm', 'g', 't'].indexOf(prefix.toLowerCase());
+  return Math.round(Number(digits) * (binary === '' ? 1000 : 1024) ** power);
+}
+
+/** 12345 as 12,345. */
+export function formatCount(count: number): string {
+  return Math.round(count).toLocaleString('en-US');
+}
+
+export function formatMs(ms: number): string {
+  if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
