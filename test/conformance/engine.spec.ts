@@ -211,10 +211,11 @@ describe('answers', () => {
 
 describe('quantised weights', () => {
   it.each([
-    [8, 0.05],
-    [4, 0.6],
-  ] as const)('at %d bits stay near full precision', async (bits, tolerance) => {
-    const quantised = await loadEngine(pages.checkpoint, cacheDir, { precision: { kind: 'int', bits, blockSize: 32 } });
+    [{ kind: 'int', bits: 8, blockSize: 32 }, 0.05],
+    [{ kind: 'int', bits: 4, blockSize: 32 }, 0.6],
+    [{ kind: 'w8a8' }, 0.1],
+  ] as const)('%o stay near full precision', async (precision, tolerance) => {
+    const quantised = await loadEngine(pages.checkpoint, cacheDir, { precision });
     const result = await quantised.generate(request(prompt, { wantFirstLogits: true, maxTokens: 2 }));
     const error = relativeError(result.firstLogits ?? new Float32Array(0), pages.float('last_logits'));
     expect(error).toBeLessThan(tolerance);

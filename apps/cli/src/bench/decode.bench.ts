@@ -1,31 +1,16 @@
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import {
-  buildModel,
-  Decoder,
-  decodeStep,
-  HostLayerCache,
-  KvLedger,
-  loadSessions,
-  type Projections,
-  type StepInput,
-} from '@madakv/engine';
+import { decodeStep, HostLayerCache, KvLedger, type Decoder, type Projections, type StepInput } from '@madakv/engine';
 import type { DecoderConfig, Precision } from '@madakv/models';
 import { GraphBuilder, Tensor, type ExecutionProvider } from '@madakv/onnx';
 import { memoryBandwidth, time } from './measure.js';
-import { syntheticModel } from './synthetic.model.js';
+import { matrixWeights, openBenchModel, type Progress, type ShapeOptions } from './bench.model.js';
 
-export interface DecodeBenchOptions {
-  readonly shape: string;
-  readonly layers?: number;
-  readonly precision: Precision;
+export interface DecodeBenchOptions extends ShapeOptions {
   /** Tokens of full cache. */
   readonly context: number;
   /** Share of the cache that is kept in the comparison. */
   readonly ratio: number;
   readonly width: number;
   readonly rounds: number;
-  readonly cacheDir?: string;
 }
 
 export interface DecodeBenchReport {
@@ -56,19 +41,10 @@ export interface StepFigures {
 export async function benchDecode(
   provider: ExecutionProvider,
   options: DecodeBenchOptions,
-  onProgress: (message: string) => void,
+  onProgress: Progress,
 ): Promise<DecodeBenchReport> {
-  const input = syntheticModel(options.shape, options.layers);
-  const { decoder: config } = input.config;
-  onProgress(`building ${options.shape} (${config.layers} layers) with random weights`);
-  const built = await buildModel(input, provider, {
-    precision: options.precision,
-    ...(options.cacheDir === undefined ? {} : { cacheDir: options.cacheDir }),
-  });
-  const sessions = await loadSessions(built, config, provider);
-  const decoder = new Decoder(config, sessions.decoder);
+  const { config, decoder, sessions } = await openBenchModel(provider, options, onProgress);
   const weightBytes = matrixBytes(config, options.precision);
-  onProgress(`built graphs take ${(folderBytes(built.dir) / 1e9).toFixed(2)} GB on disk`);
   const bandwidth = await memoryBandwidth(provider);
 
   const measure = async (tokens: number, width: number): Promise<StepFigures> => {
@@ -181,12 +157,14 @@ function randomProjections({ config, queryWidth }: Decoder, rows: number): Proje
 
 /** Bytes of the matrices a decode step reads. */
 function matrixBytes(config: DecoderConfig, precision: Precision): number {
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
-  const layer = hiddenSize * headDim * (2 * heads + 2 * kvHeads) + 3 * hiddenSize * intermediateSize;
-  const weights = layers * layer + vocabSize * hiddenSize;
-  return precision.kind === 'fp32' ? weights * 4 : weights * (precision.bits / 8 + 4 / precision.blockSize);
-}
-
-function folderBytes(dir: string): number {
-  return readdirSync(dir).reduce((sum, file) => sum + statSync(join(dir, file)).size, 0);
+  const { layer, head } = matrixWeights(config);
+  const weights = config.layers * layer + head;
+  switch (precision.kind) {
+    case 'fp32':
+      return weights * 4;
+    case 'int':
+      return weights * (precision.bits / 8 + 4 / precision.blockSize);
+    case 'w8a8':
+      return weights;
+  }
 }

@@ -46,3 +46,16 @@ export async function memoryBandwidth(provider: ExecutionProvider): Promise<numb
   }
   return best;
 }
+
+/** GFLOP/s of a large float32 matrix product on this machine right now. */
+export async function gemmPeak(provider: ExecutionProvider): Promise<number> {
+  const [m, k, n] = [512, 4096, 4096];
+  const graph = new GraphBuilder('gemm-peak');
+  const weights = graph.constant(new Float32Array(k * n).fill(0.01), [k, n]);
+  graph.output('y', graph.op('MatMul', [graph.input('x', 'float32', [m, k]), weights]), 'float32');
+  const session = await provider.createSession({ bytes: graph.encode() });
+  const x = new Tensor('float32', new Float32Array(m * k).fill(0.5), [m, k]);
+  const { minMs } = await time(() => session.run({ x }), 8);
+  await session.release();
+  return (2 * m * k * n) / minMs / 1e6;
+}

@@ -1,6 +1,6 @@
 export * from './attention.graph.js';
 export { decoderStage, EMBEDDING_WEIGHT, headWeight } from './decoder.graph.js';
 export type { BlobSink, Precision, TensorSource } from './graph.weights.js';
-export { quantiseRows, type QuantisedMatrix } from './quantise.js';
+export { quantiseOutputs, quantiseRows, type QuantisedMatrix } from './quantise.js';
 export type { VisionGraph } from './vision.graph.js';
 export { visionGraphOf } from './vision.graphs.js';

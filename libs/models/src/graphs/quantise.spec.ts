@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { quantiseRows } from './quantise.js';
+import { quantiseOutputs, quantiseRows } from './quantise.js';
 
 /** The values a quantised matrix stands for, `[rows, columns]`. */
 function dequantise(
@@ -53,5 +53,23 @@ describe('quantiseRows', () => {
     const result = quantiseRows(new Float32Array(64), 2, 32, 8, 32);
     expect(result.scales.every((scale) => scale === 0)).toBe(true);
     expect(new Set(result.packed)).toEqual(new Set([128]));
+  });
+});
+
+describe('quantiseOutputs', () => {
+  it('is off by half a step at most, and transposes', () => {
+    const [outputs, inputs] = [3, 5];
+    const values = Float32Array.from({ length: outputs * inputs }, (_, i) => Math.sin(i) * (1 + i));
+    const { transposed, scales } = quantiseOutputs(values, outputs, inputs);
+    values.forEach((value, i) => {
+      const [output, input] = [Math.floor(i / inputs), i % inputs];
+      const restored = transposed[input * outputs + output] * scales[output];
+      expect(Math.abs(restored - value)).toBeLessThanOrEqual(scales[output] * 0.501);
+    });
+  });
+
+  it('leaves an output of zeros zero', () => {
+    const { transposed, scales } = quantiseOutputs(new Float32Array(4), 1, 4);
+    expect([...transposed, ...scales]).toEqual([0, 0, 0, 0, 0]);
   });
 });

@@ -63,3 +63,26 @@ function packBlock(
   }
   for (let i = 0; i < blockBytes; i++) packed[offset + i] = code(start + 2 * i) | (code(start + 2 * i + 1) << 4);
 }
+
+/**
+ * Symmetric 8-bit quantisation with one scale an output, transposed for a product with rows of inputs.
+ * @param values `[outputs, inputs]`
+ * @returns `transposed` `[inputs, outputs]`, `scales` `[outputs]`
+ */
+export function quantiseOutputs(
+  values: Float32Array,
+  outputs: number,
+  inputs: number,
+): { readonly transposed: Int8Array; readonly scales: Float32Array } {
+  const transposed = new Int8Array(inputs * outputs);
+  const scales = new Float32Array(outputs);
+  for (let output = 0; output < outputs; output++) {
+    const row = values.subarray(output * inputs, (output + 1) * inputs);
+    let largest = 0;
+    for (let i = 0; i < inputs; i++) largest = Math.max(largest, Math.abs(row[i]));
+    scales[output] = largest / 127;
+    const inverse = largest === 0 ? 0 : 127 / largest;
+    for (let i = 0; i < inputs; i++) transposed[i * outputs + output] = Math.round(row[i] * inverse);
+  }
+  return { transposed, scales };
+}

@@ -1,0 +1,132 @@
+import { KvLedger, prefill, type PrefillReport } from '@madakv/engine';
+import { createPolicy, type PromptLayout } from '@madakv/madakv';
+import type { ExecutionProvider } from '@madakv/onnx';
+import { matrixWeights, openBenchModel, type BenchModel, type Progress, type ShapeOptions } from './bench.model.js';
+import { gemmPeak } from './measure.js';
+
+export interface PrefillBenchOptions extends ShapeOptions {
+  readonly tokens: number;
+  readonly chunkTokens: number;
+  readonly ratio: number;
+  readonly policy: string;
+}
+
+export interface PrefillBenchReport {
+  readonly shape: string;
+  readonly layers: number;
+  readonly tokens: number;
+  readonly chunkTokens: number;
+  readonly tokensPerSecond: number;
+  readonly gflops: number;
+  /** GFLOP/s of a large float32 product in the same run. */
+  readonly peakGflops: number;
+  readonly ofPeak: number;
+  /** Scoring and selecting over the forward pass. */
+  readonly extraWork: number;
+  /** Time in layer-major over chunk-major order. */
+  readonly layerOverChunkMajor: number;
+  readonly peakKvBytes: { readonly layerMajor: number; readonly chunkMajor: number };
+}
+
+/** Prefill speed of one model shape: against the machine's peak, with and without eviction, and in both orders. */
+export async function benchPrefill(
+  provider: ExecutionProvider,
+  options: PrefillBenchOptions,
+  onProgress: Progress,
+): Promise<PrefillBenchReport> {
+  const model = await openBenchModel(provider, options, onProgress);
+  const { config } = model;
+  const peakGflops = await gemmPeak(provider);
+  await run(model, { ...options, tokens: options.chunkTokens }, 'layer', () => undefined);
+  // Twice each, in turns, so that a change of the machine's load does not favour one order.
+  const rounds: Record<'layer' | 'chunk', Timed[]> = { layer: [], chunk: [] };
+  for (const order of ['layer', 'chunk', 'chunk', 'layer'] as const) {
+    onProgress(`${options.tokens} tokens, ${order} by ${order}`);
+    rounds[order].push(await run(model, options, order, onProgress));
+  }
+  await model.sessions.release();
+  const best = (order: 'layer' | 'chunk'): Timed =>
+    rounds[order].reduce((a, b) => (a.report.forwardMs <= b.report.forwardMs ? a : b));
+  const { report, peakBytes } = best('layer');
+  const flops = prefillFlops(model, options.tokens);
+  const gflops = flops / report.forwardMs / 1e6;
+  return {
+    shape: options.shape,
+    layers: config.layers,
+    tokens: options.tokens,
+    chunkTokens: options.chunkTokens,
+    tokensPerSecond: (options.tokens / report.forwardMs) * 1000,
+    gflops,
+    peakGflops,
+    ofPeak: gflops / peakGflops,
+    extraWork: (report.observeMs + report.evictMs) / report.forwardMs,
+    layerOverChunkMajor: report.forwardMs / best('chunk').report.forwardMs,
+    peakKvBytes: { layerMajor: peakBytes, chunkMajor: best('chunk').peakBytes },
+  };
+}
+
+interface Timed {
+  readonly report: PrefillReport;
+  readonly peakBytes: number;
+}
+
+async function run(
+  { decoder, config }: BenchModel,
+  options: PrefillBenchOptions,
+  order: 'layer' | 'chunk',
+  onProgress: Progress,
+): Promise<Timed> {
+  const { tokens, chunkTokens, ratio } = options;
+  const layout = pageLayout(tokens);
+  const policy = createPolicy(options.policy);
+  const selector = policy.start(
+    layout,
+    { layers: config.layers, heads: config.kvHeads },
+    { tokensPerHead: Math.max(ratio * tokens, policy.minimumTokensPerHead(layout)) },
+  );
+  const ledger = new KvLedger();
+  const steps = prefill(
+    decoder,
+    {
+      embeddings: new Float32Array(tokens * config.hiddenSize).map((_, i) => Math.sin(i)),
+      positions: Int32Array.from({ length: tokens }, (_, i) => i),
+      axes: 1,
+      tokens,
+    },
+    policy.observe(layout),
+    selector,
+    ledger,
+    { chunkTokens, order, logits: true },
+  );
+  let next = await steps.next();
+  while (next.done !== true) {
+    if (next.value.done % 20 === 0) onProgress(`  ${next.value.done} of ${next.value.total}`);
+    next = await steps.next();
+  }
+  for (const cache of next.value.caches) cache.free();
+  return { report: next.value.report, peakBytes: ledger.peakBytes };
+}
+
+/** A prompt that is mostly one page, with a question of 32 tokens at its end. */
+function pageLayout(tokens: number): PromptLayout {
+  const question = 32;
+  const cols = 40;
+  const rows = Math.floor((tokens - question) / cols);
+  const modalityOf = new Uint8Array(tokens).fill(1, 0, rows * cols);
+  return {
+    tokens,
+    heldBack: 0,
+    modalities: ['text', 'visual'],
+    modalityOf,
+    grids: [{ start: 0, rows, cols }],
+    question: { start: tokens - question, end: tokens },
+  };
+}
+
+/** Multiplications and additions of a prompt's matrices and its causal attention; the last layer's second half is for one token. */
+function prefillFlops({ config }: BenchModel, tokens: number): number {
+  const { layer } = matrixWeights(config);
+  const attention = 2 * config.heads * config.headDim * tokens * tokens;
+  const qkv = config.hiddenSize * config.headDim * (config.heads + 2 * config.kvHeads);
+  return (config.layers - 1) * (2 * layer * tokens + attention) + 2 * qkv * tokens;
+}
