@@ -73,3 +73,17 @@ function isRange(start: number, end: number, tokens: number): boolean {
 function require(holds: boolean, message: string): asserts holds {
   if (!holds) throw new PromptLayoutError(message);
 }
+
+/**
+ * Positions of the question's own tokens, ascending: its range without the images in it, which stand there when a user
+ * puts a document behind the question.
+ */
+export function questionPositions({ question, grids }: PromptLayout): Int32Array {
+  const positions: number[] = [];
+  for (let at = question.start; at < question.end; at++) {
+    const grid = grids.find(({ start, rows, cols, frames = 1 }) => at >= start && at < start + rows * cols * frames);
+    if (grid === undefined) positions.push(at);
+    else at = grid.start + grid.rows * grid.cols * (grid.frames ?? 1) - 1;
+  }
+  return Int32Array.from(positions);
+}

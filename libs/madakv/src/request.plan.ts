@@ -1,5 +1,5 @@
 import { GrantTooSmallError } from './errors.js';
-import { checkLayout } from './layout.js';
+import { checkLayout, questionPositions } from './layout.js';
 import type { Grant, ModelShape, PromptLayout } from './policy.js';
 
 /** What a policy keeps whatever the attention says. */
@@ -125,7 +125,8 @@ function minimumRows(prompt: PromptLayout, { modalityFloor }: KeepRules): number
 /** Pins the last prompt token, then sinks, then the question from its end, as far as cap and floors leave room. */
 function pin(prompt: PromptLayout, rules: KeepRules, mean: number, allOf: readonly Int32Array[]): Int32Array {
   const candidates = prompt.tokens - prompt.heldBack;
-  const { start, end } = prompt.question;
+  const question = new Set(questionPositions(prompt));
+  const start = question.values().next().value ?? candidates;
   const pinned = new Set<number>();
   const open = allOf.map((among) => among.length);
   const roomWith = (position: number): boolean => {
@@ -147,7 +148,7 @@ function pin(prompt: PromptLayout, rules: KeepRules, mean: number, allOf: readon
   const recent = prompt.tokens - (rules.recent ?? 0);
   let asked = prompt.heldBack === 0 ? 1 : 0;
   for (let at = candidates - 1; at >= Math.min(start, recent) && asked < cap; at--) {
-    if (pinned.has(at) || (at < recent && (at < start || at >= end))) continue;
+    if (pinned.has(at) || (at < recent && !question.has(at))) continue;
     if (!roomWith(at)) break;
     take(at);
     asked++;

@@ -1,3 +1,4 @@
+import { questionPositions } from '../layout.js';
 import { PolicyOptionError } from '../errors.js';
 import type { EvictionPolicy, ModelShape, Observation, PromptLayout } from '../policy.js';
 import { flatProfile, lateProfile, type LayerProfile } from '../profile.js';
@@ -29,15 +30,14 @@ export function createMadaKv(raw?: unknown, name = 'madakv', defaults: MadaKvOpt
 
 /** The proxy tokens P and their weights. The last prompt token is always one, even when it is held back. */
 export function observeProxies(
-  { tokens, question }: PromptLayout,
+  prompt: PromptLayout,
   { proxies, otherWeight, groupReduction }: Pick<MadaKvOptions, 'proxies' | 'otherWeight' | 'groupReduction'>,
 ): Observation {
-  const last = tokens - 1;
+  const last = prompt.tokens - 1;
   const others: number[] = [];
-  if (proxies !== 'last' && otherWeight > 0) {
-    const [start, end] =
-      proxies === 'question' ? [question.start, Math.min(question.end, last)] : [Math.max(0, tokens - proxies), last];
-    for (let at = start; at < end; at++) others.push(at);
+  if (proxies === 'question' && otherWeight > 0) others.push(...questionPositions(prompt).filter((at) => at < last));
+  if (typeof proxies === 'number' && otherWeight > 0) {
+    for (let at = Math.max(0, prompt.tokens - proxies); at < last; at++) others.push(at);
   }
   const positions = Int32Array.from([...others, last]);
   const weights = new Float32Array(positions.length).fill(otherWeight);
