@@ -13,6 +13,7 @@ from . import tokens
 from .config import CELL, MERGE, PATCH
 from .content import Page
 from .episode import Episode
+from .questions import QA
 
 QUESTION_WEIGHT = 0.1  # loss on the tokens of a question: teaches the labels of a page, at a small price
 
@@ -85,18 +86,24 @@ def build_prefix(episode: Episode) -> PrefixBuilder:
     return out
 
 
-def branch(question: str, answer: str) -> tuple[list[int], list[float]]:
-    """-> ids of question, cue, answer and end of turn, and the loss weight of predicting each of them."""
-    asked, cue, said = tokens.encode(question), tokens.answer_cue(), [*tokens.encode(answer), tokens.IM_END]
-    share = 1.0 if len(said) <= 40 else (40 / len(said)) ** 0.5  # a transcription must not drown the short answers
-    return asked + cue + said, [0.0] + [QUESTION_WEIGHT] * (len(asked) - 1) + [0.0] * len(cue) + [share] * len(said)
+def branch(turns: list[QA]) -> tuple[list[int], list[float]]:
+    """-> ids of question, cue, answer and end of turn (of each turn), and the loss weight of predicting each of them."""
+    ids: list[int] = []
+    weights: list[float] = []
+    for question, answer in turns:
+        again = [*tokens.encode("\n"), *tokens.turn_start("user")] if ids else []
+        asked, cue, said = tokens.encode(question), tokens.answer_cue(), [*tokens.encode(answer), tokens.IM_END]
+        share = 1.0 if len(said) <= 40 else (40 / len(said)) ** 0.5  # a transcription must not drown the short answers
+        ids += again + asked + cue + said
+        weights += [0.0] * (len(again) + 1) + [QUESTION_WEIGHT] * (len(asked) - 1) + [0.0] * len(cue) + [share] * len(said)
+    return ids, weights
 
 
 def collate(episodes: list[Episode], stage: int = 0, pad_to: int = 16) -> Batch:
     """Episodes may differ in everything; pages of one size are computed together."""
     prefixes = [build_prefix(e) for e in episodes]
     P = -(-max(len(p.ids) for p in prefixes) // pad_to) * pad_to
-    packed = [[branch(q, a) for q, a in e.asked] for e in episodes]
+    packed = [[branch(turns) for turns in [*([qa] for qa in e.asked), *e.dialogues]] for e in episodes]
     Q = max(1, *(sum(len(ids) for ids, _ in item) for item in packed))
     Q = -(-Q // pad_to) * pad_to
     B = len(episodes)

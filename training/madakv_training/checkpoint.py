@@ -62,7 +62,6 @@ def save(out: Path, model: Reader, optimizers: Optimizers | None, average: Avera
         "average": average_state,
         "optimizers": None if half else optimizers.state(),
         "progress": vars(progress),
-        "rng": torch.get_rng_state(),
     }
     write(out / name, content)
 

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from .documents import Scene, any_of
-from .episode import Episode, Mix, about_page, packaging
+from .episode import Episode, Mix, about_page, converse, packaging
 from .pages import PageSpec, dense_page, drawn_page, style_for
 from .questions import transcription
 
@@ -39,13 +39,13 @@ FULL = Mix(transcribe=0.06, cells=0.4, absent=0.1, judge=0.06)
 
 STAGES = [
     Stage("reading", (8, 8), (8, 16), (0, 0), 1600, 0, noise=0.3, advance=0.8),
-    Stage("copying", (4, 4), (8, 12), (0, 0), 560, 1, noise=0.2, advance=0.78),
-    Stage("line", (4, 4), (12, 12), (1, 1), 1150, 1, aligned=0.7, mix=LESSON, advance=0.8),
-    Stage("two lines", (4, 4), (12, 12), (2, 2), 1150, 2, aligned=0.3, mix=LESSON, advance=0.86),
-    Stage("slip", (4, 4), (16, 20), (3, 4), 1100, 4, mix=LESSON, advance=0.86),
-    Stage("card", (8, 8), (16, 20), (5, 8), 1200, 8, extras=0.15, noise=0.2, tables=0.1, mix=PLAIN, advance=0.87),
-    Stage("receipt", (12, 20), (16, 20), (8, 14), 1300, 10, extras=0.3, noise=0.3, tables=0.25, prose=0.05, pdf=0.15, mix=PLAIN, advance=0.88),
-    Stage("half page", (20, 28), (20, 28), (10, 20), 1500, 11, extras=0.5, noise=0.4, tables=0.5, prose=0.12, pdf=0.25, mix=FULL, advance=0.9),
+    Stage("copying", (4, 4), (8, 12), (0, 0), 560, 1, noise=0.2, advance=0.75),
+    Stage("line", (4, 4), (12, 12), (1, 1), 600, 1, aligned=0.7, mix=LESSON, advance=0.76),
+    Stage("two lines", (4, 4), (12, 12), (2, 2), 600, 2, aligned=0.3, mix=LESSON, advance=0.76),
+    Stage("slip", (4, 4), (16, 20), (3, 4), 720, 4, mix=LESSON, advance=0.78),
+    Stage("card", (8, 8), (16, 20), (5, 8), 960, 8, extras=0.15, noise=0.2, tables=0.1, mix=PLAIN, advance=0.8),
+    Stage("receipt", (12, 20), (16, 20), (8, 14), 1300, 10, extras=0.3, noise=0.3, tables=0.25, prose=0.05, pdf=0.15, mix=PLAIN, advance=0.83),
+    Stage("half page", (20, 28), (20, 28), (10, 20), 1500, 11, extras=0.5, noise=0.4, tables=0.5, prose=0.12, pdf=0.25, mix=FULL, advance=0.86),
     Stage("page", (24, 41), (24, 30), (10, 26), 2000, 11, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.35, mix=FULL, advance=0.9, multi=0.15, reading=0.5),
     Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.4, mix=FULL, advance=2.0, multi=0.4, reading=0.5),
 ]
@@ -104,10 +104,13 @@ def episodes(r: random.Random, index: int, scale: float = 1.0) -> list[Episode]:
         pages = [dense_page(r, *grid, stage.noise, whole=True) for _ in range(round(stage.cells * scale / (grid[0] * grid[1])))]
         return [Episode([p], [whole]) for p in pages if (whole := transcription(r, p.content))] or episodes(r, index, scale)
     count = max(1, round(stage.cells * scale / (grid[0] * grid[1])))
+    talk = index >= 5 and r.random() < 0.1
     system, bridge = packaging(r)  # the same for a batch: prefixes of one length need no padding
     out: list[Episode] = []
     while len(out) < count:
         if episode := single(r, stage, grid):
             episode.system, episode.bridge = system, bridge
+            if talk:
+                converse(r, episode)
             out.append(episode)
     return out

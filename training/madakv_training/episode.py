@@ -21,7 +21,7 @@ class Episode:
     asked: list[QA]
     system: str = ""
     bridge: str = ""
-    tags: list[str] = field(default_factory=list)  # what kind each question is, for evaluation
+    dialogues: list[list[QA]] = field(default_factory=list)  # questions asked one after the other in one conversation
 
     @property
     def pages(self) -> list[Page]:
@@ -62,3 +62,9 @@ def about_page(r: random.Random, page: Page, count: int, mix: Mix, unseen: bool 
     if r.random() < mix.judge * count:
         asked += questions.judgements(r, content.facts, 2)
     return asked
+
+
+def converse(r: random.Random, episode: Episode) -> None:
+    """Turns some of the questions, two by two, into conversations."""
+    while len(episode.asked) >= 3 and r.random() < 0.6:
+        episode.dialogues.append([episode.asked.pop(), episode.asked.pop()])

@@ -1,9 +1,14 @@
-"""Finds the document fonts installed here. The generator works with whichever subset there is."""
+"""Finds the document fonts installed here. The generator works with whichever subset there is.
+
+python -m madakv_training.fonts FOLDER copies them, to be taken to a machine that has none (MADAKV_FONT_DIRS=FOLDER).
+"""
 
 from __future__ import annotations
 
 import os
 import random
+import shutil
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -79,3 +84,11 @@ def bold_of(path: str) -> str:
     """The bold face of the same family, or the face itself."""
     stem = Path(path).name.replace("-Regular", "").replace("-Roman", "").split(".")[0].split("-")[0]
     return next((b for b in faces()[2] if Path(b).name.startswith((stem + "-Bold.", stem + "Bold.", stem + "-Bold"))), path)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    for file in faces()[0]:
+        shutil.copy(file, target)
+    print(f"{len(faces()[0])} faces, {sum(f.stat().st_size for f in target.iterdir()) / 2**20:.1f} MiB")

@@ -31,7 +31,7 @@ class Preset:
     minimum: int  # steps before a stage may be left
 
 
-PRESETS = {"cpu": Preset("cpu", 1.0, 1, 1, 100), "gpu": Preset("gpu", 12.0, 14, 2, 60), "gpu-small": Preset("cpu", 12.0, 14, 2, 60)}
+PRESETS = {"cpu": Preset("cpu", 1.0, 1, 1, 60), "gpu": Preset("gpu", 12.0, 14, 2, 60), "gpu-small": Preset("cpu", 12.0, 14, 2, 60)}
 
 
 def arguments() -> argparse.Namespace:
@@ -62,7 +62,7 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.set_num_threads(args.threads or preset.threads)
         torch.manual_seed(args.seed)
-        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.set_float32_matmul_precision("high")
         path = args.out / checkpoint.NAME
         if args.fresh or not path.exists():
             path = args.start
