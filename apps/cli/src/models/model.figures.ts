@@ -1,11 +1,15 @@
-import type { OpenModel, Precision, RgbImage } from '@madakv/models';
+import type { OpenModel, RgbImage } from '@madakv/models';
 
-/** Precisions the tables compare, with the block size that `--quant` uses by default. */
-export const PRECISIONS: readonly { readonly name: string; readonly precision: Precision }[] = [
-  { name: 'fp32', precision: { kind: 'fp32' } },
-  { name: '8 bit', precision: { kind: 'int', bits: 8, blockSize: 64 } },
-  { name: '4 bit', precision: { kind: 'int', bits: 4, blockSize: 64 } },
-];
+/** Precisions the tables compare. */
+export const PRECISIONS = [
+  { name: 'fp32', bits: 32 },
+  { name: '8 bit', bits: 8 },
+  { name: '4 bit', bits: 4 },
+] as const;
+type Bits = (typeof PRECISIONS)[number]['bits'];
+
+/** Weights that share a scale: the default of `--block-size`. */
+const BLOCK = 64;
 
 /** Cache ratios the tables compare. */
 export const RATIOS = [0.2, 1];
@@ -49,7 +53,7 @@ const PAGE = { width: 1240, height: 1754 };
 
 export async function modelFigures(model: OpenModel, memories: readonly number[]): Promise<ModelFigures> {
   const { decoder } = model.config;
-  const weightBytes = PRECISIONS.map(({ precision }) => loadedBytes(model, precision));
+  const weightBytes = PRECISIONS.map(({ bits }) => loadedBytes(model, bits));
   const perPage = (await model.prepareImage(blankPage())).tokens;
   return {
     family: model.config.family,
@@ -122,24 +126,23 @@ function storedTypes(model: OpenModel): ModelFigures['stored'] {
   return { bytes, types };
 }
 
-/** Bytes that the built graphs map into memory: the language model's matrices at `precision`, the rest as float32. */
-function loadedBytes(model: OpenModel, precision: Precision): number {
+/** Bytes that the built graphs map into memory: the language model's matrices at `bits`, the rest as float32. */
+function loadedBytes(model: OpenModel, bits: Bits): number {
   const specs = model.family.tensors(model.config);
   const embedding = specs.find(({ name }) => name.includes('embed_tokens'));
   const { tiedEmbeddings } = model.config.decoder;
   return specs.reduce((sum, spec) => {
     // A tied embedding matrix is the output head as well, and that one is in memory.
     if (spec === embedding && !tiedEmbeddings) return sum;
-    return sum + tensorBytes(spec.shape, isLanguage(spec.name) ? precision : { kind: 'fp32' });
+    return sum + tensorBytes(spec.shape, isLanguage(spec.name) ? bits : 32);
   }, 0);
 }
 
-function tensorBytes(shape: readonly number[], precision: Precision): number {
+function tensorBytes(shape: readonly number[], bits: Bits): number {
   const values = product(shape);
-  if (precision.kind === 'fp32' || shape.length < 2) return values * Float32Array.BYTES_PER_ELEMENT;
-  const rows = shape[0];
-  const blocks = Math.ceil(values / rows / precision.blockSize);
-  return rows * blocks * ((precision.blockSize * precision.bits) / 8 + Float32Array.BYTES_PER_ELEMENT);
+  if (bits === 32 || shape.length < 2) return values * Float32Array.BYTES_PER_ELEMENT;
+  const blocks = shape[0] * Math.ceil(values / shape[0] / BLOCK);
+  return blocks * ((BLOCK * bits) / 8 + Float32Array.BYTES_PER_ELEMENT);
 }
 
 function isLanguage(name: string): boolean {

@@ -15,7 +15,7 @@ export function formatBytes(bytes: number): string {
 export function parseBytes(text: string): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)?\s*$/i.exec(text);
   if (match === null) return undefined;
-  const [, digits, prefix, binary] = match;
+  const [, digits, prefix = '', binary = ''] = match as readonly (string | undefined)[];
   const power = ['', 'k', 'm', 'g', 't'].indexOf(prefix.toLowerCase());
   return Math.round(Number(digits) * (binary === '' ? 1000 : 1024) ** power);
 }

@@ -20,6 +20,9 @@ export const WEIGHT_FORMULA =
   'weight ~ s(KL^0.5) clamped to 0.25..4, scaled to mean 1; KL: mean divergence of the first answer token’s distribution ' +
   'when only this layer is evicted; s: half the layer’s own value, a quarter each of its neighbours’';
 
+/** Strength, relative to the largest, that every layer has at least. */
+const LEAST_STRENGTH = 1e-6;
+
 /**
  * Layer weights out of layer sensitivities: `w_l = clamp(c * s_l, least, most)` with `s = smooth(divergence^power)` and `c`
  * such that the mean of `w` is 1. Without any divergence all layers weigh the same.
@@ -34,20 +37,19 @@ export function layerWeights(divergences: readonly number[], rule: WeightRule = 
   );
   const largest = Math.max(...strengths);
   if (!(largest > 0)) return divergences.map(() => 1);
+  // Layers without any share what the others may not take.
+  const relative = strengths.map((strength) => Math.max(strength / largest, LEAST_STRENGTH));
   const weights = (scale: number): number[] =>
-    strengths.map((strength) => Math.min(rule.most, Math.max(rule.least, (scale * strength) / largest)));
+    relative.map((strength) => Math.min(rule.most, Math.max(rule.least, scale * strength)));
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-  // The mean grows with the scale; a zero stays at the least weight whatever the scale, so the rest must reach up to it.
-  let [low, high] = [0, 1];
-  while (mean(weights(high)) < 1 && high < 2 ** 60) high *= 2;
+  // The mean grows with the scale, up to `most`.
+  let [low, high] = [0, rule.most / LEAST_STRENGTH];
   for (let round = 0; round < 200 && high - low > 1e-12 * high; round++) {
     const middle = (low + high) / 2;
     if (mean(weights(middle)) < 1) low = middle;
     else high = middle;
   }
-  const found = weights(high);
-  const factor = mean(found);
-  return found.map((weight) => weight / factor);
+  return weights(high);
 }
 
 /** Every value joined with its neighbours; at the ends the value stands in for the neighbour that is not there. */

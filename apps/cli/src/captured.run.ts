@@ -1,0 +1,45 @@
+import { run } from './main.js';
+
+export interface CapturedRun {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunSettings {
+  readonly stdin?: string;
+  readonly cwd?: string;
+  readonly signal?: AbortSignal;
+  /** Told of each piece of output as it is written. */
+  readonly onOutput?: (text: string) => void;
+}
+
+/** Runs the command inside this process and captures what it writes; for tests. */
+export async function captureRun(args: readonly string[], settings: RunSettings = {}): Promise<CapturedRun> {
+  let [stdout, stderr] = ['', ''];
+  const code = await run(args, {
+    stdin: text(settings.stdin ?? ''),
+    stdout: {
+      write: (piece) => {
+        stdout += piece;
+        settings.onOutput?.(piece);
+      },
+    },
+    stderr: {
+      write: (piece) => {
+        stderr += piece;
+      },
+    },
+    cwd: settings.cwd ?? process.cwd(),
+    signal: settings.signal ?? new AbortController().signal,
+  });
+  return { code, stdout, stderr };
+}
+
+async function* text(content: string): AsyncGenerator<Uint8Array> {
+  // Two pieces, the cut possibly inside of a character, as pipes do.
+  const bytes = Buffer.from(content);
+  await Promise.resolve();
+  yield bytes.subarray(0, bytes.length >> 1);
+  yield bytes.subarray(bytes.length >> 1);
+}
