@@ -1,1 +1,6 @@
-export {};
+export * from './document.error.js';
+export * from './document.limits.js';
+export * from './media/data.url.js';
+export * from './media/image.check.js';
+export * from './media/media.type.js';
+export * from './pdf/page.ranges.js';

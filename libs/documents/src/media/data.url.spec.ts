@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { parseDataUrl } from './data.url.js';
+
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
+
+describe('parseDataUrl', () => {
+  it.each([
+    ['data:image/png;base64,aGVsbG8=', 'image/png', 'hello'],
+    ['DATA:Image/PNG;name=a.png;BASE64,aGVsbG8', 'image/png', 'hello'],
+    ['data:;base64,', '', ''],
+    ['data:application/pdf,%25PDF-1.7', 'application/pdf', '%PDF-1.7'],
+    ['data:,a%2Cb,c', '', 'a,b,c'],
+    ['data:image/webp;base64,-_8', 'image/webp', Buffer.from([0xfb, 0xff]).toString()],
+  ])('reads %s', (url, mediaType, content) => {
+    const parsed = parseDataUrl(url, 100);
+    expect(parsed.mediaType).toBe(mediaType);
+    expect(text(parsed.bytes)).toBe(content);
+  });
+
+  it.each([
+    ['https://example.com/a.png', /does not begin with "data:"/],
+    ['data:image/png;base64', /no comma/],
+    [`data:${'x'.repeat(300)},`, /no comma in its first 256 characters/],
+    ['data:image/png;base64,aGVs bG8=', /not base64/],
+    ['data:image/png;base64,aGVsb', /cut off/],
+    ['data:image/png;base64,aG=', /cut off/],
+    ['data:,100%', /not percent-encoded/],
+    ['data:,\u00e9', /not percent-encoded/],
+  ])('refuses %s', (url, message) => {
+    const parse = () => parseDataUrl(url, 100);
+    expect(parse).toThrow(message);
+    expect(parse).toThrow(expect.objectContaining({ code: 'bad_data_url' }));
+  });
+
+  it('checks the size before decoding, to the byte', () => {
+    const url = (bytes: number) => `data:image/png;base64,${Buffer.alloc(bytes).toString('base64')}`;
+    for (const bytes of [100, 101, 102]) expect(parseDataUrl(url(bytes), bytes).bytes).toHaveLength(bytes);
+    for (const bytes of [100, 101, 102]) {
+      const parse = () => parseDataUrl(url(bytes), bytes - 1);
+      expect(parse).toThrow(expect.objectContaining({ code: 'document_too_large' }));
+      expect(parse).toThrow(`the data URL holds ${bytes} bytes; the limit is ${bytes - 1} bytes`);
+    }
+    expect(() => parseDataUrl('data:,%41%42%43', 2)).toThrow(/holds 3 bytes; the limit is 2 bytes/);
+  });
+
+  it('reads tens of megabytes in moderate time', () => {
+    const bytes = Buffer.alloc(30_000_000, 7);
+    expect(parseDataUrl(`data:application/pdf;base64,${bytes.toString('base64')}`, 30_000_000).bytes).toHaveLength(
+      bytes.length,
+    );
+  });
+});

@@ -1,0 +1,69 @@
+import { DocumentError } from '../document.error.js';
+import { formatBytes } from '../quantity.format.js';
+
+export interface DataUrl {
+  /** As written, in lower case, without parameters; empty when none stands there. */
+  mediaType: string;
+  bytes: Uint8Array;
+}
+
+/** Longest `type/subtype;parameters` that is read, in characters. */
+const MAX_HEADER = 256;
+
+export function isDataUrl(url: string): boolean {
+  return /^data:/i.test(url);
+}
+
+/**
+ * Decodes `data:[type][;parameters][;base64],content` (RFC 2397). The size is known, and checked, before decoding.
+ * @param maxBytes largest decoded content, in bytes
+ * @throws DocumentError `bad_data_url`, `document_too_large`
+ */
+export function parseDataUrl(url: string, maxBytes: number): DataUrl {
+  if (!isDataUrl(url)) throw bad('it does not begin with "data:"');
+  const comma = url.slice(0, MAX_HEADER).indexOf(',');
+  if (comma < 0) throw bad(`no comma in its first ${MAX_HEADER} characters`);
+  const [mediaType, ...parameters] = url.slice('data:'.length, comma).split(';');
+  const base64 = parameters.some((parameter) => parameter.trim().toLowerCase() === 'base64');
+  const content = url.slice(comma + 1);
+  return {
+    mediaType: mediaType.trim().toLowerCase(),
+    bytes: base64 ? decodeBase64(content, maxBytes) : decodePercent(content, maxBytes),
+  };
+}
+
+function decodeBase64(content: string, maxBytes: number): Uint8Array {
+  // Lenient decoders drop what they do not know, so a broken upload would come out as a broken image.
+  const padding = content.endsWith('==') ? 2 : content.endsWith('=') ? 1 : 0;
+  const digits = content.length - padding;
+  checkSize(Math.floor((digits * 3) / 4), maxBytes);
+  if (!/^[A-Za-z0-9+/_-]*$/.test(padding === 0 ? content : content.slice(0, digits))) {
+    throw bad('its content is not base64');
+  }
+  if (digits % 4 === 1 || (padding > 0 && content.length % 4 !== 0)) throw bad('its base64 content is cut off');
+  return Buffer.from(content, 'base64');
+}
+
+function decodePercent(content: string, maxBytes: number): Uint8Array {
+  const escapes = content.match(/%[0-9A-Fa-f]{2}/g)?.length ?? 0;
+  checkSize(content.length - 2 * escapes, maxBytes);
+  // eslint-disable-next-line no-control-regex
+  if (!/^(?:%[0-9A-Fa-f]{2}|[\x00-\x24\x26-\x7f])*$/.test(content)) throw bad('its content is not percent-encoded');
+  const bytes = Buffer.from(
+    content.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    'latin1',
+  );
+  return bytes;
+}
+
+function checkSize(bytes: number, maxBytes: number): void {
+  if (bytes <= maxBytes) return;
+  throw new DocumentError(
+    'document_too_large',
+    `the data URL holds ${formatBytes(bytes)}; the limit is ${formatBytes(maxBytes)}`,
+  );
+}
+
+function bad(why: string): DocumentError {
+  return new DocumentError('bad_data_url', `not a data URL that can be read: ${why}`);
+}
