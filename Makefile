@@ -29,7 +29,7 @@ test-conformance: install ## Both model families against the reference
 	vitest run --project conformance
 
 test-gpu: install ## The WebGPU provider, in software where there is no GPU
-	vitest run --project gpu
+	vitest run --project 'gpu*'
 
 bench: build ## All benchmarks of docs/benchmarks/cpu.md (takes long)
 	bash test/bench/all.sh

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Tests run the TypeScript sources of every workspace package, never a stale build. */
@@ -5,6 +7,16 @@ const source = {
   resolve: { conditions: ['madakv-source'] },
   ssr: { resolve: { conditions: ['madakv-source'] } },
 };
+
+/** Chromium's software device; VK_ICD_FILENAMES names another driver to test on. */
+const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
+const vulkanDriver = process.env['VK_ICD_FILENAMES'] ?? (existsSync(swiftShader) ? swiftShader : undefined);
+
+/** Environment of a GPU test's process. The Vulkan loader reads it when the native library is loaded, and complains without the second. */
+const vulkan = (driver: string | undefined): Record<string, string> => ({
+  ...(driver === undefined ? {} : { VK_ICD_FILENAMES: driver }),
+  XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'] ?? tmpdir(),
+});
 
 export default defineConfig({
   test: {
@@ -21,7 +33,25 @@ export default defineConfig({
       },
       {
         ...source,
-        test: { name: 'gpu', include: ['test/gpu/**/*.spec.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
+        test: {
+          name: 'gpu',
+          include: ['test/gpu/webgpu.spec.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          env: vulkan(vulkanDriver),
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        ...source,
+        test: {
+          name: 'gpu-none',
+          include: ['test/gpu/no.device.spec.ts'],
+          pool: 'forks',
+          env: vulkan('/nonexistent/icd.json'),
+          testTimeout: 60_000,
+        },
       },
     ],
   },

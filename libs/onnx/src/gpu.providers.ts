@@ -1,4 +1,5 @@
 import { env, type InferenceSession } from 'onnxruntime-node';
+import { FLASH_OPERATORS, flashAttentionWorks } from './flash.check.js';
 import { GraphBuilder } from './graph.builder.js';
 import {
   commonOptions,
@@ -9,19 +10,25 @@ import {
   type ProviderName,
 } from './provider.js';
 
+/** Nodes of one operator that a graph may have and that are named below. */
+const MOST_NODES = 128;
+
 /**
- * Any GPU that Vulkan, Metal or Direct3D 12 reaches. Results can stay on the device.
+ * Any GPU that Vulkan, Metal or Direct3D 12 reaches. Results can stay on the device. Where its flash attention is wrong, the
+ * operators that use it run on the CPU.
  * @throws ProviderUnavailableError when no adapter is found
  */
 export async function webgpuProvider(): Promise<ExecutionProvider> {
-  const provider = gpuProvider('webgpu', true);
+  const provider = gpuProvider({ name: 'webgpu' }, true);
   await probe(
     provider,
     'no WebGPU adapter was found. On Linux it needs a Vulkan driver: install the GPU vendor’s (containers: ' +
       'NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility) or, for tests without a GPU, a software one such as ' +
       'Debian’s package mesa-vulkan-drivers or chromium (VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json)',
   );
-  return provider;
+  if (await flashAttentionWorks(provider)) return provider;
+  const forceCpuNodeNames = FLASH_OPERATORS.flatMap((operator) => nodeNames(operator));
+  return gpuProvider({ name: 'webgpu', forceCpuNodeNames }, true);
 }
 
 /**
@@ -29,7 +36,7 @@ export async function webgpuProvider(): Promise<ExecutionProvider> {
  * @throws ProviderUnavailableError when the libraries are missing
  */
 export async function cudaProvider(): Promise<ExecutionProvider> {
-  const provider = gpuProvider('cuda', false);
+  const provider = gpuProvider({ name: 'cuda' }, false);
   await probe(
     provider,
     'the CUDA libraries of ONNX Runtime are missing. They are an opt-in: install CUDA 12 and cuDNN 9, then run ' +
@@ -38,19 +45,31 @@ export async function cudaProvider(): Promise<ExecutionProvider> {
   return provider;
 }
 
-function gpuProvider(name: 'webgpu' | 'cuda', keepsTensorsOnDevice: boolean): ExecutionProvider {
+type GpuOptions =
+  | { readonly name: 'cuda' }
+  /** `forceCpuNodeNames`: nodes that run on the CPU; names that a graph does not have do no harm. */
+  | { readonly name: 'webgpu'; readonly forceCpuNodeNames?: readonly string[] };
+
+function gpuProvider(device: GpuOptions, keepsTensorsOnDevice: boolean): ExecutionProvider {
+  const { name } = device;
   return {
     name,
     keepsTensorsOnDevice,
     signature: `${name}/${env.versions.node ?? env.versions.common}`,
     createSession: (source, settings = {}) => {
-      const options: InferenceSession.SessionOptions = { ...commonOptions(0), executionProviders: [name] };
+      const options: InferenceSession.SessionOptions = { ...commonOptions(0), executionProviders: [device] };
+      if (settings.asWritten === true) options.graphOptimizationLevel = 'disabled';
       const onDevice = keepsTensorsOnDevice ? (settings.onDevice ?? []) : [];
       if (onDevice.length === 0) return openSession(source, options);
       const preferredOutputLocation = Object.fromEntries(onDevice.map((output) => [output, 'gpu-buffer' as const]));
       return openSession(source, { ...options, preferredOutputLocation });
     },
   };
+}
+
+/** The names that `GraphBuilder` gives to the nodes of an operator. */
+function nodeNames(operator: string): string[] {
+  return [operator, ...Array.from({ length: MOST_NODES - 1 }, (_, i) => `${operator}_${i + 1}`)];
 }
 
 /** Creates and runs the smallest session, so that a missing driver shows at start and not at the first request. */

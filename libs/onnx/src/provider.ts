@@ -22,7 +22,7 @@ export interface SessionSettings {
    * care (fusing a transpose into a product can pick a slower kernel).
    */
   readonly asWritten?: boolean;
-  /** Names of outputs that stay in the device's memory, where the provider can do so. */
+  /** Names of outputs that stay in the device's memory, where the provider can do so. Whoever runs the session frees them. */
   readonly onDevice?: readonly string[];
 }
 

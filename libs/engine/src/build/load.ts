@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { decodeAttention, importanceScore, prefillAttention, type DecoderConfig } from '@madakv/models';
 import type { ExecutionProvider, Session } from '@madakv/onnx';
 import type { DecoderSessions } from '../decoder/decoder.js';
+import { DeviceMemory } from '../kv/device.memory.js';
 import { HostMemory } from '../kv/host.memory.js';
+import type { KvMemory } from '../kv/kv.memory.js';
 import { stageGraph, VISION_GRAPH, type BuiltModel } from './built.model.js';
 
 /** Sequences one decode attention takes at once; other numbers are made up of these. */
@@ -30,26 +32,40 @@ export async function loadSessions(
     open.push(await session);
     return session;
   };
-  const fromFile = (name: string): Promise<Session> =>
-    remember(
-      provider.createSession({ path: join(built.dir, `${name}.onnx`) }, { asWritten: provider.prepare !== undefined }),
-    );
+  const fromFile = (name: string, onDevice: readonly string[] = []): Promise<Session> => {
+    const settings = { asWritten: provider.prepare !== undefined, onDevice };
+    return remember(provider.createSession({ path: join(built.dir, `${name}.onnx`) }, settings));
+  };
   const fromBytes = (bytes: Uint8Array, asWritten = false): Promise<Session> =>
     remember(provider.createSession({ bytes }, { asWritten }));
+  const hostMemory = async (): Promise<KvMemory> => {
+    const decode: { width: number; session: Session }[] = [];
+    for (const width of DECODE_WIDTHS) {
+      decode.push({ width, session: await fromBytes(decodeAttention(config, width), true) });
+    }
+    const prefill = await fromBytes(prefillAttention(config));
+    return new HostMemory({ heads: config.kvHeads, dim: config.headDim }, { prefill, decode });
+  };
   try {
     const hasVision = existsSync(join(built.dir, `${VISION_GRAPH}.onnx`));
     const vision = hasVision ? await fromFile(VISION_GRAPH) : undefined;
     const stages: Session[] = [];
-    for (let stage = 0; stage <= config.layers; stage++) stages.push(await fromFile(stageGraph(stage)));
-    const decode: { width: number; session: Session }[] = [];
-    for (const width of DECODE_WIDTHS)
-      decode.push({ width, session: await fromBytes(decodeAttention(config, width), true) });
-    const prefill = await fromBytes(prefillAttention(config));
+    for (let stage = 0; stage <= config.layers; stage++) {
+      stages.push(await fromFile(stageGraph(stage), activations(stage, config)));
+    }
+    const onDevice = provider.keepsTensorsOnDevice;
+    const memory = onDevice ? await DeviceMemory.open(config, provider, remember) : await hostMemory();
     const importance = await fromBytes(importanceScore(config));
-    const memory = new HostMemory({ heads: config.kvHeads, dim: config.headDim }, { prefill, decode });
-    return { decoder: { stages, importance, memory, idleRows: 0 }, vision, release };
+    // Some GPU kernels divide by the number of rows.
+    const idleRows = provider.name === 'cpu' ? 0 : 1;
+    return { decoder: { stages, importance, memory, idleRows }, vision, release };
   } catch (error) {
     await release();
     throw error;
   }
+}
+
+/** Outputs of a stage that another run takes; the logits are read. */
+function activations(stage: number, { layers }: DecoderConfig): string[] {
+  return [...(stage === 0 ? [] : ['y']), ...(stage === layers ? [] : ['q', 'k', 'v'])];
 }

@@ -1,5 +1,5 @@
 import type { Observation } from '@madakv/madakv';
-import { release, type Tensor } from '@madakv/onnx';
+import { release, Tensor } from '@madakv/onnx';
 import type { Decoder } from './decoder.js';
 
 /** Floats one block of scores may take; bounds the memory of a scoring run, whatever the prompt's length. */
@@ -47,10 +47,16 @@ export class ImportanceRecorder {
     }
   }
 
-  /** Scores the collected queries. @param keys `[kvHeads, tokens, dim]`, filled up to the last of them @param index 0, 1, 2, ... */
-  async score(keys: Tensor, index: Tensor): Promise<void> {
+  /**
+   * Scores the collected queries.
+   * @param keys `[kvHeads, filled, dim]`, filled up to the last of them at least
+   * @param index `[tokens]`: 0, 1, 2, ...
+   */
+  async score(keys: Tensor, index: Float32Array): Promise<void> {
+    const filled = keys.dims[1];
+    const upTo = new Tensor('float32', index.subarray(0, filled), [filled]);
     for (const { rows, positions, weights } of this.blocks) {
-      this.add(await this.decoder.importance(rows, positions, weights, keys, index));
+      this.add(await this.decoder.importance(rows, positions, weights, keys, upTo), filled);
     }
     this.free();
   }
@@ -107,11 +113,16 @@ export class ImportanceRecorder {
     }
   }
 
-  private add(scores: Float32Array): void {
-    if (this.sum === undefined) {
+  /** @param scores `[kvHeads, group, filled]` */
+  private add(scores: Float32Array, filled: number): void {
+    const { tokens } = this;
+    if (this.sum === undefined && filled === tokens) {
       this.sum = scores;
       return;
     }
-    for (let i = 0; i < scores.length; i++) this.sum[i] += scores[i];
+    this.sum ??= new Float32Array(this.decoder.config.heads * tokens);
+    for (let head = 0, from = 0; from < scores.length; head++) {
+      for (let i = 0; i < filled; i++, from++) this.sum[head * tokens + i] += scores[from];
+    }
   }
 }

@@ -83,7 +83,8 @@ class PrefillRun {
   private readonly buffers: PromptBuffer[] = [];
   private readonly chunks: Chunk[];
   private readonly recorders: ImportanceRecorder[];
-  private readonly index: Tensor;
+  /** 0, 1, 2, ...: what scoring compares the queries' positions with. */
+  private readonly index: Float32Array;
   private readonly report: PrefillReport = { selections: [], forwardMs: 0, observeMs: 0, evictMs: 0 };
   private readonly total: number;
   private logits: Float32Array | undefined;
@@ -103,11 +104,7 @@ class PrefillRun {
       { length: decoder.config.layers },
       () => new ImportanceRecorder(observation, decoder, input.tokens),
     );
-    this.index = new Tensor(
-      'float32',
-      Float32Array.from({ length: input.tokens }, (_, i) => i),
-      [input.tokens],
-    );
+    this.index = Float32Array.from({ length: input.tokens }, (_, i) => i);
   }
 
   async *layerMajor(): AsyncGenerator<PrefillProgress, void> {

@@ -1,0 +1,173 @@
+import { Engine, type EngineOptions } from '@madakv/engine';
+import { createPolicy } from '@madakv/madakv';
+import { openModel, type PreparedPrompt } from '@madakv/models';
+import { cpuProvider, cudaProvider, type ExecutionProvider } from '@madakv/onnx';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { fixture, relativeError, request, temporaryCache } from '../conformance/engine.fixture.js';
+import { findWebgpu, TensorWatch } from './device.fixture.js';
+
+/** Of the largest logit; the device's arithmetic is float32 in an order of its own. */
+const LOGIT_TOLERANCE = 1e-3;
+const NONE = new Float32Array(0);
+
+const { provider, reason } = await findWebgpu();
+if (provider === undefined) {
+  console.warn(`WebGPU tests are skipped: ${reason}\nDebian: apt-get install chromium libvulkan1`);
+}
+const cacheDir = temporaryCache();
+
+async function load(
+  checkpoint: string,
+  on: ExecutionProvider | undefined,
+  options: Partial<EngineOptions> = {},
+): Promise<Engine> {
+  if (on === undefined) throw new Error('no provider');
+  const engine = await Engine.load(openModel(checkpoint), on, {
+    precision: { kind: 'fp32' },
+    cacheDir,
+    // Chunks that divide no prompt's length put chunk borders into images as well as text.
+    chunkTokens: 37,
+    ...options,
+  });
+  afterAll(() => engine.close());
+  return engine;
+}
+
+describe.skipIf(provider === undefined)('on WebGPU', () => {
+  it.each(['qwen-plain one-image', 'qwen-plain three-images', 'llava-plain one-image', 'qwen-bf16-sharded text'])(
+    'answers %s like the reference',
+    async (name) => {
+      const reference = fixture(name);
+      const engine = await load(reference.checkpoint, provider);
+      const prompt = await engine.model.prepare(reference.messages, reference.images);
+      const { tokens } = reference.expected.greedy;
+      for (const protocol of ['plain', 'replay'] as const) {
+        const changes = { protocol, maxTokens: tokens.length, wantFirstLogits: true };
+        const result = await engine.generate(request(prompt, changes));
+        expect(relativeError(result.firstLogits ?? NONE, reference.float('last_logits'))).toBeLessThan(LOGIT_TOLERANCE);
+        expect(result.tokenIds).toEqual(tokens);
+      }
+    },
+  );
+
+  it.each([8, 4] as const)('computes with %d-bit weights what the CPU does', async (bits) => {
+    const pages = fixture('qwen-plain text');
+    const precision = { kind: 'int', bits, blockSize: 32 } as const;
+    const [ours, theirs] = await Promise.all(
+      [provider, cpuProvider(1)].map(async (on) => {
+        const engine = await load(pages.checkpoint, on, { precision });
+        const prompt = await engine.model.prepare(pages.messages, pages.images);
+        return engine.generate(request(prompt, { maxTokens: 1, wantFirstLogits: true }));
+      }),
+    );
+    expect(relativeError(ours.firstLogits ?? NONE, theirs.firstLogits ?? NONE)).toBeLessThan(0.05);
+  });
+});
+
+describe.skipIf(provider === undefined)('the cache on WebGPU', () => {
+  const watch = new TensorWatch();
+  const pages = fixture('qwen-plain three-images');
+  let device: Engine;
+  let cpu: Engine;
+  let prompt: PreparedPrompt;
+  beforeAll(async () => {
+    device = await load(pages.checkpoint, provider && watch.watch(provider));
+    cpu = await load(pages.checkpoint, cpuProvider(1));
+    prompt = await device.model.prepare(pages.messages, pages.images);
+  });
+  beforeEach(() => {
+    watch.reset();
+  });
+
+  it.each(['madakv', 'madakv-paper', 'snapkv', 'h2o', 'look-m', 'streaming-llm'])(
+    'keeps the same positions under %s as on the CPU, in as many bytes',
+    async (name) => {
+      const ask = request(prompt, { policy: createPolicy(name), cacheRatio: 0.4, maxTokens: 4, wantFirstLogits: true });
+      const ours = await device.generate(ask);
+      const theirs = await cpu.generate(ask);
+      expect(ours.trace.layers.map(({ positions }) => positions)).toEqual(
+        theirs.trace.layers.map(({ positions }) => positions),
+      );
+      expect(ours.trace.bytes.afterEviction).toBe(theirs.trace.bytes.afterEviction);
+      expect(relativeError(ours.firstLogits ?? NONE, theirs.firstLogits ?? NONE)).toBeLessThan(LOGIT_TOLERANCE);
+      expect(ours.tokenIds).toEqual(theirs.tokenIds);
+      expect(watch.live).toBe(0);
+    },
+  );
+
+  it('stays on the device from the first chunk to the last token, and is counted to the byte', async () => {
+    const counted: number[] = [];
+    const live: number[] = [];
+    await device.generate(request(prompt, { policy: createPolicy('madakv'), cacheRatio: 0.4, maxTokens: 5 }), {
+      onEvent: (event) => {
+        if (event.kind !== 'token') return;
+        counted.push(device.kvBytes);
+        live.push(watch.liveBytes);
+      },
+    });
+    expect(live).toEqual(counted);
+    expect(counted).toHaveLength(5);
+    // One more row a layer with every token.
+    expect(counted[4] - counted[3]).toBe(device.kvBytesPerToken);
+    const cache = [
+      'past_keys',
+      'past_values',
+      'from_keys',
+      'from_values',
+      'keys',
+      'values',
+      'tail_keys',
+      'tail_values',
+    ];
+    expect([...watch.fed.device]).toEqual(expect.arrayContaining([...cache, 'q', 'k', 'v', 'attn', 'x']));
+    for (const name of [...cache, 'q', 'k', 'v', 'attn']) expect([...watch.fed.host]).not.toContain(name);
+    expect([...watch.readBack].sort()).toEqual(expect.arrayContaining(['importance', 'logits']));
+    for (const name of watch.readBack) expect(['features', 'importance', 'logits']).toContain(name);
+    expect(watch.made).toBeGreaterThan(0);
+    expect(watch.live).toBe(0);
+    expect(device.kvBytes).toBe(0);
+  });
+
+  it('is folded together while a long answer grows', async () => {
+    const ask = request(prompt, { policy: createPolicy('madakv'), cacheRatio: 0.4, maxTokens: 70 });
+    expect((await device.generate(ask)).tokenIds).toEqual((await cpu.generate(ask)).tokenIds);
+    expect(watch.live).toBe(0);
+  });
+
+  it('of each sequence is its own when several decode together', async () => {
+    const asks = [0.4, 0.6, 1].map((cacheRatio, i) =>
+      request(prompt, { policy: createPolicy('madakv'), cacheRatio, maxTokens: 4 + 2 * i }),
+    );
+    const together = await Promise.all(asks.map((ask) => device.generate(ask)));
+    for (const [i, ask] of asks.entries()) expect(together[i].tokenIds).toEqual((await cpu.generate(ask)).tokenIds);
+    expect(watch.live).toBe(0);
+  });
+
+  it.each(['prefill', 'token'] as const)('is freed when a request is cancelled at its second %s', async (kind) => {
+    const controller = new AbortController();
+    let seen = 0;
+    const answer = device.generate(request(prompt, { policy: createPolicy('madakv'), cacheRatio: 0.4 }), {
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.kind === kind && ++seen === 2) controller.abort(new Error('enough'));
+      },
+    });
+    await expect(answer).rejects.toThrow('enough');
+    expect(watch.live).toBe(0);
+    expect(device.kvBytes).toBe(0);
+  });
+
+  it.each([3, 8, 15, 20, 24])('is freed when run %d fails', async (runs) => {
+    watch.runsUntilFailure = runs;
+    const ask = request(prompt, { policy: createPolicy('h2o'), cacheRatio: 0.4 });
+    await expect(device.generate(ask)).rejects.toThrow('the device is lost');
+    expect(watch.live).toBe(0);
+    expect(device.kvBytes).toBe(0);
+  });
+});
+
+describe('a provider that this machine lacks', () => {
+  it('says what to install for CUDA', async () => {
+    await expect(cudaProvider()).rejects.toThrow(/cuda: .*CUDA 12 and cuDNN 9.*npm rebuild onnxruntime-node/);
+  });
+});
