@@ -222,3 +222,26 @@ describe('quantised weights', () => {
     expect(error).toBeGreaterThan(1e-4);
   });
 });
+
+describe('an int8 cache', () => {
+  it('takes a quarter of the memory and answers nearly alike', async () => {
+    const small = await loadEngine(pages.checkpoint, cacheDir, { kvPrecision: 'int8' });
+    const ask = request(prompt, {
+      wantFirstLogits: true,
+      maxTokens: 80,
+      policy: createPolicy('madakv'),
+      cacheRatio: 0.5,
+    });
+    const exact = await engine.generate(ask);
+    const rounded = await small.generate(ask);
+    const error = relativeError(rounded.firstLogits ?? new Float32Array(0), exact.firstLogits ?? new Float32Array(0));
+    expect(error).toBeLessThan(0.05);
+    expect(error).toBeGreaterThan(0);
+    expect(rounded.tokenIds).toHaveLength(80);
+    const { headDim } = engine.model.config.decoder;
+    expect(rounded.trace.bytes.afterEviction / exact.trace.bytes.afterEviction).toBeCloseTo(
+      (headDim + 4) / (4 * headDim),
+    );
+    expect(small.kvBytes).toBe(0);
+  });
+});

@@ -1,4 +1,4 @@
-import { buildModel, Decoder, loadSessions, type LoadedSessions } from '@madakv/engine';
+import { buildModel, Decoder, loadSessions, type KvPrecision, type LoadedSessions } from '@madakv/engine';
 import type { DecoderConfig, Precision } from '@madakv/models';
 import type { ExecutionProvider } from '@madakv/onnx';
 import { syntheticModel } from './synthetic.model.js';
@@ -11,6 +11,7 @@ export interface ShapeOptions {
   readonly layers?: number;
   readonly precision: Precision;
   readonly cacheDir?: string;
+  readonly kvPrecision?: KvPrecision;
 }
 
 export type Progress = (message: string) => void;
@@ -34,7 +35,7 @@ export async function openBenchModel(
     precision: options.precision,
     ...(options.cacheDir === undefined ? {} : { cacheDir: options.cacheDir }),
   });
-  const sessions = await loadSessions(built, config, provider);
+  const sessions = await loadSessions(built, config, provider, options.kvPrecision);
   return { config, decoder: new Decoder(config, sessions.decoder), sessions };
 }
 

@@ -1,14 +1,24 @@
-import { decodeStep, HostLayerCache, KvLedger, type Decoder, type Projections, type StepInput } from '@madakv/engine';
+import {
+  decodeStep,
+  HostLayerCache,
+  KvLedger,
+  type Decoder,
+  type KvPrecision,
+  type Projections,
+  type StepInput,
+} from '@madakv/engine';
 import type { DecoderConfig, Precision } from '@madakv/models';
-import { GraphBuilder, Tensor, type ExecutionProvider } from '@madakv/onnx';
-import { memoryBandwidth, time } from './measure.js';
+import { Tensor, type ExecutionProvider } from '@madakv/onnx';
 import { matrixWeights, openBenchModel, type Progress, type ShapeOptions } from './bench.model.js';
+import { bandwidthProbe, interleave, median, medianRatio } from './measure.js';
+import { pastPresentProbe } from './past.present.js';
 
 export interface DecodeBenchOptions extends ShapeOptions {
   /** Tokens of full cache. */
   readonly context: number;
   /** Share of the cache that is kept in the comparison. */
   readonly ratio: number;
+  /** Sequences that decode together. */
   readonly width: number;
   readonly rounds: number;
 }
@@ -17,14 +27,17 @@ export interface DecodeBenchReport {
   readonly shape: string;
   readonly layers: number;
   readonly context: number;
+  readonly width: number;
   readonly bandwidthGBs: number;
   readonly weightBytes: number;
   readonly full: StepFigures;
   readonly kept: StepFigures;
   /** Step time with full cache over step time with the kept share. */
   readonly speedup: number;
-  /** One layer's attention the usual way (past in, present out) over ours, full cache. */
+  /** One layer's attention the usual way (past in, present out) over ours, full cache, one sequence's share. */
   readonly againstPastPresent: number;
+  /** Tokens a second with full cache over those of one sequence alone. */
+  readonly overWidthOne: number;
 }
 
 export interface StepFigures {
@@ -32,8 +45,9 @@ export interface StepFigures {
   readonly cacheBytes: number;
   readonly stepMs: number;
   readonly attentionMs: number;
-  /** Bytes that have to be read over bytes that could have been read in the time. */
+  /** Time that reading weights and cache once would take at the machine's bandwidth, over the step's time. */
   readonly stepOfBandwidth: number;
+  /** The same for the cache and the attention alone. */
   readonly attentionOfBandwidth: number;
 }
 
@@ -44,111 +58,116 @@ export async function benchDecode(
   onProgress: Progress,
 ): Promise<DecodeBenchReport> {
   const { config, decoder, sessions } = await openBenchModel(provider, options, onProgress);
+  const { context, width, rounds } = options;
+  const precision = options.kvPrecision ?? 'fp32';
+  const full = new Batch(decoder, context, width, precision);
+  const kept = new Batch(decoder, Math.round(context * options.ratio), width, precision);
+  const alone = full.first();
+  const bandwidth = await bandwidthProbe(provider);
+  const usual = await pastPresentProbe(provider, config, context);
+  onProgress(`${context} tokens of cache, ${kept.tokens} kept, width ${width}: ${rounds} rounds`);
+  const times = await interleave(
+    {
+      bandwidth: () => bandwidth.run(),
+      fullAttention: () => full.attention(),
+      fullStep: () => full.step(),
+      keptAttention: () => kept.attention(),
+      keptStep: () => kept.step(),
+      usual: () => usual.run(),
+      alone: () => alone.step(),
+    },
+    rounds,
+  );
   const weightBytes = matrixBytes(config, options.precision);
-  const bandwidth = await memoryBandwidth(provider);
-
-  const measure = async (tokens: number, width: number): Promise<StepFigures> => {
-    onProgress(`decoding with ${tokens} tokens of cache, width ${width}`);
-    const ledger = new KvLedger();
-    const sequences = Array.from({ length: width }, () => filledCaches(config, tokens, ledger));
-    const fresh = randomProjections(decoder, width);
-    const attention = await time(async () => {
-      for (let layer = 0; layer < config.layers; layer++) {
-        await decoder.memory.attend(
-          fresh,
-          sequences.map((caches) => caches[layer]),
-        );
-      }
-    }, options.rounds);
-    const inputs: StepInput[] = sequences.map((caches) => ({
-      embedding: new Float32Array(config.hiddenSize).fill(0.1),
-      position: Int32Array.of(tokens),
-      caches,
-    }));
-    const step = await time(() => decodeStep(decoder, inputs), options.rounds);
-    const cacheBytes = width * tokens * config.layers * config.kvHeads * config.headDim * 8;
-    for (const caches of sequences) for (const cache of caches) cache.free();
-    return {
-      tokens,
-      cacheBytes,
-      stepMs: step.medianMs,
-      attentionMs: attention.medianMs,
-      stepOfBandwidth: (weightBytes + cacheBytes) / step.medianMs / bandwidth,
-      attentionOfBandwidth: cacheBytes / attention.medianMs / bandwidth,
-    };
-  };
-  const full = await measure(options.context, options.width);
-  const kept = await measure(Math.round(options.context * options.ratio), options.width);
-  onProgress('attention with past in and present out');
-  const usualMs = await pastPresentAttention(provider, config, options.context, options.rounds);
-  await sessions.release();
-  return {
+  const figures = (batch: Batch, step: readonly number[], attention: readonly number[]): StepFigures => ({
+    tokens: batch.tokens,
+    cacheBytes: batch.bytes,
+    stepMs: median(step),
+    attentionMs: median(attention),
+    stepOfBandwidth: ((weightBytes + batch.bytes) / bandwidth.bytes) * medianRatio(times.bandwidth, step),
+    attentionOfBandwidth: (batch.bytes / bandwidth.bytes) * medianRatio(times.bandwidth, attention),
+  });
+  const report = {
     shape: options.shape,
     layers: config.layers,
-    context: options.context,
-    bandwidthGBs: bandwidth / 1e6,
+    context,
+    width,
+    bandwidthGBs: bandwidth.bytes / median(times.bandwidth) / 1e6,
     weightBytes,
-    full,
-    kept,
-    speedup: full.stepMs / kept.stepMs,
-    againstPastPresent: usualMs / (full.attentionMs / config.layers),
+    full: figures(full, times.fullStep, times.fullAttention),
+    kept: figures(kept, times.keptStep, times.keptAttention),
+    speedup: medianRatio(times.fullStep, times.keptStep),
+    againstPastPresent: medianRatio(times.usual, times.fullAttention) * config.layers * width,
+    overWidthOne: medianRatio(times.alone, times.fullStep) * width,
   };
+  full.free();
+  kept.free();
+  await Promise.all([bandwidth.release(), usual.release()]);
+  await sessions.release();
+  return report;
 }
 
-/** Milliseconds of one layer's attention when the cache goes through the graph: past in, present out. */
-async function pastPresentAttention(
-  provider: ExecutionProvider,
-  config: DecoderConfig,
-  tokens: number,
-  rounds: number,
-): Promise<number> {
-  const { heads, kvHeads, headDim } = config;
-  const graph = new GraphBuilder('past-present');
-  const inputs = [
-    graph.input('q', 'float32', [1, 1, heads * headDim]),
-    graph.input('k', 'float32', [1, 1, kvHeads * headDim]),
-    graph.input('v', 'float32', [1, 1, kvHeads * headDim]),
-    graph.input('past_keys', 'float32', [1, kvHeads, tokens, headDim]),
-    graph.input('past_values', 'float32', [1, kvHeads, tokens, headDim]),
-    graph.input('last', 'int32', [1]),
-    graph.input('total', 'int32', [1]),
-  ];
-  const outputs = graph.ops('GroupQueryAttention', inputs, {
-    domain: 'com.microsoft',
-    attributes: { num_heads: heads, kv_num_heads: kvHeads },
-    outputCount: 3,
-  });
-  ['attn', 'present_keys', 'present_values'].forEach((name, i) => {
-    graph.output(name, outputs[i], 'float32');
-  });
-  const session = await provider.createSession({ bytes: graph.encode() });
-  const filled = (dims: number[]): Tensor =>
-    new Tensor('float32', new Float32Array(dims.reduce((product, dim) => product * dim, 1)).fill(0.1), dims);
-  const past = [1, kvHeads, tokens, headDim];
-  const feeds = {
-    q: filled([1, 1, heads * headDim]),
-    k: filled([1, 1, kvHeads * headDim]),
-    v: filled([1, 1, kvHeads * headDim]),
-    past_keys: filled(past),
-    past_values: filled(past),
-    last: new Tensor('int32', Int32Array.of(tokens), [1]),
-    total: new Tensor('int32', Int32Array.of(tokens + 1), [1]),
-  };
-  const { medianMs } = await time(() => session.run(feeds), rounds);
-  await session.release();
-  return medianMs;
+/** Sequences with caches of equal length. */
+class Batch {
+  private readonly ledger = new KvLedger();
+
+  constructor(
+    private readonly decoder: Decoder,
+    readonly tokens: number,
+    private readonly width: number,
+    precision: KvPrecision,
+    private readonly sequences = Array.from({ length: width }, () => filledCaches(decoder.config, tokens, precision)),
+  ) {
+    for (const caches of this.sequences) for (const cache of caches) this.ledger.charge(cache.bytes);
+  }
+
+  get bytes(): number {
+    return this.ledger.bytes;
+  }
+
+  /** The first sequence by itself. */
+  first(): Batch {
+    return new Batch(this.decoder, this.tokens, 1, 'fp32', this.sequences.slice(0, 1));
+  }
+
+  async attention(): Promise<void> {
+    const fresh = projections(this.decoder, this.width);
+    for (let layer = 0; layer < this.decoder.config.layers; layer++) {
+      await this.decoder.memory.attend(
+        fresh,
+        this.sequences.map((caches) => caches[layer]),
+      );
+    }
+  }
+
+  async step(): Promise<void> {
+    const embedding = new Float32Array(this.decoder.config.hiddenSize).fill(0.1);
+    const inputs = this.sequences.map((caches): StepInput => ({
+      embedding,
+      position: Int32Array.of(this.tokens),
+      caches,
+    }));
+    await decodeStep(this.decoder, inputs);
+  }
+
+  free(): void {
+    for (const caches of this.sequences) for (const cache of caches) cache.free();
+  }
 }
 
-function filledCaches(config: DecoderConfig, tokens: number, ledger: KvLedger): HostLayerCache[] {
+function filledCaches(config: DecoderConfig, tokens: number, precision: KvPrecision): HostLayerCache[] {
+  const row = new Float32Array(config.headDim).fill(0.1);
   return Array.from({ length: config.layers }, () => {
-    const cache = new HostLayerCache({ heads: config.kvHeads, dim: config.headDim }, tokens, ledger);
-    cache.keys.data.fill(0.1);
-    cache.values.data.fill(0.1);
+    const shape = { heads: config.kvHeads, dim: config.headDim };
+    const cache = new HostLayerCache(shape, tokens, new KvLedger(), precision);
+    for (let head = 0; head < config.kvHeads; head++) {
+      for (let token = 0; token < tokens; token++) cache.set(head, token, row, row);
+    }
     return cache;
   });
 }
 
-function randomProjections({ config, queryWidth }: Decoder, rows: number): Projections {
+function projections({ config, queryWidth }: Decoder, rows: number): Projections {
   const filled = (columns: number): Tensor =>
     new Tensor('float32', new Float32Array(rows * columns).fill(0.1), [rows, columns]);
   const keyWidth = config.kvHeads * config.headDim;

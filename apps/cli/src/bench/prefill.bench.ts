@@ -2,13 +2,14 @@ import { KvLedger, prefill, type PrefillReport } from '@madakv/engine';
 import { createPolicy, type PromptLayout } from '@madakv/madakv';
 import type { ExecutionProvider } from '@madakv/onnx';
 import { matrixWeights, openBenchModel, type BenchModel, type Progress, type ShapeOptions } from './bench.model.js';
-import { gemmPeak } from './measure.js';
+import { gemmProbe, interleave, median, medianRatio } from './measure.js';
 
 export interface PrefillBenchOptions extends ShapeOptions {
   readonly tokens: number;
   readonly chunkTokens: number;
   readonly ratio: number;
   readonly policy: string;
+  readonly rounds: number;
 }
 
 export interface PrefillBenchReport {
@@ -36,32 +37,39 @@ export async function benchPrefill(
 ): Promise<PrefillBenchReport> {
   const model = await openBenchModel(provider, options, onProgress);
   const { config } = model;
-  const peakGflops = await gemmPeak(provider);
+  const peak = await gemmProbe(provider);
   await run(model, { ...options, tokens: options.chunkTokens }, 'layer', () => undefined);
-  // Twice each, in turns, so that a change of the machine's load does not favour one order.
-  const rounds: Record<'layer' | 'chunk', Timed[]> = { layer: [], chunk: [] };
-  for (const order of ['layer', 'chunk', 'chunk', 'layer'] as const) {
+  const last: Partial<Record<'layer' | 'chunk', Timed>> = {};
+  const forward = { layer: [] as number[], chunk: [] as number[] };
+  const extra: number[] = [];
+  const pass = async (order: 'layer' | 'chunk'): Promise<void> => {
     onProgress(`${options.tokens} tokens, ${order} by ${order}`);
-    rounds[order].push(await run(model, options, order, onProgress));
-  }
+    const timed = await run(model, options, order, onProgress);
+    last[order] = timed;
+    forward[order].push(timed.report.forwardMs);
+    if (order === 'layer') extra.push((timed.report.observeMs + timed.report.evictMs) / timed.report.forwardMs);
+  };
+  const times = await interleave(
+    { peak: () => peak.run(), layer: () => pass('layer'), peakAgain: () => peak.run(), chunk: () => pass('chunk') },
+    options.rounds,
+  );
+  await peak.release();
   await model.sessions.release();
-  const best = (order: 'layer' | 'chunk'): Timed =>
-    rounds[order].reduce((a, b) => (a.report.forwardMs <= b.report.forwardMs ? a : b));
-  const { report, peakBytes } = best('layer');
   const flops = prefillFlops(model, options.tokens);
-  const gflops = flops / report.forwardMs / 1e6;
+  const forwardMs = median(forward.layer.slice(1));
+  const peakMs = times.peak.map((ms, round) => Math.min(ms, times.peakAgain[round]));
   return {
     shape: options.shape,
     layers: config.layers,
     tokens: options.tokens,
     chunkTokens: options.chunkTokens,
-    tokensPerSecond: (options.tokens / report.forwardMs) * 1000,
-    gflops,
-    peakGflops,
-    ofPeak: gflops / peakGflops,
-    extraWork: (report.observeMs + report.evictMs) / report.forwardMs,
-    layerOverChunkMajor: report.forwardMs / best('chunk').report.forwardMs,
-    peakKvBytes: { layerMajor: peakBytes, chunkMajor: best('chunk').peakBytes },
+    tokensPerSecond: (options.tokens / forwardMs) * 1000,
+    gflops: flops / forwardMs / 1e6,
+    peakGflops: peak.flops / median(peakMs) / 1e6,
+    ofPeak: (flops / peak.flops) * medianRatio(peakMs, forward.layer.slice(1)),
+    extraWork: median(extra.slice(1)),
+    layerOverChunkMajor: medianRatio(forward.layer.slice(1), forward.chunk.slice(1)),
+    peakKvBytes: { layerMajor: last.layer?.peakBytes ?? 0, chunkMajor: last.chunk?.peakBytes ?? 0 },
   };
 }
 

@@ -12,7 +12,13 @@ const precision =
 const log = (m: string): void => {
   console.error(m);
 };
-const common = { shape, layers: Number(layers), precision, cacheDir: '/tmp/bench-cache' };
+const common = {
+  shape,
+  layers: Number(layers),
+  precision,
+  cacheDir: '/tmp/bench-cache',
+  kvPrecision: (process.env['KV'] ?? 'fp32') as 'fp32',
+};
 if (kind === 'decode')
   console.log(
     JSON.stringify(
@@ -30,7 +36,7 @@ if (kind === 'prefill')
     JSON.stringify(
       await benchPrefill(
         cpuProvider(),
-        { ...common, tokens: Number(context), chunkTokens: Number(width), ratio: 0.2, policy: 'madakv' },
+        { ...common, tokens: Number(context), chunkTokens: Number(width), ratio: 0.2, policy: 'madakv', rounds: 3 },
         log,
       ),
       null,

@@ -5,6 +5,7 @@ import type { ExecutionProvider, Session } from '@madakv/onnx';
 import type { DecoderSessions } from '../decoder/decoder.js';
 import { DeviceMemory } from '../kv/device.memory.js';
 import { HostMemory } from '../kv/host.memory.js';
+import type { KvPrecision } from '../kv/kept.part.js';
 import type { KvMemory } from '../kv/kv.memory.js';
 import { stageGraph, VISION_GRAPH, type BuiltModel } from './built.model.js';
 
@@ -23,7 +24,11 @@ export async function loadSessions(
   built: BuiltModel,
   config: DecoderConfig,
   provider: ExecutionProvider,
+  kvPrecision: KvPrecision = 'fp32',
 ): Promise<LoadedSessions> {
+  if (kvPrecision !== 'fp32' && provider.keepsTensorsOnDevice) {
+    throw new RangeError(`an ${kvPrecision} cache is for the cpu provider, not for ${provider.name}`);
+  }
   const open: Session[] = [];
   const release = async (): Promise<void> => {
     for (const session of open.splice(0)) await session.release();
@@ -41,10 +46,10 @@ export async function loadSessions(
   const hostMemory = async (): Promise<KvMemory> => {
     const decode: { width: number; session: Session }[] = [];
     for (const width of DECODE_WIDTHS) {
-      decode.push({ width, session: await fromBytes(decodeAttention(config, width), true) });
+      decode.push({ width, session: await fromBytes(decodeAttention(config, width, kvPrecision), true) });
     }
     const prefill = await fromBytes(prefillAttention(config));
-    return new HostMemory({ heads: config.kvHeads, dim: config.headDim }, { prefill, decode });
+    return new HostMemory({ heads: config.kvHeads, dim: config.headDim }, { prefill, decode }, kvPrecision);
   };
   try {
     const hasVision = existsSync(join(built.dir, `${VISION_GRAPH}.onnx`));

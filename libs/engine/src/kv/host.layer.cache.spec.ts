@@ -46,7 +46,8 @@ describe('HostLayerCache', () => {
 
   it('folds a full tail in behind what it holds, head by head', () => {
     const cache = new HostLayerCache(SHAPE, 2, new KvLedger());
-    cache.keys.data.fill(-1);
+    const minus = new Float32Array(SHAPE.dim).fill(-1);
+    for (const place of [0, 1, 2, 3]) cache.set(place >> 1, place & 1, minus, minus);
     for (let token = 0; token < TAIL_ROWS + 1; token++) cache.append(row(token), row(token));
     const { keys, tailKeys } = cache.feeds();
     expect(keys.dims).toEqual([2, 2 + TAIL_ROWS, 3]);
@@ -57,5 +58,42 @@ describe('HostLayerCache', () => {
     expect([...data.subarray(2 * 3, 3 * 3)]).toEqual([0, 1, 2]);
     expect([...data.subarray((rows + 2 + 7) * 3, (rows + 3 + 7) * 3)]).toEqual([703, 704, 705]);
     expect([...(tailKeys.data as Float32Array)]).toEqual([...row(TAIL_ROWS)]);
+  });
+
+  it('keeps 8-bit codes within half a step, in a quarter of the memory, and folds the tail into them', () => {
+    const ledger = new KvLedger();
+    const rows = 3;
+    const cache = new HostLayerCache(SHAPE, rows, ledger, 'int8');
+    expect(ledger.bytes).toBe(rows * SHAPE.heads * 2 * (SHAPE.dim + 4));
+    for (let token = 0; token < rows; token++) {
+      for (let head = 0; head < SHAPE.heads; head++) {
+        const values = row(token + 1).subarray(head * SHAPE.dim, (head + 1) * SHAPE.dim);
+        cache.set(head, token, values, values);
+      }
+    }
+    for (let token = 0; token < TAIL_ROWS; token++) cache.append(row(token + rows + 1), row(token + rows + 1));
+    const { keys, values, keyScales, valueScales, tailKeys } = cache.feeds();
+    const total = rows + TAIL_ROWS;
+    expect(keys.dims).toEqual([2, total, 3]);
+    expect(tailKeys.dims[0]).toBe(0);
+    for (let head = 0; head < 2; head++) {
+      for (let token = 0; token < total; token++) {
+        const line = head * total + token;
+        for (let i = 0; i < 3; i++) {
+          const expected = (token + 1) * 100 + head * 3 + i;
+          const keyScale = (keyScales?.data as Float32Array)[line];
+          const key = ((keys.data as Uint8Array)[line * 3 + i] - 128) * keyScale;
+          const value = (values.data as Int8Array)[line * 3 + i] * (valueScales?.data as Float32Array)[line];
+          expect(Math.abs(key - expected)).toBeLessThanOrEqual(0.51 * keyScale);
+          expect(Math.abs(value - expected)).toBeLessThanOrEqual(0.51 * keyScale);
+        }
+      }
+    }
+    cache.free();
+    expect(ledger.bytes).toBe(0);
+  });
+
+  it('refuses more int8 rows than 32-bit sums hold', () => {
+    expect(() => new HostLayerCache({ heads: 1, dim: 1 }, 70_000, new KvLedger(), 'int8')).toThrow('65793 rows');
   });
 });

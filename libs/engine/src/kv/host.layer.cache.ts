@@ -1,32 +1,31 @@
 import { Tensor } from '@madakv/onnx';
+import { newKeptPart, type KeptPart, type KvPrecision } from './kept.part.js';
 import { KvBuffer, type KvLedger } from './kv.ledger.js';
 import { TAIL_ROWS, type CacheFeeds, type KvShape, type LayerCache } from './kv.memory.js';
 
 /** A layer's cache in JavaScript's memory. The tail is allocated at its full size, so that new tokens are written into place. */
 export class HostLayerCache implements LayerCache {
-  keys: KvBuffer;
-  values: KvBuffer;
+  private part: KeptPart;
   /** Allocated with the first new token: a prompt that is only being read needs none. */
   private tailBuffers: { readonly keys: KvBuffer; readonly values: KvBuffer } | undefined;
   private tail = 0;
 
   constructor(
     private readonly shape: KvShape,
-    private rows: number,
+    rows: number,
     private readonly ledger: KvLedger,
+    precision: KvPrecision = 'fp32',
   ) {
-    const { heads, dim } = shape;
-    this.keys = new KvBuffer(heads * rows * dim, ledger);
-    this.values = new KvBuffer(heads * rows * dim, ledger);
+    this.part = newKeptPart(precision, shape, rows, ledger);
   }
 
   get bytes(): number {
-    return this.buffers().reduce((sum, buffer) => sum + buffer.bytes, 0);
+    const tail = this.tailBuffers;
+    return this.part.bytes + (tail === undefined ? 0 : tail.keys.bytes + tail.values.bytes);
   }
 
   feeds(): CacheFeeds {
     const { heads, dim } = this.shape;
-    const whole = (buffer: KvBuffer): Tensor => new Tensor('float32', buffer.data, [heads, this.rows, dim]);
     const tail = (buffer: KvBuffer | undefined): Tensor =>
       new Tensor('float32', buffer?.data.subarray(0, this.tail * heads * dim) ?? new Float32Array(0), [
         this.tail,
@@ -34,11 +33,15 @@ export class HostLayerCache implements LayerCache {
         dim,
       ]);
     return {
-      keys: whole(this.keys),
-      values: whole(this.values),
+      ...this.part.feeds(),
       tailKeys: tail(this.tailBuffers?.keys),
       tailValues: tail(this.tailBuffers?.values),
     };
+  }
+
+  /** Writes one kept row of one head. @param key, value `[dim]` */
+  set(head: number, row: number, key: Float32Array, value: Float32Array): void {
+    this.part.set(head, row, key, value);
   }
 
   /** Appends one token. @param key, value `[heads * dim]` */
@@ -55,33 +58,22 @@ export class HostLayerCache implements LayerCache {
   }
 
   free(): void {
-    for (const buffer of this.buffers()) buffer.free();
-  }
-
-  private buffers(): KvBuffer[] {
-    const tail = this.tailBuffers;
-    return [this.keys, this.values, ...(tail === undefined ? [] : [tail.keys, tail.values])];
+    this.part.free();
+    this.tailBuffers?.keys.free();
+    this.tailBuffers?.values.free();
   }
 
   private fold(tail: { readonly keys: KvBuffer; readonly values: KvBuffer }): void {
-    this.keys = this.folded(this.keys, tail.keys);
-    this.values = this.folded(this.values, tail.values);
-    this.rows += this.tail;
-    this.tail = 0;
-  }
-
-  private folded(part: KvBuffer, tail: KvBuffer): KvBuffer {
     const { heads, dim } = this.shape;
-    const rows = this.rows + this.tail;
-    const joined = new KvBuffer(heads * rows * dim, this.ledger);
-    for (let head = 0; head < heads; head++) {
-      joined.data.set(part.data.subarray(head * this.rows * dim, (head + 1) * this.rows * dim), head * rows * dim);
-      for (let row = 0; row < this.tail; row++) {
+    const before = this.part.rows;
+    this.part = this.part.grow(before + this.tail);
+    for (let row = 0; row < this.tail; row++) {
+      for (let head = 0; head < heads; head++) {
         const from = (row * heads + head) * dim;
-        joined.data.set(tail.data.subarray(from, from + dim), (head * rows + this.rows + row) * dim);
+        const to = from + dim;
+        this.part.set(head, before + row, tail.keys.data.subarray(from, to), tail.values.data.subarray(from, to));
       }
     }
-    part.free();
-    return joined;
+    this.tail = 0;
   }
 }

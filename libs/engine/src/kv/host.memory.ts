@@ -1,5 +1,6 @@
 import { Tensor, type Session } from '@madakv/onnx';
 import type { HostLayerCache } from './host.layer.cache.js';
+import type { KvPrecision } from './kept.part.js';
 import { HostPromptBuffer } from './host.prompt.buffer.js';
 import type { KvLedger } from './kv.ledger.js';
 import type { KvMemory, KvShape, Projections, PromptBuffer } from './kv.memory.js';
@@ -8,7 +9,7 @@ import type { KvMemory, KvShape, Projections, PromptBuffer } from './kv.memory.j
 export interface HostSessions {
   /** `prefillAttention` */
   readonly prefill: Session;
-  /** `decodeAttention` by width, widest first; the last has width 1. */
+  /** `decodeAttention` by width, widest first; the last has width 1. Written for the caches' precision. */
   readonly decode: readonly { readonly width: number; readonly session: Session }[];
 }
 
@@ -17,10 +18,11 @@ export class HostMemory implements KvMemory {
   constructor(
     private readonly shape: KvShape,
     private readonly sessions: HostSessions,
+    private readonly precision: KvPrecision = 'fp32',
   ) {}
 
   newPromptBuffer(tokens: number, ledger: KvLedger): PromptBuffer {
-    return new HostPromptBuffer(this.shape, tokens, ledger, this.sessions.prefill);
+    return new HostPromptBuffer(this.shape, tokens, ledger, this.sessions.prefill, this.precision);
   }
 
   /** Takes batches of the widths that exist. */
@@ -80,6 +82,8 @@ async function attendBatch(
     feeds[`values_${b - start}`] = cache.values;
     feeds[`tail_keys_${b - start}`] = cache.tailKeys;
     feeds[`tail_values_${b - start}`] = cache.tailValues;
+    if (cache.keyScales !== undefined) feeds[`key_scales_${b - start}`] = cache.keyScales;
+    if (cache.valueScales !== undefined) feeds[`value_scales_${b - start}`] = cache.valueScales;
   }
   return (await session.run(feeds))['attn'];
 }

@@ -1,6 +1,7 @@
 import { mergeEvicted, type LayerSelection } from '@madakv/madakv';
 import { Tensor, type Session, type Tensors } from '@madakv/onnx';
 import { HostLayerCache } from './host.layer.cache.js';
+import type { KvPrecision } from './kept.part.js';
 import { KvBuffer, type KvLedger } from './kv.ledger.js';
 import type { KvShape, Projections, PromptBuffer } from './kv.memory.js';
 
@@ -15,6 +16,7 @@ export class HostPromptBuffer implements PromptBuffer {
     private readonly tokens: number,
     private readonly ledger: KvLedger,
     private readonly attention: Session,
+    private readonly precision: KvPrecision,
   ) {
     const length = shape.heads * tokens * shape.dim;
     this.keys = new KvBuffer(length, ledger);
@@ -48,21 +50,20 @@ export class HostPromptBuffer implements PromptBuffer {
   evict(selection: LayerSelection): Promise<HostLayerCache> {
     const { heads, dim } = this.shape;
     const { rows, kept } = selection;
-    const cache = new HostLayerCache(this.shape, rows, this.ledger);
+    const cache = new HostLayerCache(this.shape, rows, this.ledger, this.precision);
+    const all = { keys: this.keys.data, values: this.values.data };
+    // Held-back rows lie behind the candidates; counting them in only gives the distance between heads.
+    const merged =
+      selection.merge === undefined
+        ? undefined
+        : mergeEvicted({ ...all, heads, dim, candidates: this.tokens, kept, rows }, selection.merge);
+    const source = merged ?? all;
     for (let head = 0; head < heads; head++) {
       for (let row = 0; row < rows; row++) {
-        const from = (head * this.tokens + kept[head * rows + row]) * dim;
-        const to = (head * rows + row) * dim;
-        cache.keys.data.set(this.keys.data.subarray(from, from + dim), to);
-        cache.values.data.set(this.values.data.subarray(from, from + dim), to);
+        const line = head * rows + row;
+        const from = (merged === undefined ? head * this.tokens + kept[line] : line) * dim;
+        cache.set(head, row, source.keys.subarray(from, from + dim), source.values.subarray(from, from + dim));
       }
-    }
-    if (selection.merge !== undefined) {
-      const all = { keys: this.keys.data, values: this.values.data };
-      // Held-back rows lie behind the candidates; counting them in only gives the distance between heads.
-      const merged = mergeEvicted({ ...all, heads, dim, candidates: this.tokens, kept, rows }, selection.merge);
-      cache.keys.data.set(merged.keys);
-      cache.values.data.set(merged.values);
     }
     return Promise.resolve(cache);
   }

@@ -26,32 +26,55 @@ export class KvLedger {
 }
 
 /**
- * A float32 buffer of the cache that is freed at a known moment. JavaScript frees ordinary buffers whenever its
- * collector comes by; a resizable one gives its pages back as soon as it is resized to nothing.
+ * A buffer of the cache that is freed at a known moment. JavaScript frees ordinary buffers whenever its collector comes
+ * by; a resizable one gives its pages back as soon as it is resized to nothing.
  */
-export class KvBuffer {
-  private buffer: ArrayBuffer | undefined;
-  readonly data: Float32Array;
+class FreeableBuffer {
+  protected readonly buffer: ArrayBuffer;
 
   constructor(
-    readonly length: number,
+    byteLength: number,
     private readonly ledger: KvLedger,
   ) {
-    const bytes = length * Float32Array.BYTES_PER_ELEMENT;
-    this.buffer = new ArrayBuffer(bytes, { maxByteLength: bytes });
-    this.data = new Float32Array(this.buffer, 0, length);
-    ledger.charge(bytes);
+    this.buffer = new ArrayBuffer(byteLength, { maxByteLength: byteLength });
+    ledger.charge(byteLength);
   }
 
   get bytes(): number {
-    return this.buffer?.byteLength ?? 0;
+    return this.buffer.byteLength;
   }
 
   /** Frees the memory; `data` is empty afterwards. Freeing twice does nothing. */
   free(): void {
-    if (this.buffer === undefined) return;
     this.ledger.charge(-this.buffer.byteLength);
     this.buffer.resize(0);
-    this.buffer = undefined;
+  }
+}
+
+/** `length` float32 values. */
+export class KvBuffer extends FreeableBuffer {
+  readonly data: Float32Array;
+
+  constructor(
+    readonly length: number,
+    ledger: KvLedger,
+  ) {
+    super(length * Float32Array.BYTES_PER_ELEMENT, ledger);
+    this.data = new Float32Array(this.buffer, 0, length);
+  }
+}
+
+/** `length` 8-bit codes, which keys read unsigned and values signed. */
+export class KvCodes extends FreeableBuffer {
+  readonly unsigned: Uint8Array;
+  readonly signed: Int8Array;
+
+  constructor(
+    readonly length: number,
+    ledger: KvLedger,
+  ) {
+    super(length, ledger);
+    this.unsigned = new Uint8Array(this.buffer, 0, length);
+    this.signed = new Int8Array(this.buffer, 0, length);
   }
 }

@@ -69,4 +69,7 @@ export interface CacheFeeds {
   readonly values: Tensor;
   readonly tailKeys: Tensor;
   readonly tailValues: Tensor;
+  /** `[heads, rows]`, where keys and values are 8-bit codes. */
+  readonly keyScales?: Tensor;
+  readonly valueScales?: Tensor;
 }

@@ -1,4 +1,5 @@
 export * from './attention.graph.js';
+export { decodeAttention } from './decode.attention.graph.js';
 export * from './device.cache.graph.js';
 export { decoderStage, EMBEDDING_WEIGHT, headWeight } from './decoder.graph.js';
 export type { BlobSink, Precision, TensorSource } from './graph.weights.js';

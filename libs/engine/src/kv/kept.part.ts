@@ -1,0 +1,157 @@
+import { Tensor } from '@madakv/onnx';
+import { KvBuffer, KvCodes, type KvLedger } from './kv.ledger.js';
+import type { CacheFeeds, KvShape } from './kv.memory.js';
+
+/** How the part of a cache that no longer changes is stored. The tail of new tokens is float32 always. */
+export type KvPrecision = 'fp32' | 'int8';
+
+/** Rows `[heads, rows, dim]` of keys and values that attention reads in place. */
+export interface KeptPart {
+  readonly rows: number;
+  /** Bytes allocated. */
+  readonly bytes: number;
+  feeds(): Pick<CacheFeeds, 'keys' | 'values' | 'keyScales' | 'valueScales'>;
+  /** Writes one row of one head. @param key, value `[dim]` */
+  set(head: number, row: number, key: Float32Array, value: Float32Array): void;
+  /** A larger part that begins with this one's rows; this one is freed. */
+  grow(rows: number): KeptPart;
+  free(): void;
+}
+
+export function newKeptPart(precision: KvPrecision, shape: KvShape, rows: number, ledger: KvLedger): KeptPart {
+  return precision === 'int8' ? new Int8Part(shape, rows, ledger) : new Float32Part(shape, rows, ledger);
+}
+
+class Float32Part implements KeptPart {
+  private readonly keys: KvBuffer;
+  private readonly values: KvBuffer;
+
+  constructor(
+    private readonly shape: KvShape,
+    readonly rows: number,
+    private readonly ledger: KvLedger,
+  ) {
+    this.keys = new KvBuffer(shape.heads * rows * shape.dim, ledger);
+    this.values = new KvBuffer(shape.heads * rows * shape.dim, ledger);
+  }
+
+  get bytes(): number {
+    return this.keys.bytes + this.values.bytes;
+  }
+
+  feeds(): { keys: Tensor; values: Tensor } {
+    const dims = [this.shape.heads, this.rows, this.shape.dim];
+    return { keys: new Tensor('float32', this.keys.data, dims), values: new Tensor('float32', this.values.data, dims) };
+  }
+
+  set(head: number, row: number, key: Float32Array, value: Float32Array): void {
+    const at = (head * this.rows + row) * this.shape.dim;
+    this.keys.data.set(key, at);
+    this.values.data.set(value, at);
+  }
+
+  grow(rows: number): KeptPart {
+    const { heads, dim } = this.shape;
+    const grown = new Float32Part(this.shape, rows, this.ledger);
+    for (const name of ['keys', 'values'] as const) {
+      copyHeads(this[name].data, grown[name].data, heads, this.rows * dim, rows * dim);
+      this[name].free();
+    }
+    return grown;
+  }
+
+  free(): void {
+    this.keys.free();
+    this.values.free();
+  }
+}
+
+/** Most rows whose products with 8-bit codes cannot overflow 32 bits. */
+const MAX_INT8_ROWS = Math.floor((2 ** 31 - 1) / (255 * 128));
+
+/** Zero point of key codes. */
+const MIDDLE = 128;
+
+/** 8-bit codes with a float32 scale for each row of each head: a key or value is `scale * code`. */
+class Int8Part implements KeptPart {
+  private readonly keys: KvCodes;
+  private readonly values: KvCodes;
+  private readonly keyScales: KvBuffer;
+  private readonly valueScales: KvBuffer;
+
+  /** @throws RangeError for more rows than 32-bit sums can hold */
+  constructor(
+    private readonly shape: KvShape,
+    readonly rows: number,
+    private readonly ledger: KvLedger,
+  ) {
+    if (rows > MAX_INT8_ROWS) {
+      throw new RangeError(`an int8 cache holds ${MAX_INT8_ROWS} rows a head at most, ${rows} asked for`);
+    }
+    this.keys = new KvCodes(shape.heads * rows * shape.dim, ledger);
+    this.values = new KvCodes(shape.heads * rows * shape.dim, ledger);
+    this.keyScales = new KvBuffer(shape.heads * rows, ledger);
+    this.valueScales = new KvBuffer(shape.heads * rows, ledger);
+  }
+
+  get bytes(): number {
+    return this.keys.bytes + this.values.bytes + this.keyScales.bytes + this.valueScales.bytes;
+  }
+
+  feeds(): { keys: Tensor; values: Tensor; keyScales: Tensor; valueScales: Tensor } {
+    const { heads, dim } = this.shape;
+    const dims = [heads, this.rows, dim];
+    const scales = (buffer: KvBuffer): Tensor => new Tensor('float32', buffer.data, [heads, this.rows]);
+    return {
+      keys: new Tensor('uint8', this.keys.unsigned, dims),
+      values: new Tensor('int8', this.values.signed, dims),
+      keyScales: scales(this.keyScales),
+      valueScales: scales(this.valueScales),
+    };
+  }
+
+  set(head: number, row: number, key: Float32Array, value: Float32Array): void {
+    const line = head * this.rows + row;
+    const at = line * this.shape.dim;
+    this.keyScales.data[line] = encode(key, MIDDLE, this.keys.unsigned, at);
+    this.valueScales.data[line] = encode(value, 0, this.values.signed, at);
+  }
+
+  grow(rows: number): KeptPart {
+    const { heads, dim } = this.shape;
+    const grown = new Int8Part(this.shape, rows, this.ledger);
+    for (const name of ['keys', 'values'] as const) {
+      copyHeads(this[name].unsigned, grown[name].unsigned, heads, this.rows * dim, rows * dim);
+      this[name].free();
+    }
+    for (const name of ['keyScales', 'valueScales'] as const) {
+      copyHeads(this[name].data, grown[name].data, heads, this.rows, rows);
+      this[name].free();
+    }
+    return grown;
+  }
+
+  free(): void {
+    for (const buffer of [this.keys, this.values, this.keyScales, this.valueScales]) buffer.free();
+  }
+}
+
+/** Writes codes in `[-127, 127]` around `middle`. @returns the scale */
+function encode(row: Float32Array, middle: number, codes: Uint8Array | Int8Array, at: number): number {
+  let largest = 0;
+  for (let i = 0; i < row.length; i++) largest = Math.max(largest, Math.abs(row[i]));
+  const inverse = largest === 0 ? 0 : 127 / largest;
+  for (let i = 0; i < row.length; i++) codes[at + i] = Math.round(row[i] * inverse) + middle;
+  return largest / 127;
+}
+
+/** Copies each head's `from` elements to the beginning of its `to` elements. */
+function copyHeads<A extends Float32Array | Uint8Array>(
+  source: A,
+  target: A,
+  heads: number,
+  from: number,
+  to: number,
+): void {
+  for (let head = 0; head < heads; head++) target.set(source.subarray(head * from, (head + 1) * from), head * to);
+}
