@@ -7,7 +7,7 @@ export interface CapturedRun {
 }
 
 export interface RunSettings {
-  readonly stdin?: string;
+  readonly stdin?: string | AsyncIterable<Uint8Array>;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
   /** Told of each piece of output as it is written. */
@@ -18,7 +18,7 @@ export interface RunSettings {
 export async function captureRun(args: readonly string[], settings: RunSettings = {}): Promise<CapturedRun> {
   let [stdout, stderr] = ['', ''];
   const code = await run(args, {
-    stdin: text(settings.stdin ?? ''),
+    stdin: typeof settings.stdin === 'object' ? settings.stdin : text(settings.stdin ?? ''),
     stdout: {
       write: (piece) => {
         stdout += piece;

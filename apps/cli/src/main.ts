@@ -47,4 +47,6 @@ export async function runProcess(): Promise<void> {
     cwd: process.cwd(),
     signal: controller.signal,
   });
+  // Input that nobody waits for any more must not keep the process.
+  stdin.destroy();
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { InterruptedError } from '../exit.codes.js';
 import { captureRun, type CapturedRun, type RunSettings } from '../captured.run.js';
 import type { AnswerJson } from './answer.json.js';
 
@@ -192,6 +193,22 @@ describe('generate', () => {
     expectError(run, 'none: no such folder', 1);
     const verbose = await ask({ messages: [] }, ['--verbose']);
     expect(verbose.stderr).toMatch(/^madakv: UsageError: .*messages.*\n +at /);
+  });
+
+  it('stops waiting for a request that never comes', async () => {
+    const controller = new AbortController();
+    const stdin: AsyncIterable<Uint8Array> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => {
+          setImmediate(() => {
+            controller.abort(new InterruptedError('SIGINT'));
+          });
+          return new Promise(() => undefined);
+        },
+      }),
+    };
+    const run = await generate(['--model', QWEN, '--request', '-'], { stdin, signal: controller.signal });
+    expect(run).toEqual({ code: 130, stdout: '', stderr: 'madakv: interrupted\n' });
   });
 
   it('stops between two steps when told to', async () => {

@@ -22,11 +22,14 @@ export interface LoadedRequest {
  * Reads the request in a file, or in standard input for `-`.
  * @throws UsageError when there is no such file, it is not JSON, or a key has a wrong value
  */
-export async function loadRequest(path: string, io: Pick<CommandIo, 'stdin' | 'cwd'>): Promise<LoadedRequest> {
+export async function loadRequest(
+  path: string,
+  io: Pick<CommandIo, 'stdin' | 'cwd' | 'signal'>,
+): Promise<LoadedRequest> {
   const fromStdin = path === '-';
   const file = resolve(io.cwd, path);
   const source = fromStdin ? { name: 'standard input', folder: io.cwd } : { name: path, folder: dirname(file) };
-  const text = fromStdin ? await readAll(io.stdin) : await readText(file, path);
+  const text = fromStdin ? await unlessAborted(readAll(io.stdin), io.signal) : await readText(file, path);
   return { body: checkRequest(parseJson(text, source.name), source.name), source };
 }
 
@@ -64,4 +67,18 @@ async function readAll(stdin: AsyncIterable<Uint8Array | string>): Promise<strin
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array));
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Gives up waiting when the signal is aborted: a terminal may never end its input. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', stop);
+    });
+  });
 }
