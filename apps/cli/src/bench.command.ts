@@ -84,6 +84,7 @@ function shapeOptions(flags: ShapeFlags) {
   return {
     shape: flags.shape,
     precision: precisionOf(flags),
+    kvPrecision: flags.kvCache,
     ...(flags.layers === undefined ? {} : { layers: flags.layers }),
     ...(flags.cacheDir === undefined ? {} : { cacheDir: flags.cacheDir }),
   };

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { Engine } from '@madakv/engine';
+import { Engine, type KvPrecision } from '@madakv/engine';
 import type { OpenModel, Precision } from '@madakv/models';
 import { cpuProvider, cudaProvider, webgpuProvider, type ExecutionProvider, type ProviderName } from '@madakv/onnx';
 import type { CommandIo } from './command.io.js';
@@ -9,8 +9,9 @@ import { Progress } from './terminal/progress.js';
 
 /** What every command that runs a model takes. */
 export interface EngineFlags {
-  readonly quant: 'none' | '8' | '4';
+  readonly quant: 'none' | '8' | '4' | 'w8a8';
   readonly blockSize: string;
+  readonly kvCache: KvPrecision;
   readonly provider: ProviderName;
   readonly threads?: number;
   readonly cacheDir?: string;
@@ -19,12 +20,19 @@ export interface EngineFlags {
 export function addEngineOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--quant <bits>', 'bits of the language model’s weights').choices(['none', '8', '4']).default('none'),
+      new Option('--quant <bits>', 'bits of the language model’s weights; w8a8 rounds activations to 8 bits too')
+        .choices(['none', '8', '4', 'w8a8'])
+        .default('none'),
     )
     .addOption(
       new Option('--block-size <weights>', 'weights that share a scale, with --quant 8 or 4')
         .choices(['16', '32', '64', '128', '256'])
         .default('64'),
+    )
+    .addOption(
+      new Option('--kv-cache <type>', 'how kept rows of the cache are stored')
+        .choices(['fp32', 'int8'])
+        .default('fp32'),
     )
     .addOption(new Option('--provider <name>', 'device').choices(['cpu', 'webgpu', 'cuda']).default('cpu'))
     .option('--threads <number>', 'threads of the cpu provider (default: all cores)', wholeNumber(1))
@@ -32,13 +40,22 @@ export function addEngineOptions(command: Command): Command {
 }
 
 export function precisionOf({ quant, blockSize }: Pick<EngineFlags, 'quant' | 'blockSize'>): Precision {
-  return quant === 'none'
-    ? { kind: 'fp32' }
-    : { kind: 'int', bits: quant === '8' ? 8 : 4, blockSize: Number(blockSize) };
+  switch (quant) {
+    case 'none':
+      return { kind: 'fp32' };
+    case 'w8a8':
+      return { kind: 'w8a8' };
+    case '8':
+    case '4':
+      return { kind: 'int', bits: quant === '8' ? 8 : 4, blockSize: Number(blockSize) };
+  }
 }
 
 /** @throws ProviderUnavailableError that says what to install; UsageError for flags that exclude each other */
-export async function openProvider({ provider, threads }: EngineFlags): Promise<ExecutionProvider> {
+export async function openProvider({ provider, threads, kvCache }: EngineFlags): Promise<ExecutionProvider> {
+  if (provider === 'webgpu' && kvCache !== 'fp32') {
+    throw new UsageError(`--kv-cache ${kvCache} is for --provider cpu, not ${provider}`);
+  }
   if (provider === 'cpu') return cpuProvider(threads ?? 0);
   if (threads !== undefined) throw new UsageError(`--threads is for --provider cpu, not ${provider}`);
   return provider === 'webgpu' ? webgpuProvider() : cudaProvider();
@@ -52,6 +69,7 @@ export async function loadEngine(model: OpenModel, flags: EngineFlags, io: Comma
   try {
     return await Engine.load(model, provider, {
       precision: precisionOf(flags),
+      kvPrecision: flags.kvCache,
       ...(flags.cacheDir === undefined ? {} : { cacheDir: flags.cacheDir }),
       onProgress: (done, total) => {
         io.signal.throwIfAborted();

@@ -55,7 +55,7 @@ describe('the madakv process', () => {
   it('exits with 2 and one line on stderr when the command line is wrong', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, generate('--quant', '3'), { encoding: 'utf8' });
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-    expect(stderr).toMatch(/^madakv: [^\n]*Allowed choices are none, 8, 4\.\n$/);
+    expect(stderr).toMatch(/^madakv: [^\n]*Allowed choices are none, 8, 4, w8a8\.\n$/);
   });
 
   it.each([

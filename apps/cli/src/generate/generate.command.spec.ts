@@ -143,6 +143,16 @@ describe('generate', () => {
     expect(answerOf(await ask(body, args)).token_ids).toEqual(answerOf(await ask(body, args)).token_ids);
   });
 
+  it('keeps an int8 cache in less than a third of the bytes', async () => {
+    const bytes = async (type: string): Promise<number> =>
+      answerOf(await ask(question(page(PAGE)), ['--json', '--kv-cache', type])).cache.bytes.afterEviction;
+    expect((await bytes('int8')) / (await bytes('fp32'))).toBeLessThan(1 / 3);
+  });
+
+  it('runs with int8 products', async () => {
+    expect(answerOf(await ask(question(page(PAGE)), ['--json', '--quant', 'w8a8'])).usage.completion_tokens).toBe(4);
+  });
+
   it('says what is wrong with a cache ratio that is too small, with the ratio that would do', async () => {
     const run = await ask(question(page(PAGE)), ['--cache-ratio', '0.01']);
     expectError(run, 'cache ratio 0.01 is too small: it keeps 0.52 of 52 prompt tokens a head and layer');
@@ -182,8 +192,13 @@ describe('generate', () => {
     expectError(await ask(question(), ['--policy-option', 'theta']), 'It must be written key=value.');
     expectError(await ask(question(), ['--cache-ratio', '1.5']), 'It must be a number above 0 and at most 1.');
     expectError(await ask(question(), ['--max-tokens', 'many']), 'It must be a whole number of at least 1.');
-    expectError(await ask(question(), ['--quant', '5']), 'Allowed choices are none, 8, 4.');
-    expectError(await ask(question(), ['--provider', 'webgpu']), '--threads is for --provider cpu, not webgpu');
+    expectError(await ask(question(), ['--quant', '5']), 'Allowed choices are none, 8, 4, w8a8.');
+    const [gpu, int8] = [
+      ['--provider', 'webgpu'],
+      ['--kv-cache', 'int8'],
+    ];
+    expectError(await ask(question(), [...gpu, ...int8]), '--kv-cache int8 is for --provider cpu, not webgpu');
+    expectError(await ask(question(), gpu), '--threads is for --provider cpu, not webgpu');
   });
 
   it('fails with 1 on a model folder that cannot be used, and shows the stack when asked', async () => {
