@@ -22,7 +22,7 @@ export async function webgpuProvider(): Promise<ExecutionProvider> {
   const provider = gpuProvider({ name: 'webgpu' }, true);
   await probe(
     provider,
-    'no WebGPU adapter was found. On Linux it needs a Vulkan driver: install the GPU vendor’s (containers: ' +
+    'no WebGPU adapter was found. On Linux it needs the Vulkan loader (Debian’s package libvulkan1) and a Vulkan driver: the GPU vendor’s (containers: ' +
       'NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility) or, for tests without a GPU, a software one such as ' +
       'Debian’s package mesa-vulkan-drivers or chromium (VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json)',
   );

@@ -1,6 +1,6 @@
 export * from './graph.builder.js';
 export * from './provider.js';
-export { release, TensorScope } from './tensor.scope.js';
+export { release, TensorScope, viewOf } from './tensor.scope.js';
 export { cpuProvider } from './cpu.provider.js';
 export { cudaProvider, webgpuProvider } from './gpu.providers.js';
 export { dataTypes, type DataType } from './schema.js';

@@ -1,8 +1,14 @@
-import type { Tensor } from 'onnxruntime-node';
+import { Tensor } from 'onnxruntime-node';
 
 /** Frees a tensor that lies in a device's memory, which nobody collects. One in JavaScript's memory is left to its collector. */
 export function release(tensor: Tensor): void {
   if (tensor.location === 'gpu-buffer') tensor.dispose();
+}
+
+/** The same memory under other dimensions. The view is not to be freed, and of no use once the tensor is. */
+export function viewOf(tensor: Tensor, dims: readonly number[]): Tensor {
+  if (tensor.location !== 'gpu-buffer') return tensor.reshape(dims);
+  return Tensor.fromGpuBuffer(tensor.gpuBuffer, { dataType: 'float32', dims });
 }
 
 /** The owner of the results of some runs: what it still holds when it closes is freed. Costs nothing for tensors on the CPU. */
@@ -23,6 +29,7 @@ export class TensorScope {
 
   /** Frees everything but these. */
   keepOnly<Results extends Readonly<Record<keyof Results, Tensor>>>(tensors: Results): void {
+    if (this.held.size === 0) return;
     const kept = new Set(Object.values<Tensor>(tensors));
     for (const tensor of this.held) if (!kept.has(tensor)) this.free(tensor);
   }

@@ -1,5 +1,5 @@
 import { mergeEvicted, type LayerSelection } from '@madakv/madakv';
-import { Tensor, type Session, type Tensors } from '@madakv/onnx';
+import { Tensor, viewOf, type Session, type Tensors } from '@madakv/onnx';
 import { DeviceLayerCache } from './device.layer.cache.js';
 import type { KvLedger } from './kv.ledger.js';
 import type { KvShape, LayerCache, Projections, PromptBuffer } from './kv.memory.js';
@@ -49,9 +49,7 @@ export class DevicePromptBuffer implements PromptBuffer {
 
   allKeys(): Tensor {
     const { heads, dim } = this.shape;
-    const { gpuBuffer } = this.all().keys;
-    // The same memory without the leading axis; not to be freed by itself.
-    return Tensor.fromGpuBuffer(gpuBuffer, { dataType: 'float32', dims: [heads, this.rows, dim] });
+    return viewOf(this.all().keys, [heads, this.rows, dim]);
   }
 
   /** A selection that merges reads the layer back: that arithmetic is the host's. */
