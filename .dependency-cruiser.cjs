@@ -1,5 +1,12 @@
 /** The arrows of docs/architecture.md: apps -> libs; engine -> madakv, onnx, models; madakv imports nothing. No cycle. */
-const libs = { madakv: [], onnx: [], models: ['onnx'], engine: ['madakv', 'onnx', 'models'], documents: [], storage: [] };
+const libs = {
+  madakv: [],
+  onnx: [],
+  models: ['onnx'],
+  engine: ['madakv', 'onnx', 'models'],
+  documents: [],
+  storage: [],
+};
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {

@@ -32,7 +32,7 @@ test-gpu: install ## The WebGPU provider, in software where there is no GPU
 	vitest run --project 'gpu*'
 
 bench: build ## All benchmarks of docs/benchmarks/cpu.md (takes long)
-	bash test/bench/all.sh
+	bash test/bench/cpu.sh
 
 clean: ## Remove what was built
 	rm -rf libs/*/dist apps/*/dist test/*.tsbuildinfo

@@ -1,5 +1,8 @@
 import { Option, type Command } from 'commander';
+import { policies } from '@madakv/madakv';
 import { benchDecode, type DecodeBenchReport } from './bench/decode.bench.js';
+import { benchPrefill } from './bench/prefill.bench.js';
+import { benchSelect } from './bench/select.bench.js';
 import { shapes } from './bench/synthetic.model.js';
 import type { CommandIo } from './command.io.js';
 import { addEngineOptions, openProvider, precisionOf, type EngineFlags } from './engine.flags.js';
@@ -11,6 +14,23 @@ import { formatBytes, formatCount } from './terminal/units.js';
 interface ShapeFlags extends EngineFlags {
   readonly shape: string;
   readonly layers?: number;
+  readonly json?: true;
+}
+
+interface PrefillFlags extends ShapeFlags {
+  readonly tokens: number;
+  readonly chunkTokens: number;
+  readonly cacheRatio: number;
+  readonly policy: string;
+  readonly rounds: number;
+}
+
+interface SelectFlags {
+  readonly tokens: number;
+  readonly heads: number;
+  readonly layers: number;
+  readonly cacheRatio: number;
+  readonly rounds: number;
   readonly json?: true;
 }
 
@@ -30,9 +50,73 @@ export function registerBench(program: Command, io: CommandIo): void {
       'after',
       `
 Examples:
-  madakv bench decode --shape llava-1.5-7b --layers 4 --quant 4 --context 8192`,
+  madakv bench decode --shape llava-1.5-7b --layers 4 --quant 4 --context 8192
+  madakv bench prefill --shape qwen2.5-vl-3b --layers 3 --tokens 4096
+  madakv bench select`,
     );
   registerDecode(bench, io);
+  registerPrefill(bench, io);
+  registerSelect(bench, io);
+}
+
+function registerPrefill(bench: Command, io: CommandIo): void {
+  shapeCommand(bench, 'prefill', 'Prefill against the machine’s peak, with and without eviction, in both orders.')
+    .option('--tokens <number>', 'tokens of the prompt', wholeNumber(64), 4096)
+    .option('--chunk-tokens <number>', 'tokens that pass a layer at once', wholeNumber(1), 512)
+    .option('--cache-ratio <share>', 'share of the cache that is kept', ratio, 0.2)
+    .addOption(new Option('--policy <name>', 'eviction policy').choices(Object.keys(policies)).default('madakv'))
+    .option('--rounds <number>', 'measured prefills in each order', wholeNumber(1), 3)
+    .action(async (flags: PrefillFlags) => {
+      const report = await benchPrefill(
+        await openProvider(flags),
+        {
+          ...shapeOptions(flags),
+          tokens: flags.tokens,
+          chunkTokens: flags.chunkTokens,
+          ratio: flags.cacheRatio,
+          policy: flags.policy,
+          rounds: flags.rounds,
+        },
+        progressOf(io),
+      );
+      const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+      io.stdout.write(
+        flags.json === true
+          ? `${JSON.stringify(report)}\n`
+          : `${report.shape}, ${report.layers} layers, ${formatCount(report.tokens)} tokens in chunks of ${report.chunkTokens}\n` +
+              `${report.tokensPerSecond.toFixed(0)} tokens/s, ${report.gflops.toFixed(0)} GFLOP/s, ` +
+              `${percent(report.ofPeak)} of a float32 product's ${report.peakGflops.toFixed(0)}\n` +
+              `scoring and selecting take ${percent(report.extraWork)} on top; layer-major takes ` +
+              `${report.layerOverChunkMajor.toFixed(3)}x the time of chunk-major\n` +
+              `cache at its peak: ${formatBytes(report.peakKvBytes.layerMajor)} layer-major, ` +
+              `${formatBytes(report.peakKvBytes.chunkMajor)} chunk-major\n`,
+      );
+    });
+}
+
+function registerSelect(bench: Command, io: CommandIo): void {
+  bench
+    .command('select')
+    .description('Time that policies take to choose what to keep.')
+    .option('--tokens <number>', 'tokens of the prompt', wholeNumber(64), 32_768)
+    .option('--heads <number>', 'key-value heads a layer', wholeNumber(1), 4)
+    .option('--layers <number>', 'layers', wholeNumber(1), 28)
+    .option('--cache-ratio <share>', 'share of the cache that is kept', ratio, 0.2)
+    .option('--rounds <number>', 'measured selections', wholeNumber(1), 7)
+    .option('--json', 'print one JSON object')
+    .action((flags: SelectFlags) => {
+      const names = Object.keys(policies).filter((name) => name !== 'full');
+      const rows = benchSelect({ ...flags, ratio: flags.cacheRatio, policies: names });
+      io.stdout.write(
+        flags.json === true
+          ? `${JSON.stringify(rows)}\n`
+          : `${formatCount(flags.tokens)} tokens, ${flags.heads} heads, ${flags.layers} layers\n` +
+              textTable(
+                ['policy', 'ms', 'rows kept'],
+                rows.map(({ policy, medianMs, keptRows }) => [policy, medianMs.toFixed(1), formatCount(keptRows)]),
+              ),
+      );
+    });
 }
 
 function registerDecode(bench: Command, io: CommandIo): void {
