@@ -19,7 +19,8 @@ build: install ## Compile everything
 check: install ## Types, lint, format, import rules: zero warnings
 	npm run --silent check
 
-test: install ## Run all tests; prints one line of totals at the end
+test: install ## Run all tests, with the system packages they need; ends with one line of totals
+	scripts/system-packages.sh
 	node scripts/test.js
 
 test-unit: install ## Tests beside the code
