@@ -38,14 +38,9 @@ export class Scheduler {
     private readonly settings: SchedulerSettings,
   ) {}
 
-  submit(request: GenerationRequest, control: GenerationControl): Promise<GenerationResult> {
-    if (this.closed) return Promise.reject(new Error('the engine is closed'));
-    let job: Job;
-    try {
-      job = new Job(request, control, this.decoder.config, this.ledger);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
+  async submit(request: GenerationRequest, control: GenerationControl): Promise<GenerationResult> {
+    if (this.closed) throw new Error('the engine is closed');
+    const job = new Job(request, control, this.decoder.config, this.ledger);
     this.waiting.push(job);
     this.loop ??= this.work();
     return job.result;
