@@ -24,7 +24,7 @@ type Open = (graph: Uint8Array, onDevice: readonly string[]) => Promise<Session>
 
 const BOTH = ['keys', 'values'];
 
-/** Caches in a device's memory. They come as results of runs and are fed to the next ones; none is read back. */
+/** Caches in a device's memory. They come as results of runs and are fed to the next ones; only merging reads them back. */
 export class DeviceMemory implements KvMemory {
   private readonly kv: KvShape;
   /** Decode attentions by width. */
