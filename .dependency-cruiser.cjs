@@ -6,6 +6,9 @@ const libs = {
   engine: ['madakv', 'onnx', 'models'],
   documents: [],
   storage: [],
+  contracts: [],
+  testing: [],
+  'budget-client': ['contracts'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -36,13 +39,13 @@ module.exports = {
     {
       name: 'no-framework-below-apps',
       severity: 'error',
-      from: { path: '^libs/(madakv|onnx|models|engine|documents|storage)/' },
+      from: { path: '^libs/(madakv|onnx|models|engine|documents|storage|contracts|budget-client|testing)/' },
       to: { path: 'node_modules/@nestjs/' },
     },
     {
       name: 'tests-are-leaves',
       severity: 'error',
-      from: { path: '^(libs|apps)/', pathNot: '\\.spec\\.ts$' },
+      from: { path: '^(libs|apps)/', pathNot: '(\\.spec\\.ts$)|(^libs/testing/)' },
       to: { path: '(^test/)|(\\.spec\\.ts$)|(^libs/testing/)' },
     },
     { name: 'not-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },

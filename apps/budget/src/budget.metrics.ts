@@ -1,0 +1,17 @@
+import type { BudgetMethod } from '@madakv/contracts';
+
+/** What the service tells about itself; libs/contracts names the instruments. */
+export interface BudgetMetrics {
+  /** One call answered. `outcome` is the reply's, or `ok` for a reply that has none, or `error` when there is no answer. */
+  answered(call: { readonly method: BudgetMethod; readonly outcome: string; readonly seconds: number }): void;
+  /** A lease was granted this share of the whole prompt's cache. */
+  granted(cacheRatio: number): void;
+  /** Leases that a sweep ended because nobody renewed them. */
+  expired(leases: number): void;
+}
+
+export const noMetrics: BudgetMetrics = {
+  answered: () => undefined,
+  granted: () => undefined,
+  expired: () => undefined,
+};

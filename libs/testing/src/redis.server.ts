@@ -1,0 +1,91 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free.port.js';
+
+export interface RedisServerOptions {
+  /** Keeps an append-only file, so that `restart` finds what was there. */
+  readonly appendOnly?: boolean;
+}
+
+/** A Redis of a test's own, on a free port of this machine, with its files in a temporary folder. */
+export interface RedisServer {
+  readonly port: number;
+  readonly url: string;
+  /** Kills the server (SIGKILL) and starts it again on the same port and folder. */
+  restart(): Promise<void>;
+  /** Ends the server and removes its folder. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when the server answers. Rejects with what to install when there is no redis-server. */
+export async function startRedis({ appendOnly = false }: RedisServerOptions = {}): Promise<RedisServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'madakv-redis-'));
+  const port = await freePort();
+  const start = (): Promise<ChildProcess> => spawnRedis(port, folder, appendOnly);
+  let server = await start().catch((error: unknown) => {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  });
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    restart: async () => {
+      await end(server, 'SIGKILL');
+      server = await start();
+    },
+    stop: async () => {
+      await end(server, 'SIGTERM');
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function spawnRedis(port: number, folder: string, appendOnly: boolean): Promise<ChildProcess> {
+  const settings = { port, bind: '127.0.0.1', dir: folder, save: '', appendonly: appendOnly ? 'yes' : 'no' };
+  const args = Object.entries({ ...settings, appendfsync: 'always' }).flatMap(([k, v]) => [`--${k}`, String(v)]);
+  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += String(piece)));
+  const failed = Promise.race([
+    once(child, 'exit').then(() => new Error(`redis-server ended at once:\n${output}`)),
+    once(child, 'error').then(([error]) => explain(error as NodeJS.ErrnoException)),
+  ]);
+  const failure = await Promise.race([failed, answering(port, child)]);
+  if (failure !== undefined) throw failure;
+  return child;
+}
+
+function explain(error: NodeJS.ErrnoException): Error {
+  if (error.code !== 'ENOENT') return error;
+  return new Error('this test needs a Redis server: apt-get install redis-server', { cause: error });
+}
+
+/** Resolves once the server says PONG, which it does not before its append-only file is loaded. */
+async function answering(port: number, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null && !(await pong(port))) await sleep(20);
+}
+
+function pong(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    socket.once('data', (reply) => {
+      socket.destroy();
+      resolve(reply.toString().startsWith('+PONG'));
+    });
+    socket.once('error', () => {
+      resolve(false);
+    });
+  });
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill(signal);
+  await gone;
+}
