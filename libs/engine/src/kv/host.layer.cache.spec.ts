@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KvBuffer, KvLedger } from './kv.ledger.js';
 import { HostLayerCache } from './host.layer.cache.js';
-import { TAIL_ROWS } from './kv.memory.js';
+import { TAIL_ROWS, TAIL_STEP } from './kv.memory.js';
 
 const SHAPE = { heads: 2, dim: 3 };
 const ROW_BYTES = 2 * SHAPE.heads * SHAPE.dim * 4;
@@ -33,12 +33,14 @@ describe('KvBuffer', () => {
 });
 
 describe('HostLayerCache', () => {
-  it('allocates exactly its rows, and the tail with the first new token', () => {
+  it('allocates exactly its rows, and the tail in steps as tokens come', () => {
     const ledger = new KvLedger();
     const cache = new HostLayerCache(SHAPE, 5, ledger);
     expect(ledger.bytes).toBe(5 * ROW_BYTES);
     cache.append(row(0), row(0));
-    expect(ledger.bytes).toBe((5 + TAIL_ROWS) * ROW_BYTES);
+    expect(ledger.bytes).toBe((5 + TAIL_STEP) * ROW_BYTES);
+    for (let token = 1; token <= TAIL_STEP; token++) cache.append(row(token), row(token));
+    expect(ledger.bytes).toBe((5 + 2 * TAIL_STEP) * ROW_BYTES);
     expect(cache.bytes).toBe(ledger.bytes);
     cache.free();
     expect(ledger.bytes).toBe(0);

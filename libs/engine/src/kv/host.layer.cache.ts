@@ -1,41 +1,38 @@
 import { Tensor } from '@madakv/onnx';
 import { newKeptPart, type KeptPart, type KvPrecision } from './kept.part.js';
-import { KvBuffer, type KvLedger } from './kv.ledger.js';
-import { TAIL_ROWS, type CacheFeeds, type KvShape, type LayerCache } from './kv.memory.js';
+import { KvGrowingBuffer, type KvLedger } from './kv.ledger.js';
+import { TAIL_ROWS, TAIL_STEP, type CacheFeeds, type KvShape, type LayerCache } from './kv.memory.js';
 
-/** A layer's cache in JavaScript's memory. The tail is allocated at its full size, so that new tokens are written into place. */
+/** A layer's cache in JavaScript's memory. The tail grows in place, so that new tokens are written where attention reads them. */
 export class HostLayerCache implements LayerCache {
   private part: KeptPart;
-  /** Allocated with the first new token: a prompt that is only being read needs none. */
-  private tailBuffers: { readonly keys: KvBuffer; readonly values: KvBuffer } | undefined;
+  private readonly tailKeys: KvGrowingBuffer;
+  private readonly tailValues: KvGrowingBuffer;
   private tail = 0;
 
   constructor(
     private readonly shape: KvShape,
     rows: number,
-    private readonly ledger: KvLedger,
+    ledger: KvLedger,
     precision: KvPrecision = 'fp32',
   ) {
     this.part = newKeptPart(precision, shape, rows, ledger);
+    this.tailKeys = new KvGrowingBuffer(TAIL_ROWS * shape.heads * shape.dim, ledger);
+    this.tailValues = new KvGrowingBuffer(TAIL_ROWS * shape.heads * shape.dim, ledger);
   }
 
   get bytes(): number {
-    const tail = this.tailBuffers;
-    return this.part.bytes + (tail === undefined ? 0 : tail.keys.bytes + tail.values.bytes);
+    return this.part.bytes + this.tailKeys.bytes + this.tailValues.bytes;
   }
 
   feeds(): CacheFeeds {
     const { heads, dim } = this.shape;
-    const tail = (buffer: KvBuffer | undefined): Tensor =>
-      new Tensor('float32', buffer?.data.subarray(0, this.tail * heads * dim) ?? new Float32Array(0), [
-        this.tail,
-        heads,
-        dim,
-      ]);
+    const tail = (buffer: KvGrowingBuffer): Tensor =>
+      new Tensor('float32', buffer.data(this.tail * heads * dim), [this.tail, heads, dim]);
     return {
       ...this.part.feeds(),
-      tailKeys: tail(this.tailBuffers?.keys),
-      tailValues: tail(this.tailBuffers?.values),
+      tailKeys: tail(this.tailKeys),
+      tailValues: tail(this.tailValues),
     };
   }
 
@@ -46,34 +43,38 @@ export class HostLayerCache implements LayerCache {
 
   /** Appends one token. @param key, value `[heads * dim]` */
   append(key: Float32Array, value: Float32Array): void {
-    const rowLength = this.shape.heads * this.shape.dim;
-    this.tailBuffers ??= {
-      keys: new KvBuffer(TAIL_ROWS * rowLength, this.ledger),
-      values: new KvBuffer(TAIL_ROWS * rowLength, this.ledger),
-    };
-    this.tailBuffers.keys.data.set(key, this.tail * rowLength);
-    this.tailBuffers.values.data.set(value, this.tail * rowLength);
+    if (this.tail % TAIL_STEP === 0) this.resizeTail(this.tail + TAIL_STEP);
+    const at = this.tail * key.length;
     this.tail++;
-    if (this.tail === TAIL_ROWS) this.fold(this.tailBuffers);
+    this.tailKeys.data(at + key.length).set(key, at);
+    this.tailValues.data(at + value.length).set(value, at);
+    if (this.tail === TAIL_ROWS) this.fold();
   }
 
   free(): void {
     this.part.free();
-    this.tailBuffers?.keys.free();
-    this.tailBuffers?.values.free();
+    this.resizeTail(0);
   }
 
-  private fold(tail: { readonly keys: KvBuffer; readonly values: KvBuffer }): void {
+  private resizeTail(rows: number): void {
+    const length = rows * this.shape.heads * this.shape.dim;
+    this.tailKeys.resize(length);
+    this.tailValues.resize(length);
+  }
+
+  private fold(): void {
     const { heads, dim } = this.shape;
     const before = this.part.rows;
     this.part = this.part.grow(before + this.tail);
+    const keys = this.tailKeys.data(this.tail * heads * dim);
+    const values = this.tailValues.data(this.tail * heads * dim);
     for (let row = 0; row < this.tail; row++) {
       for (let head = 0; head < heads; head++) {
         const from = (row * heads + head) * dim;
-        const to = from + dim;
-        this.part.set(head, before + row, tail.keys.data.subarray(from, to), tail.values.data.subarray(from, to));
+        this.part.set(head, before + row, keys.subarray(from, from + dim), values.subarray(from, from + dim));
       }
     }
     this.tail = 0;
+    this.resizeTail(0);
   }
 }

@@ -51,6 +51,34 @@ class FreeableBuffer {
   }
 }
 
+/** Float32 values up to a limit, allocated in steps as they are needed; growing copies nothing. */
+export class KvGrowingBuffer {
+  private readonly buffer: ArrayBuffer;
+
+  constructor(
+    maxLength: number,
+    private readonly ledger: KvLedger,
+  ) {
+    this.buffer = new ArrayBuffer(0, { maxByteLength: maxLength * Float32Array.BYTES_PER_ELEMENT });
+  }
+
+  get bytes(): number {
+    return this.buffer.byteLength;
+  }
+
+  /** The first `length` values, which must be allocated. */
+  data(length: number): Float32Array {
+    return new Float32Array(this.buffer, 0, length);
+  }
+
+  /** Allocates `length` values in all; 0 frees them. */
+  resize(length: number): void {
+    const bytes = length * Float32Array.BYTES_PER_ELEMENT;
+    this.ledger.charge(bytes - this.buffer.byteLength);
+    this.buffer.resize(bytes);
+  }
+}
+
 /** `length` float32 values. */
 export class KvBuffer extends FreeableBuffer {
   readonly data: Float32Array;

@@ -51,6 +51,9 @@ export interface PromptBuffer {
 /** New tokens a cache's tail holds before it is folded into the compressed part. */
 export const TAIL_ROWS = 64;
 
+/** Rows a tail is allocated by. */
+export const TAIL_STEP = 8;
+
 /**
  * One layer's cache of one sequence while it decodes: a part `[heads, rows, dim]` that attention reads in place, and a
  * tail `[tail, heads, dim]` that new tokens are appended to. A full tail is folded into the first part, so that the copy
