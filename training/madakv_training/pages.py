@@ -14,7 +14,8 @@ from .content import Content, Page
 from .facts_blocks import FACT_BLOCKS
 from .flow import Flow, Style
 from .glyphs import cell_targets
-from .other_blocks import address, heading, paragraph, table, title
+from .other_blocks import address, footer, heading, paragraph, title
+from .tables import table
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def dense_page(r: random.Random, rows: int, columns: int, noise: float, whole: b
         x = r.uniform(0.05 if whole else -0.2, 2.5) * style.size
         line = []
         while x < width - 2 * style.size:
-            text = r.choice([lambda: values.value(r), lambda: vocabulary.raw_label(r), lambda: values.value(r)])()
+            text = r.choice([lambda: values.value(r), lambda: vocabulary.label(r), lambda: values.value(r)])()
             if whole and x + face.width(text) > width - 2:
                 break
             flow.put(x, text, bold=flow.style.bold_labels)
@@ -100,6 +101,10 @@ def fill(flow: Flow, spec: PageSpec, filler: int = 0) -> None:
     wanted, tables = spec.facts, spec.tables
     if r.random() < spec.extras:
         title(flow)
+    if r.random() < spec.extras * 0.3:
+        top = flow.y
+        footer(flow)
+        flow.y = top
     for _ in range(14 + filler):
         if not flow.room() or (wanted <= 0 and tables <= 0 and filler <= 0):
             break

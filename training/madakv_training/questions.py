@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from . import vocabulary
+from . import values, vocabulary
 from .content import Content, Fact
 from .values import number_in
 
@@ -14,6 +14,14 @@ ASK = [
     "What is the {l}?", "What is the {l}?", "What is the {l}?", "{L}?", "{l}?", "Find the {l}.", "What's the {l}?", "Give the {l}.", "Tell me the {l}.", "Please give me the {l}.", "Which {l} is stated?", "What does the document give as {l}?",
     "Extract the {l}.", "{L}:", "{L}", "Read the {l}.", "What {l} is shown?", "Look up the {l}.", 'What is the value of "{L}"?', "Can you find the {l}?", "State the {l}.", "I need the {l}.", "What is stated for {l}?", "Return the value of {l}.",
 ]  # fmt: skip
+# What people say instead of "what is", by the kind of value that a label's last word promises.
+ASK_KIND = {
+    values.date: ["When is the {l}?", "What date is the {l}?"],
+    values.amount: ["How much is the {l}?", "What amount is the {l}?"],
+    values.person: ["Who is the {l}?", "Whose name is given as {l}?"],
+    values.place: ["Where is the {l}?"],
+    values.city: ["Where is the {l}?", "Which place is the {l}?"],
+}
 ASK_CELL = [
     "What is the {h} of {k}?", "What is the {h} for {k}?", "{H} of {k}?", "What is the {h} in the row {k}?", "Find the {h} of {k}.", "{k}: {h}?", "What {h} does {k} have?", "In the table, what is the {h} for {k}?", "Give the {h} of {k}.", "{k}, {h}?",
     "Which {h} is listed for {k}?", "What is the {h} of the item {k}?",
@@ -42,6 +50,9 @@ def spoken(r: random.Random, label: str) -> str:
 
 def fact_question(r: random.Random, fact: Fact) -> QA:
     said = spoken(r, fact.label)
+    kind = values.BY_WORD.get(fact.label.lower().split()[-1])
+    if kind in ASK_KIND and r.random() < 0.15:
+        return r.choice(ASK_KIND[kind]).format(l=said), fact.value
     return r.choice(ASK).format(l=said, L=said if r.random() < 0.5 else fact.label) + r.choice(ENDINGS), fact.value
 
 
