@@ -9,6 +9,7 @@ const libs = {
   contracts: [],
   testing: [],
   'budget-client': ['contracts'],
+  evaluation: [],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
