@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { fitPage, type BitmapRules } from './page.geometry.js';
 
 const LETTER = { widthPoints: 612, heightPoints: 792 };
-const RULES: BitmapRules = { dpi: 140, maxPixels: 12_000_000, multipleOf: 1, minDpi: 36, maxPagePoints: 14_400 };
+const RULES: BitmapRules = {
+  dpi: 140,
+  maxPixels: 12_000_000,
+  maxSide: 65_500,
+  multipleOf: 1,
+  minDpi: 36,
+  maxPagePoints: 14_400,
+};
 
 describe('fitPage', () => {
   it('takes the resolution asked for where it fits', () => {
@@ -19,6 +26,11 @@ describe('fitPage', () => {
     expect(width * height).toBeLessThanOrEqual(500_000);
     expect(width * height).toBeGreaterThan(500_000 * 0.9);
     expect(dpi).toBeLessThan(75);
+  });
+
+  it('never comes out longer than the format can hold', () => {
+    const strip = fitPage(1, { widthPoints: 300, heightPoints: 14_400 }, { ...RULES, maxSide: 16_383 });
+    expect(strip).toMatchObject({ width: 341, height: 16_383 });
   });
 
   it('gives a sliver of a page at least one multiple', () => {

@@ -14,6 +14,8 @@ export interface BitmapRules {
   dpi: number;
   /** A page that would have more pixels comes out at a lower resolution, so that it has at most this many. */
   maxPixels: number;
+  /** Longest side of a bitmap that its format can hold, in pixels; a longer page comes out at a lower resolution. */
+  maxSide: number;
   /** Width and height come out as multiples of this, in pixels. */
   multipleOf: number;
   /** A page that fits `maxPixels` only below this resolution is refused: nobody could read it. */
@@ -44,7 +46,9 @@ export function fitPage(page: number, size: PageSize, rules: BitmapRules): Bitma
     throw new DocumentError('page_too_large', `${shown}; the limit is ${formatCount(rules.maxPagePoints)} a side`);
   }
   const wanted = at(size, rules.dpi, rules.multipleOf, Math.round);
-  const fitted = wanted.width * wanted.height <= rules.maxPixels ? wanted : shrink(size, rules);
+  const fits =
+    wanted.width * wanted.height <= rules.maxPixels && Math.max(wanted.width, wanted.height) <= rules.maxSide;
+  const fitted = fits ? wanted : shrink(size, rules);
   if (fitted.dpi < Math.min(rules.minDpi, rules.dpi)) {
     throw new DocumentError(
       'page_too_large',
@@ -55,8 +59,10 @@ export function fitPage(page: number, size: PageSize, rules: BitmapRules): Bitma
 }
 
 function shrink(size: PageSize, rules: BitmapRules): BitmapSize {
-  const pixelsAtOneDpi = (size.widthPoints * size.heightPoints) / POINTS_PER_INCH ** 2;
-  return at(size, Math.sqrt(rules.maxPixels / pixelsAtOneDpi), rules.multipleOf, Math.floor);
+  const { widthPoints, heightPoints } = size;
+  const byPixels = Math.sqrt(rules.maxPixels / (widthPoints * heightPoints));
+  const bySide = rules.maxSide / Math.max(widthPoints, heightPoints);
+  return at(size, Math.min(byPixels, bySide) * POINTS_PER_INCH, rules.multipleOf, Math.floor);
 }
 
 function at(size: PageSize, dpi: number, multiple: number, round: (value: number) => number): BitmapSize {

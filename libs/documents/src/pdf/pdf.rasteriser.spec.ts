@@ -1,0 +1,236 @@
+import sharp from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import * as samples from '../testing/pdf.samples.js';
+import { PdfRasteriser, type PageBitmap, type RasteriseOptions } from './pdf.rasteriser.js';
+
+const MIB = 1024 ** 2;
+const rasteriser = new PdfRasteriser();
+afterAll(() => {
+  rasteriser.close();
+});
+
+async function draw(bytes: Uint8Array, options: RasteriseOptions = {}): Promise<PageBitmap[]> {
+  const pages: PageBitmap[] = [];
+  for await (const page of rasteriser.rasterise(bytes, options)) pages.push(page);
+  return pages;
+}
+
+/** Whether the pixel is black, of a raw page. */
+function black({ bytes, width }: PageBitmap, x: number, y: number): boolean {
+  return bytes[3 * (y * width + x)] < 128;
+}
+
+describe('openDocument', () => {
+  it('counts pages and gives their sizes as shown', async () => {
+    const letter = { widthPoints: 612, heightPoints: 792 };
+    expect(await rasteriser.openDocument(samples.plainPdf(2))).toEqual({ pageCount: 2, pages: [letter, letter] });
+    const turned = await rasteriser.openDocument(samples.sizedPdf(300, 200, '/Rotate 90'));
+    expect(turned.pages).toEqual([{ widthPoints: 200, heightPoints: 300 }]);
+  });
+
+  it('reads a document of several thousand pages', async () => {
+    expect((await rasteriser.openDocument(samples.plainPdf(3000))).pageCount).toBe(3000);
+  });
+});
+
+describe('rasterise', () => {
+  it('draws all pages at 140 dpi', async () => {
+    const pages = await draw(samples.plainPdf(3), { format: 'raw' });
+    expect(pages.map(({ page, width, height, dpi }) => [page, width, height, dpi])).toEqual(
+      [1, 2, 3].map((page) => [page, 1190, 1540, 140]),
+    );
+    for (const page of pages) {
+      expect(page.bytes).toHaveLength(1190 * 1540 * 3);
+      // The square of one inch in the corner, sharp to the pixel.
+      expect([black(page, 0, 0), black(page, 139, 139), black(page, 140, 139), black(page, 139, 140)]).toEqual([
+        true,
+        true,
+        false,
+        false,
+      ]);
+    }
+  });
+
+  it('draws text in grey, without the colours of sub-pixels', async () => {
+    const [page] = await draw(samples.plainPdf(), { format: 'raw' });
+    const grey = new Set<number>();
+    let coloured = 0;
+    for (let at = 0; at < page.bytes.length; at += 3) {
+      const [red, green, blue] = page.bytes.subarray(at, at + 3);
+      if (red !== green || red !== blue) coloured++;
+      grey.add(red);
+    }
+    expect(coloured).toBe(0);
+    expect(grey.size).toBeGreaterThan(10);
+  });
+
+  it('gives the same pixels in every format', async () => {
+    const [raw] = await draw(samples.plainPdf(), { format: 'raw' });
+    for (const format of ['png', 'webp'] as const) {
+      const [page] = await draw(samples.plainPdf(), { format });
+      const decoded = await sharp(page.bytes).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
+      expect(decoded.info).toMatchObject({ format: 'raw', width: page.width, height: page.height, channels: 3 });
+      expect(Buffer.compare(decoded.data, raw.bytes)).toBe(0);
+    }
+  });
+
+  it('keeps colours, in their order', async () => {
+    const red = samples.writePdf([{ width: 72, height: 72, content: '1 0 0 rg 0 0 72 72 re f' }]);
+    const [raw] = await draw(red, { format: 'raw', dpi: 72 });
+    expect([...raw.bytes.subarray(0, 3)]).toEqual([255, 0, 0]);
+    const [png] = await draw(red, { dpi: 72 });
+    expect([...(await sharp(png.bytes).raw().toBuffer()).subarray(0, 3)]).toEqual([255, 0, 0]);
+  });
+
+  it('draws the pages chosen', async () => {
+    const pages = await draw(samples.plainPdf(5), { pages: '4-,2', dpi: 20 });
+    expect(pages.map(({ page }) => page)).toEqual([2, 4, 5]);
+  });
+
+  it('stretches a page to multiples of 28 pixels, with ink up to the edges', async () => {
+    const full = samples.writePdf([{ width: 612, height: 792, content: '0 0 612 792 re f' }]);
+    const [page] = await draw(full, { multipleOf: 28, format: 'raw' });
+    expect([page.width / 28, page.height / 28]).toEqual([43, 55]);
+    expect(page.bytes.every((value) => value === 0)).toBe(true);
+  });
+
+  it('lowers the resolution where the pixels would be too many', async () => {
+    const [page] = await draw(samples.sizedPdf(2000, 3000), { maxPixelsPerPage: 2_000_000 });
+    expect(page.width * page.height).toBeLessThanOrEqual(2_000_000);
+    expect(page.dpi).toBeCloseTo(41.5, 0);
+  });
+
+  it('applies the rotation of a page', async () => {
+    // Ink in the lower left quarter; turned clockwise it is in the upper left one.
+    const [page] = await draw(samples.sizedPdf(300, 200, '/Rotate 90'), { dpi: 72, format: 'raw' });
+    expect([page.width, page.height]).toEqual([200, 300]);
+    expect([black(page, 10, 10), black(page, 10, 290), black(page, 190, 10)]).toEqual([true, false, false]);
+  });
+
+  it("draws form fields that have no appearance of the document's own", async () => {
+    const [page] = await draw(samples.formPdf('Hello'), { dpi: 72, format: 'raw' });
+    expect(page.bytes.filter((value) => value < 128).length).toBeGreaterThan(1000);
+  });
+
+  it('reads a PDF that stands in a larger buffer', async () => {
+    const pdf = samples.plainPdf();
+    const inside = Buffer.concat([Buffer.alloc(100), pdf, Buffer.alloc(100)]).subarray(100, 100 + pdf.length);
+    expect(await draw(inside, { dpi: 20 })).toHaveLength(1);
+  });
+});
+
+describe('refusals', () => {
+  it.each<[string, Buffer, RasteriseOptions, string, RegExp]>([
+    ['no PDF', Buffer.from('GIF89a'), {}, 'not_a_pdf', /the content \(6 bytes\) does not begin as a PDF does/],
+    ['nothing', Buffer.alloc(0), {}, 'not_a_pdf', /0 bytes/],
+    ['a password', samples.encryptedPdf(), {}, 'encrypted_pdf', /needs a password/],
+    ['a cipher unknown', samples.strangelyEncryptedPdf(), {}, 'encrypted_pdf', /cannot be read/],
+    ['truncation', samples.truncatedPdf(), {}, 'broken_pdf', /broken and cannot be repaired \(40 bytes read\)/],
+    ['garbage', samples.garbagePdf(), {}, 'broken_pdf', /structure is broken/],
+    ['a missing page', samples.brokenPagePdf(), {}, 'broken_pdf', /page 2 of the PDF is broken/],
+    ['no pages', samples.emptyPdf(), {}, 'empty_pdf', /no pages/],
+    ['a range unreadable', samples.plainPdf(), { pages: 'x' }, 'bad_page_range', /"x"/],
+    ['a page not there', samples.plainPdf(), { pages: '2' }, 'page_out_of_range', /page 2 .* has 1 page$/],
+    ['many to draw', samples.plainPdf(4), { limits: { maxPages: 3 } }, 'too_many_pages', /^4 pages .* limit is 3$/],
+    ['many', samples.plainPdf(4), { pages: '1', limits: { maxDocumentPages: 3 } }, 'too_many_pages', /has 4 pages/],
+    ['a long page', samples.sizedPdf(15_000, 10), {}, 'page_too_large', /15,000 x 10 points; the limit is 14,400/],
+    ['a large page', samples.sizedPdf(14_000, 14_000), {}, 'page_too_large', /12,000,000 pixels/],
+    [
+      'many bytes',
+      samples.plainPdf(),
+      { limits: { maxDocumentBytes: 500 } },
+      'document_too_large',
+      /634 bytes; .* 500 bytes/,
+    ],
+    [
+      'a slow page',
+      samples.slowPdf(),
+      { limits: { pageTimeoutMs: 600 } },
+      'raster_timeout',
+      /page 1 took longer than 600 ms/,
+    ],
+    [
+      'a large image',
+      samples.imageBombPdf(4000),
+      { limits: { rasterMemoryBytes: 130 * MIB } },
+      'raster_memory',
+      /limit is 130 MiB/,
+    ],
+    [
+      'a large bitmap',
+      samples.sizedPdf(7200, 7200),
+      { dpi: 100, maxPixelsPerPage: 1e8, limits: { rasterMemoryBytes: 300 * MIB } },
+      'raster_memory',
+      /more memory than the limit of 300 MiB/,
+    ],
+  ])('of %s', async (_, bytes, options, code, message) => {
+    const refused = draw(bytes, options);
+    await expect(refused).rejects.toMatchObject({ name: 'DocumentError', code, retryable: false });
+    await expect(refused).rejects.toThrow(message);
+    // Whatever happened, the next document is drawn.
+    expect(await draw(samples.plainPdf(), { dpi: 20 })).toHaveLength(1);
+  });
+
+  it('checks all pages before the first is drawn', async () => {
+    const mixed = samples.writePdf([
+      { width: 100, height: 100, content: '' },
+      { width: 15_000, height: 100, content: '' },
+    ]);
+    await expect(rasteriser.rasterise(mixed).next()).rejects.toThrow(/page 2 is 15,000 x 100/);
+    expect(await draw(mixed, { pages: '1' })).toHaveLength(1);
+  });
+
+  it('counts the time of all pages together', async () => {
+    const content = '0 396 m 0 700 612 700 612 396 c 612 90 0 90 0 396 c B*\n'.repeat(2000);
+    const pages = Array.from({ length: 200 }, () => ({ width: 612, height: 792, content }));
+    const limits = { documentTimeoutMs: 1500 };
+    await expect(draw(samples.writePdf(pages), { limits })).rejects.toMatchObject({ code: 'raster_timeout' });
+  });
+});
+
+describe('processes', () => {
+  it('draws several documents at a time, as many as there are processes, and the rest after them', async () => {
+    const two = new PdfRasteriser({ processes: 2 });
+    const counts = await Promise.all(
+      [1, 2, 3, 4, 5].map(async (count) => (await two.openDocument(samples.plainPdf(count))).pageCount),
+    );
+    expect(counts).toEqual([1, 2, 3, 4, 5]);
+    two.close();
+  });
+
+  it('gives the process back when the reader leaves early', async () => {
+    for await (const { page } of rasteriser.rasterise(samples.plainPdf(3), { dpi: 20 })) {
+      expect(page).toBe(1);
+      break;
+    }
+    expect(await draw(samples.plainPdf(), { dpi: 20 })).toHaveLength(1);
+  });
+
+  it('stops drawing when aborted, with the reason', async () => {
+    const controller = new AbortController();
+    const reason = new Error('the client is gone');
+    setTimeout(() => {
+      controller.abort(reason);
+    }, 400);
+    const before = performance.now();
+    await expect(draw(samples.slowPdf(), { signal: controller.signal })).rejects.toBe(reason);
+    expect(performance.now() - before).toBeLessThan(2000);
+    await expect(draw(samples.plainPdf(), { signal: controller.signal })).rejects.toBe(reason);
+  });
+
+  it('stops waiting for a process when aborted', async () => {
+    const busy = rasteriser.rasterise(samples.plainPdf(2), { dpi: 20 });
+    await busy.next();
+    await expect(rasteriser.openDocument(samples.plainPdf(), { signal: AbortSignal.timeout(50) })).rejects.toThrow(
+      /timeout/,
+    );
+    await busy.return();
+    expect((await rasteriser.openDocument(samples.plainPdf())).pageCount).toBe(1);
+  });
+
+  it('refuses work once closed', async () => {
+    const closed = new PdfRasteriser();
+    closed.close();
+    await expect(closed.openDocument(samples.plainPdf())).rejects.toMatchObject({ code: 'raster_crashed' });
+  });
+});

@@ -1,0 +1,179 @@
+import { DocumentError } from '../document.error.js';
+import { DEFAULT_DOCUMENT_LIMITS, type DocumentLimits } from '../document.limits.js';
+import { sniffMediaType } from '../media/media.type.js';
+import { formatBytes, formatCount } from '../quantity.format.js';
+import { fitPage, type PageSize } from './page.geometry.js';
+import { parsePageRanges } from './page.ranges.js';
+import { RasterPool } from './raster.pool.js';
+import type { RasterProcess } from './raster.process.js';
+import type { PageFormat, RasterReply, RasterRequest } from './raster.protocol.js';
+
+export interface DocumentInfo {
+  pageCount: number;
+  /** Sizes as shown, one a page, in points (1/72 inch). */
+  pages: PageSize[];
+}
+
+export interface OpenOptions {
+  /** Limits that differ from the rasteriser's. */
+  limits?: Partial<DocumentLimits>;
+  signal?: AbortSignal;
+}
+
+export interface RasteriseOptions extends OpenOptions {
+  /** Like `1-3,7,12-`, one-based; all pages by default. */
+  pages?: string;
+  /** Dots per inch; 140 by default. */
+  dpi?: number;
+  /** A page with more pixels at `dpi` comes out at a lower resolution; 12,000,000 by default. */
+  maxPixelsPerPage?: number;
+  /** Width and height come out as multiples of this, for models that cut pages into patches; 1 by default. */
+  multipleOf?: number;
+  /** `png` by default. */
+  format?: PageFormat;
+}
+
+export interface PageBitmap {
+  /** One-based. */
+  page: number;
+  /** Pixels. */
+  width: number;
+  height: number;
+  /** Resolution of this page: the one asked for, or less where its pixels would have been too many. */
+  dpi: number;
+  /** PNG or lossless WebP, or raw eight-bit RGB: [height, width, 3]. */
+  bytes: Uint8Array;
+}
+
+export interface PdfRasteriserOptions {
+  /** Processes that rasterise, at most; 1 by default. */
+  processes?: number;
+  limits?: Partial<DocumentLimits>;
+}
+
+const DEFAULT_DPI = 140;
+const DEFAULT_MAX_PIXELS = 12_000_000;
+const MAX_SIDE: Readonly<Record<PageFormat, number>> = { png: 65_500, raw: 65_500, webp: 16_383 };
+/** Time to end a document's thread, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** Turns PDFs into page bitmaps, in processes of its own with limits on time and memory. */
+export class PdfRasteriser {
+  private readonly pool: RasterPool;
+  private readonly limits: DocumentLimits;
+
+  constructor(options: PdfRasteriserOptions = {}) {
+    this.pool = new RasterPool(options.processes ?? 1);
+    this.limits = { ...DEFAULT_DOCUMENT_LIMITS, ...options.limits };
+  }
+
+  /**
+   * Page count and sizes; nothing is drawn and nothing stays open.
+   * @throws DocumentError
+   */
+  async openDocument(bytes: Uint8Array, options: OpenOptions = {}): Promise<DocumentInfo> {
+    const session = await this.open(bytes, options);
+    await this.finish(session);
+    return { pageCount: session.pages.length, pages: session.pages };
+  }
+
+  /**
+   * Draws pages one after the other, each when it is asked for. All pages chosen are checked against the limits before
+   * the first is drawn. A process is held until the iteration ends: leave the loop, or abort, to give it back.
+   * @throws DocumentError; the signal's reason when aborted
+   */
+  async *rasterise(bytes: Uint8Array, options: RasteriseOptions = {}): AsyncGenerator<PageBitmap, void, undefined> {
+    const limits = { ...this.limits, ...options.limits };
+    const format = options.format ?? 'png';
+    const session = await this.open(bytes, options);
+    try {
+      const pages = parsePageRanges(options.pages, session.pages.length);
+      if (pages.length > limits.maxPages) {
+        const message = `${formatCount(pages.length)} pages are to be drawn; the limit is ${formatCount(limits.maxPages)}`;
+        throw new DocumentError('too_many_pages', message);
+      }
+      const rules = {
+        dpi: options.dpi ?? DEFAULT_DPI,
+        maxPixels: options.maxPixelsPerPage ?? DEFAULT_MAX_PIXELS,
+        maxSide: MAX_SIDE[format],
+        multipleOf: options.multipleOf ?? 1,
+        minDpi: limits.minDpi,
+        maxPagePoints: limits.maxPagePoints,
+      };
+      const bitmaps = pages.map((page) => ({ page, ...fitPage(page, session.pages[page - 1], rules) }));
+      for (const { page, width, height, dpi } of bitmaps) {
+        const request = { type: 'page', page, width, height, format } as const;
+        const reply = await session.request(request, 'page', `drawing page ${formatCount(page)}`);
+        yield { page, width, height, dpi, bytes: reply.bytes };
+      }
+    } finally {
+      await this.finish(session);
+    }
+  }
+
+  /** Ends the processes; documents under way fail. */
+  close(): void {
+    this.pool.close();
+  }
+
+  private async open(bytes: Uint8Array, options: OpenOptions): Promise<Session> {
+    const limits = { ...this.limits, ...options.limits };
+    if (bytes.length > limits.maxDocumentBytes) {
+      const message = `the PDF has ${formatBytes(bytes.length)}; the limit is ${formatBytes(limits.maxDocumentBytes)}`;
+      throw new DocumentError('document_too_large', message);
+    }
+    if (sniffMediaType(bytes) !== 'application/pdf') {
+      throw new DocumentError('not_a_pdf', `the content (${formatBytes(bytes.length)}) does not begin as a PDF does`);
+    }
+    const session = new Session(await this.pool.acquire(options.signal), limits, options.signal);
+    try {
+      const { maxDocumentPages, rasterMemoryBytes: memoryBytes } = limits;
+      const request = { type: 'open', bytes, maxDocumentPages, memoryBytes } as const;
+      session.pages = (await session.request(request, 'opened', 'opening the PDF')).pages;
+      return session;
+    } catch (error) {
+      await this.finish(session);
+      throw error;
+    }
+  }
+
+  /** Hands the process back with its document closed. */
+  private async finish({ process }: Session): Promise<void> {
+    try {
+      if (process.alive) {
+        await process.request({ type: 'close' }, 'closed', { timeoutMs: CLOSE_TIMEOUT_MS, doing: 'closing the PDF' });
+      }
+    } catch {
+      // It has ended, which closes the document as well; what it was used for has its own outcome.
+    } finally {
+      this.pool.release(process);
+    }
+  }
+}
+
+/** One document on one process, and the time it may still take. */
+class Session {
+  pages: PageSize[] = [];
+  private spentMs = 0;
+
+  constructor(
+    readonly process: RasterProcess,
+    private readonly limits: DocumentLimits,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
+
+  async request<Type extends RasterReply['type']>(request: RasterRequest, expected: Type, doing: string) {
+    const { pageTimeoutMs, documentTimeoutMs } = this.limits;
+    const leftMs = documentTimeoutMs - this.spentMs;
+    if (leftMs <= 0) {
+      throw new DocumentError('raster_timeout', `the document took longer than ${formatCount(documentTimeoutMs)} ms`);
+    }
+    const timeoutMs = Math.min(pageTimeoutMs, leftMs);
+    const began = performance.now();
+    try {
+      return await this.process.request(request, expected, { timeoutMs, doing, signal: this.signal });
+    } finally {
+      this.spentMs += performance.now() - began;
+    }
+  }
+}

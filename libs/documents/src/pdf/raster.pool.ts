@@ -1,0 +1,111 @@
+import { DocumentError } from '../document.error.js';
+import { RasterProcess } from './raster.process.js';
+
+interface Waiter {
+  resolve: (process: RasterProcess) => void;
+  reject: (reason: unknown) => void;
+}
+
+/** At most `size` rasterising processes, started when first needed and used again; each serves one document at a time. */
+export class RasterPool {
+  private readonly idle: RasterProcess[] = [];
+  private readonly busy = new Set<RasterProcess>();
+  private readonly waiters: Waiter[] = [];
+  private starting = 0;
+  private closed = false;
+
+  constructor(private readonly size: number) {
+    if (!Number.isInteger(size) || size < 1) throw new RangeError(`a pool of ${size} processes`);
+  }
+
+  /** First come, first served. The process is the caller's until {@link release}. */
+  async acquire(signal?: AbortSignal): Promise<RasterProcess> {
+    signal?.throwIfAborted();
+    if (this.closed) throw closedError();
+    const free = this.takeIdle();
+    if (free !== undefined) return free;
+    if (this.busy.size + this.starting < this.size) return this.start();
+    return this.wait(signal);
+  }
+
+  release(process: RasterProcess): void {
+    this.busy.delete(process);
+    if (this.closed) process.kill();
+    if (process.alive) this.idle.push(process);
+    this.serve();
+  }
+
+  /** Ends all processes; documents under way fail. */
+  close(): void {
+    this.closed = true;
+    for (const process of [...this.idle, ...this.busy]) process.kill();
+    this.idle.length = 0;
+    for (const waiter of this.waiters.splice(0)) waiter.reject(closedError());
+  }
+
+  private takeIdle(): RasterProcess | undefined {
+    let process = this.idle.pop();
+    // One may have died while nobody looked.
+    while (process !== undefined && !process.alive) process = this.idle.pop();
+    if (process !== undefined) this.busy.add(process);
+    return process;
+  }
+
+  private async start(): Promise<RasterProcess> {
+    this.starting++;
+    try {
+      const process = await RasterProcess.start();
+      if (this.closed) {
+        process.kill();
+        throw closedError();
+      }
+      this.busy.add(process);
+      return process;
+    } finally {
+      this.starting--;
+      // A start that failed leaves its place to whoever waits.
+      this.serve();
+    }
+  }
+
+  /** Gives waiters what is idle or may be started. */
+  private serve(): void {
+    while (this.waiters.length > 0 && !this.closed) {
+      const free = this.takeIdle();
+      if (free === undefined && this.busy.size + this.starting >= this.size) return;
+      const waiter = this.waiters.shift();
+      if (waiter === undefined) return;
+      if (free !== undefined) waiter.resolve(free);
+      else this.start().then(waiter.resolve, waiter.reject);
+    }
+  }
+
+  private wait(signal: AbortSignal | undefined): Promise<RasterProcess> {
+    return new Promise((resolve, reject) => {
+      const settled = (): void => {
+        signal?.removeEventListener('abort', aborted);
+      };
+      const waiter: Waiter = {
+        resolve(process) {
+          settled();
+          resolve(process);
+        },
+        reject(reason) {
+          settled();
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- handed on as it came
+          reject(reason);
+        },
+      };
+      const aborted = (): void => {
+        this.waiters.splice(this.waiters.indexOf(waiter), 1);
+        reject(signal?.reason as Error);
+      };
+      signal?.addEventListener('abort', aborted, { once: true });
+      this.waiters.push(waiter);
+    });
+  }
+}
+
+function closedError(): DocumentError {
+  return new DocumentError('raster_crashed', 'the rasteriser is closed', { retryable: true });
+}
