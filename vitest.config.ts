@@ -34,6 +34,15 @@ export default defineConfig({
       {
         ...source,
         test: {
+          name: 'integration',
+          include: ['test/integration/**/*.spec.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        ...source,
+        test: {
           name: 'gpu',
           include: ['test/gpu/webgpu.spec.ts'],
           pool: 'forks',
