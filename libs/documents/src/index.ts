@@ -7,3 +7,6 @@ export * from './pdf/page.ranges.js';
 export * from './pdf/pdf.rasteriser.js';
 export { PAGE_FORMATS, type PageFormat } from './pdf/raster.protocol.js';
 export type { PageSize } from './pdf/page.geometry.js';
+export * from './fetch/address.rules.js';
+export * from './fetch/fetch.policy.js';
+export * from './fetch/resource.fetcher.js';
