@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BudgetClient } from '@madakv/budget-client';
 import type { Need } from '@madakv/contracts';
 import { freePort } from '@madakv/testing';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { LeaseRepository, type LeasePolicy } from '../../apps/budget/src/lease.repository.js';
 import { LuaScripts } from '../../apps/budget/src/lua.scripts.js';
 
@@ -39,8 +39,7 @@ export class LeaseBench {
   }
 
   async setClock(deviceId: string, ms: number): Promise<void> {
-    const [device] = this.leases.keysOf(deviceId);
-    await this.redis.set(`${String(device)}:clock`, ms);
+    await this.redis.set(`${this.leases.keysOf(deviceId).slice(0, 1).join()}:clock`, ms);
   }
 }
 
@@ -70,8 +69,8 @@ export interface RunningService {
   readonly httpUrl: string;
   readonly output: () => string;
   readonly process: ChildProcess;
-  /** Sends the signal and waits for the end; resolves with the exit code, null after SIGKILL. */
-  end(signal: NodeJS.Signals): Promise<number | null>;
+  /** Sends the signal and waits for the end; resolves with the exit code, or the signal that ended it. */
+  end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals | null>;
 }
 
 export function spawnService(environment: Readonly<Record<string, string>>): ChildProcess {
@@ -107,12 +106,13 @@ export async function startService(
     output: () => output,
     process: child,
     end: async (signal) => {
+      if (child.exitCode === null && child.signalCode === null) {
+        const gone = once(child, 'exit');
+        child.kill(signal);
+        await gone;
+      }
       client.close();
-      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-      const gone = once(child, 'exit') as Promise<[number | null]>;
-      child.kill(signal);
-      const [code] = await gone;
-      return code;
+      return child.signalCode ?? child.exitCode;
     },
   };
 }

@@ -240,11 +240,9 @@ describe('tenant shares', () => {
     await open(1000, { tenantShares: { '*': 0.2 } });
     await take('a', needOf({ target: 200 }), { tenant: 'x' });
     await take('b', needOf({ target: 200 }), { tenant: 'y' });
-    await take('c', needOf({ target: 600 }), { tenant: 'z' });
+    const third = await take('c', needOf({ target: 600 }), { tenant: 'z' });
     await ask('d', needOf({ target: 100 }), { tenant: 'y' });
-    const [, , third] = (await bench.leases.list('gpu'))?.leases ?? [];
-    expect(third?.jobId).toBe('c');
-    await give({ deviceId: 'gpu', leaseId: leaseIdOf('c', 'a1'), fencingToken: third?.fencingToken ?? 0 });
+    await give(third);
     expect(await ask('e', needOf({ target: 100 }), { tenant: 'x' })).toMatchObject({ outcome: 'granted' });
   });
 
@@ -314,6 +312,13 @@ describe('renew, resize, release', () => {
     expect(await bench.leases.release(lease)).toEqual({ outcome: 'released', released: { bytes: 100 } });
     expect(await bench.leases.release(lease)).toEqual({ outcome: 'released', released: { bytes: 0 } });
     expect(await held()).toBe(0);
+  });
+
+  it('a lease that holds nothing ends like any other', async () => {
+    const lease = await take('a', needOf({ target: 100 }));
+    await bench.leases.resize(lease, 0);
+    expect(await bench.leases.release(lease)).toEqual({ outcome: 'released', released: { bytes: 0 } });
+    expect(await bench.leases.renew(lease)).toEqual(refusedFor('GONE'));
   });
 
   it('a token of an earlier grant under the same id opens nothing', async () => {

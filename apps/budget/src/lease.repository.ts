@@ -32,7 +32,7 @@ export interface LeasePolicy {
   readonly waitGraceMs: number;
   readonly overtakeMs: number;
   /** Tenant, or '*' for all others, to its share of a device, 0 to 1. */
-  readonly tenantShares: Readonly<Record<string, number>>;
+  readonly tenantShares: Readonly<Partial<Record<string, number>>>;
 }
 
 const Swept = z.object({ expired: z.int().min(0), forgotten: z.boolean() });

@@ -28,8 +28,7 @@ export class SeededRandom {
 
   /** @throws RangeError when there is nothing to pick from */
   pick<T>(items: readonly T[]): T {
-    const [item] = items.slice(this.integer(0, items.length - 1));
-    if (item === undefined) throw new RangeError('nothing to pick from');
-    return item;
+    if (items.length === 0) throw new RangeError('nothing to pick from');
+    return items[this.integer(0, items.length - 1)];
   }
 }

@@ -11,6 +11,10 @@
 -- held grows only up to the capacity.
 
 local function add_held(tenant, bytes)
+  -- Lua writes a negated zero as "-0", which Redis does not take for a number.
+  if bytes == 0 then
+    return
+  end
   redis.call('HINCRBY', KEYS[1], 'held', bytes)
   if redis.call('HINCRBY', KEYS[4], tenant, bytes) == 0 then
     redis.call('HDEL', KEYS[4], tenant)
