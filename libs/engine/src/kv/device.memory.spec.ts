@@ -84,6 +84,15 @@ async function evicted(
   return { outputs, keys, cache };
 }
 
+/** The host's values `[heads, dim, rows]` as the device holds them, `[heads, rows, dim]`. */
+function turned({ data, dims: [heads, dim, rows] }: Tensor): Float32Array {
+  return Float32Array.from({ length: heads * rows * dim }, (_, at) => {
+    const [line, i] = [Math.floor(at / dim), at % dim];
+    const [head, row] = [Math.floor(line / rows), line % rows];
+    return (data as Float32Array)[(head * dim + i) * rows + row];
+  });
+}
+
 function expectNear(actual: Float32Array, expected: Float32Array): void {
   expect(actual).toHaveLength(expected.length);
   actual.forEach((value, i) => {
@@ -101,7 +110,7 @@ describe('DeviceMemory', () => {
     });
     expect(ours.keys).toEqual(theirs.keys);
     expect(ours.cache.feeds().keys.data).toEqual(theirs.cache.feeds().keys.data);
-    expect(ours.cache.feeds().values.data).toEqual(theirs.cache.feeds().values.data);
+    expect(ours.cache.feeds().values.data).toEqual(turned(theirs.cache.feeds().values));
     expect(ledger.bytes).toBe(5 * ROW_BYTES);
     // While the last chunk is appended, the rows before it are held twice.
     expect(ledger.peakBytes).toBe((17 + TOKENS) * ROW_BYTES);
@@ -116,7 +125,7 @@ describe('DeviceMemory', () => {
     const ours = await evicted(device, new KvLedger(), merging);
     const theirs = await evicted(host, new KvLedger(), merging);
     expect(ours.cache.feeds().keys.data).toEqual(theirs.cache.feeds().keys.data);
-    expect(ours.cache.feeds().values.data).toEqual(theirs.cache.feeds().values.data);
+    expect(ours.cache.feeds().values.data).toEqual(turned(theirs.cache.feeds().values));
   });
 
   it('decodes a batch of different caches, past the folding of their tails', async () => {

@@ -51,7 +51,7 @@ describe('HostLayerCache', () => {
     const minus = new Float32Array(SHAPE.dim).fill(-1);
     for (const place of [0, 1, 2, 3]) cache.set(place >> 1, place & 1, minus, minus);
     for (let token = 0; token < TAIL_ROWS + 1; token++) cache.append(row(token), row(token));
-    const { keys, tailKeys } = cache.feeds();
+    const { keys, values, tailKeys } = cache.feeds();
     expect(keys.dims).toEqual([2, 2 + TAIL_ROWS, 3]);
     expect(tailKeys.dims).toEqual([1, 2, 3]);
     const rows = 2 + TAIL_ROWS;
@@ -59,7 +59,26 @@ describe('HostLayerCache', () => {
     expect([...data.subarray(0, 6)]).toEqual([-1, -1, -1, -1, -1, -1]);
     expect([...data.subarray(2 * 3, 3 * 3)]).toEqual([0, 1, 2]);
     expect([...data.subarray((rows + 2 + 7) * 3, (rows + 3 + 7) * 3)]).toEqual([703, 704, 705]);
+    expect(values.dims).toEqual([2, 3, rows]);
+    const turned = values.data as Float32Array;
+    expect([0, 1, 2].map((i) => turned[(3 + i) * rows + 2 + 7])).toEqual([703, 704, 705]);
+    expect([0, 1, 2].map((i) => turned[i * rows + 1])).toEqual([-1, -1, -1]);
     expect([...(tailKeys.data as Float32Array)]).toEqual([...row(TAIL_ROWS)]);
+  });
+
+  it.each(['fp32', 'int8'] as const)('gathers a head’s rows like setting them one by one (%s)', (precision) => {
+    const rows = 150;
+    const tokens = Int32Array.from({ length: rows }, (_, i) => 3 * i + 1);
+    const source = Float32Array.from({ length: 3 * rows * SHAPE.dim + SHAPE.dim }, (_, i) => Math.sin(i));
+    const [gathered, single] = [0, 1].map(() => new HostLayerCache(SHAPE, rows, new KvLedger(), precision));
+    for (let head = 0; head < SHAPE.heads; head++) {
+      gathered.gather(head, source, source, tokens);
+      tokens.forEach((token, line) => {
+        const values = source.subarray(token * SHAPE.dim, (token + 1) * SHAPE.dim);
+        single.set(head, line, values, values);
+      });
+    }
+    expect(gathered.feeds()).toEqual(single.feeds());
   });
 
   it('keeps 8-bit codes within half a step, in a quarter of the memory, and folds the tail into them', () => {

@@ -41,6 +41,11 @@ export class HostLayerCache implements LayerCache {
     this.part.set(head, row, key, value);
   }
 
+  /** Writes all kept rows of one head. @param keys, values `[tokens, dim]`. @param tokens which of them, `[rows]` */
+  gather(head: number, keys: Float32Array, values: Float32Array, tokens: Int32Array): void {
+    this.part.gather(head, keys, values, tokens);
+  }
+
   /** Appends one token. @param key, value `[heads * dim]` */
   append(key: Float32Array, value: Float32Array): void {
     if (this.tail % TAIL_STEP === 0) this.resizeTail(this.tail + TAIL_STEP);

@@ -58,12 +58,12 @@ export class HostPromptBuffer implements PromptBuffer {
         ? undefined
         : mergeEvicted({ ...all, heads, dim, candidates: this.tokens, kept, rows }, selection.merge);
     const source = merged ?? all;
+    const rowsThere = merged === undefined ? this.tokens : rows;
+    const inOrder = Int32Array.from({ length: rows }, (_, row) => row);
     for (let head = 0; head < heads; head++) {
-      for (let row = 0; row < rows; row++) {
-        const line = head * rows + row;
-        const from = (merged === undefined ? head * this.tokens + kept[line] : line) * dim;
-        cache.set(head, row, source.keys.subarray(from, from + dim), source.values.subarray(from, from + dim));
-      }
+      const [from, to] = [head * rowsThere * dim, (head + 1) * rowsThere * dim];
+      const tokens = merged === undefined ? kept.subarray(head * rows, (head + 1) * rows) : inOrder;
+      cache.gather(head, source.keys.subarray(from, to), source.values.subarray(from, to), tokens);
     }
     return Promise.resolve(cache);
   }

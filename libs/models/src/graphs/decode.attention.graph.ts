@@ -5,10 +5,10 @@ import type { AttentionShape } from './attention.graph.js';
  * Attention of one new token of each of `width` sequences over its own cache, which the caller owns: products read it in
  * place, nothing is copied or padded.
  *
- * Inputs: `q` `[width, heads * dim]`, `k`, `v` `[width, kvHeads * dim]` (the new tokens), and for each sequence b `keys_b`,
- * `values_b` `[kvHeads, kept, dim]`, `tail_keys_b`, `tail_values_b` `[tail, kvHeads, dim]`. With an int8 cache `keys_b` are
- * uint8 codes around 128, `values_b` int8 codes, and `key_scales_b`, `value_scales_b` `[kvHeads, kept]` what they are
- * multiplied with. Output: `attn` `[width, heads * dim]`.
+ * Inputs: `q` `[width, heads * dim]`, `k`, `v` `[width, kvHeads * dim]` (the new tokens), and for each sequence b `keys_b`
+ * `[kvHeads, kept, dim]`, `values_b` `[kvHeads, dim, kept]`, `tail_keys_b`, `tail_values_b` `[tail, kvHeads, dim]`. With an
+ * int8 cache `keys_b` are uint8 codes around 128, `values_b` `[kvHeads, kept, dim]` int8 codes, and `key_scales_b`,
+ * `value_scales_b` `[kvHeads, kept]` what they are multiplied with. Output: `attn` `[width, heads * dim]`.
  */
 export function decodeAttention(shape: AttentionShape, width: number, cache: 'fp32' | 'int8' = 'fp32'): Uint8Array {
   const { heads, kvHeads, headDim } = shape;
@@ -43,43 +43,48 @@ export function decodeAttention(shape: AttentionShape, width: number, cache: 'fp
 
 /** The two products of attention with the part of a cache that no longer changes. */
 interface KeptProducts {
-  /** @param query `[kvHeads, group, dim]`, scaled. @returns `[kvHeads, group, kept]` */
+  /** @param query `[kvHeads, dim, group]`, scaled. @returns `[kvHeads, kept, group]` */
   scores(query: Value): Value;
-  /** @param weights `[kvHeads, group, kept]`. @returns `[kvHeads, group, dim]` */
+  /** @param weights `[kvHeads, kept, group]`. @returns `[kvHeads, dim, group]` */
   mix(weights: Value): Value;
 }
 
-/** @returns `[kvHeads, group, dim]` */
+/**
+ * Softmax over both parts of the cache without joining them: exponentials of each, divided at the end by the sum of both.
+ * The long operand of every product stands on the left, where the kernel streams it; the few queries are what it packs.
+ * @returns `[kvHeads, group, dim]`
+ */
 function attendOne(
   graph: GraphBuilder,
-  { heads, kvHeads, headDim }: AttentionShape,
+  shape: AttentionShape,
   query: Value,
   kept: KeptProducts,
   tailKeys: Value,
   tailValues: Value,
 ): Value {
+  const { heads, kvHeads, headDim } = shape;
   const grouped = graph.op('Reshape', [query, graph.ints(kvHeads, heads / kvHeads, headDim)]);
-  const scaled = graph.op('Mul', [grouped, graph.scalar(1 / Math.sqrt(headDim))]);
+  const turned = swapLast(graph, shape, grouped, [kvHeads, headDim, 1]);
+  const scaled = graph.op('Mul', [turned, graph.scalar(1 / Math.sqrt(headDim))]);
   const keptScores = kept.scores(scaled);
-  const tailScores = graph.op('MatMul', [scaled, graph.op('Transpose', [tailKeys], { perm: [1, 2, 0] })]);
-  const weights = graph.op('Softmax', [graph.op('Concat', [keptScores, tailScores], { axis: 2 })], { axis: 2 });
-  const keptCount = graph.op('Shape', [keptScores], { start: 2, end: 3 });
-  const axis = graph.ints(2);
-  const onKept = graph.op('Slice', [weights, graph.ints(0), keptCount, axis]);
-  const onTail = graph.op('Slice', [weights, keptCount, graph.ints(Number.MAX_SAFE_INTEGER), axis]);
-  const turnedTail = graph.op('Transpose', [tailValues], { perm: [1, 0, 2] });
-  return graph.op('Add', [kept.mix(onKept), graph.op('MatMul', [onTail, turnedTail])]);
+  const tailScores = graph.op('MatMul', [graph.op('Transpose', [tailKeys], { perm: [1, 0, 2] }), scaled]);
+  const along = (op: string, value: Value): Value => graph.op(op, [value, graph.ints(1)], { keepdims: 1 });
+  const largest = graph.op('Max', [along('ReduceMax', keptScores), along('ReduceMax', tailScores)]);
+  const weight = (scores: Value): Value => graph.op('Exp', [graph.op('Sub', [scores, largest])]);
+  const [onKept, onTail] = [weight(keptScores), weight(tailScores)];
+  const tailMix = graph.op('MatMul', [graph.op('Transpose', [tailValues], { perm: [1, 2, 0] }), onTail]);
+  const total = graph.op('Add', [along('ReduceSum', onKept), along('ReduceSum', onTail)]);
+  const mixed = graph.op('Div', [graph.op('Add', [kept.mix(onKept), tailMix]), total]);
+  return swapLast(graph, shape, mixed, [kvHeads, 1, headDim]);
 }
 
-function float32Part(graph: GraphBuilder, shape: AttentionShape, sequence: number): KeptProducts {
-  const { kvHeads, headDim } = shape;
-  const dims = [kvHeads, `kept_${sequence}`, headDim];
-  const keys = graph.input(`keys_${sequence}`, 'float32', dims);
-  const values = graph.input(`values_${sequence}`, 'float32', dims);
+function float32Part(graph: GraphBuilder, { kvHeads, headDim }: AttentionShape, sequence: number): KeptProducts {
+  const kept = `kept_${sequence}`;
+  const keys = graph.input(`keys_${sequence}`, 'float32', [kvHeads, kept, headDim]);
+  const values = graph.input(`values_${sequence}`, 'float32', [kvHeads, headDim, kept]);
   return {
-    // Keys on the left: the long operand is streamed once, the few queries are what the kernel packs.
-    scores: (query) => fromRows(graph, shape, graph.op('MatMul', [keys, asColumns(graph, shape, query)])),
-    mix: (weights) => graph.op('MatMul', [weights, values]),
+    scores: (query) => graph.op('MatMul', [keys, query]),
+    mix: (weights) => graph.op('MatMul', [values, weights]),
   };
 }
 
@@ -87,57 +92,56 @@ function float32Part(graph: GraphBuilder, shape: AttentionShape, sequence: numbe
 const MIDDLE = 128;
 
 /**
- * Integer products with 8-bit codes. Queries are rounded to 8 bits a row; the attention weights to 16 bits of the largest,
- * as two products of 8: with 8 alone, many small weights beside one large one would all round to nothing.
+ * Integer products with 8-bit codes. Queries are rounded to 8 bits each; the attention weights to 16 bits of the largest, as
+ * two products of 8: with 8 alone, many small weights beside one large one would all round to nothing.
  */
 function int8Part(graph: GraphBuilder, shape: AttentionShape, sequence: number): KeptProducts {
   const { kvHeads, headDim } = shape;
   const dims = [kvHeads, `kept_${sequence}`, headDim];
   const keys = graph.input(`keys_${sequence}`, 'uint8', dims);
   const values = graph.input(`values_${sequence}`, 'int8', dims);
-  const scales = (name: string): Value => graph.input(`${name}_scales_${sequence}`, 'float32', dims.slice(0, 2));
-  const keyScales = graph.op('Unsqueeze', [scales('key'), graph.ints(2)]);
-  const valueScales = graph.op('Unsqueeze', [scales('value'), graph.ints(1)]);
+  const scales = (name: string): Value => {
+    const input = graph.input(`${name}_scales_${sequence}`, 'float32', dims.slice(0, 2));
+    return graph.op('Unsqueeze', [input, graph.ints(2)]);
+  };
+  const keyScales = scales('key');
+  const valueScales = scales('value');
   const floats = (value: Value): Value => graph.op('Cast', [value], { to: 1 });
   const codes = (value: Value): Value => graph.op('Cast', [value], { to: 2 });
   const largestOf = (value: Value): Value =>
-    graph.op('Max', [graph.op('ReduceMax', [value, graph.ints(2)], { keepdims: 1 }), graph.scalar(1e-30)]);
+    graph.op('Max', [graph.op('ReduceMax', [value, graph.ints(1)], { keepdims: 1 }), graph.scalar(1e-30)]);
   return {
     scores: (query) => {
       const step = graph.op('Div', [largestOf(graph.op('Abs', [query])), graph.scalar(127)]);
       const zero = graph.constant(Uint8Array.of(0), [], 'int8');
       const rounded = graph.op('QuantizeLinear', [graph.op('Div', [query, step]), graph.scalar(1), zero]);
       const middle = graph.constant(Uint8Array.of(MIDDLE), []);
-      const sums = graph.op('MatMulInteger', [keys, asColumns(graph, shape, rounded), middle]);
-      const rows = graph.op('Mul', [floats(sums), keyScales]);
-      return graph.op('Mul', [fromRows(graph, shape, rows), step]);
+      const sums = floats(graph.op('MatMulInteger', [keys, rounded, middle]));
+      return graph.op('Mul', [graph.op('Mul', [sums, keyScales]), step]);
     },
     mix: (weights) => {
       const weighted = graph.op('Mul', [weights, valueScales]);
       const step = graph.op('Div', [largestOf(weighted), graph.scalar(65_535)]);
-      const fine = graph.op('Div', [weighted, step]);
+      const kept = graph.op('Shape', [weighted], { start: 1, end: 2 });
+      const rows = graph.op('Concat', [graph.ints(kvHeads, 1), kept], { axis: 0 });
+      const fine = swapLast(graph, shape, graph.op('Div', [weighted, step]), rows);
       // Casting to an integer cuts the fraction off.
       const high = codes(graph.op('Mul', [fine, graph.scalar(1 / 256)]));
-      const highValue = graph.op('Mul', [floats(high), graph.scalar(256)]);
-      const low = codes(graph.op('Sub', [fine, highValue]));
+      const low = codes(graph.op('Sub', [fine, graph.op('Mul', [floats(high), graph.scalar(256)])]));
       const product = (left: Value): Value => floats(graph.op('MatMulInteger', [left, values]));
       const sum = graph.op('Add', [graph.op('Mul', [product(high), graph.scalar(256)]), product(low)]);
-      return graph.op('Mul', [sum, step]);
+      return graph.op('Mul', [swapLast(graph, shape, sum, [kvHeads, headDim, 1]), step]);
     },
   };
 }
 
-/** `[kvHeads, group, dim]` as `[kvHeads, dim, group]`; with one query a head that is another view of the same numbers. */
-function asColumns(graph: GraphBuilder, { heads, kvHeads, headDim }: AttentionShape, query: Value): Value {
-  if (heads === kvHeads) return graph.op('Reshape', [query, graph.ints(kvHeads, headDim, 1)]);
-  return graph.op('Transpose', [query], { perm: [0, 2, 1] });
-}
-
-/** `[kvHeads, kept, group]` as `[kvHeads, group, kept]`. */
-function fromRows(graph: GraphBuilder, { heads, kvHeads }: AttentionShape, scores: Value): Value {
-  if (heads === kvHeads) {
-    const kept = graph.op('Shape', [scores], { start: 1, end: 2 });
-    return graph.op('Reshape', [scores, graph.op('Concat', [graph.ints(kvHeads, 1), kept], { axis: 0 })]);
-  }
-  return graph.op('Transpose', [scores], { perm: [0, 2, 1] });
+/** Swaps the last two axes; with one query a key-value head that is another view of the same numbers, of shape `single`. */
+function swapLast(
+  graph: GraphBuilder,
+  { heads, kvHeads }: AttentionShape,
+  value: Value,
+  single: readonly number[] | Value,
+): Value {
+  if (heads > kvHeads) return graph.op('Transpose', [value], { perm: [0, 2, 1] });
+  return graph.op('Reshape', [value, typeof single === 'string' ? single : graph.ints(...single)]);
 }
