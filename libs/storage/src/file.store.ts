@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream';
-import type { FileWriter } from './file.writer.js';
 
 export type FileSource = Uint8Array | AsyncIterable<Uint8Array>;
 
@@ -26,6 +25,21 @@ export interface FileRange {
   start: number;
   /** Bytes at most; to the end by default. */
   length?: number;
+}
+
+/**
+ * Appends to a file that is there once it is committed, and only then. Pieces stand in the order of the calls and are
+ * never mixed, whoever calls; a process that dies in between leaves nothing behind that could be taken for a file.
+ */
+export interface FileWriter {
+  /** Returns when there is room for more: wait for it, and memory stays bounded. Text is written as UTF-8. */
+  write(piece: Uint8Array | string): Promise<void>;
+
+  /** @throws what `put` throws; then nothing was stored */
+  commit(): Promise<PutResult>;
+
+  /** Leaves what was there before. */
+  abort(): Promise<void>;
 }
 
 /**

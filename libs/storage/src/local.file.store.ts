@@ -5,8 +5,8 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { ContentMeter } from './content.meter.js';
 import { checkKey, checkPrefix } from './file.key.js';
-import type { FileInfo, FileRange, FileSource, FileStore, PutOptions, PutResult } from './file.store.js';
-import { FileWriter } from './file.writer.js';
+import type { FileInfo, FileRange, FileSource, FileStore, FileWriter, PutOptions, PutResult } from './file.store.js';
+import { PipedFileWriter } from './piped.file.writer.js';
 import { StorageError, storageFailed } from './storage.error.js';
 
 /** Where files are written before they are there; no key begins with a dot. */
@@ -65,7 +65,7 @@ export class LocalFileStore implements FileStore {
   }
 
   createWriter(key: string, options?: PutOptions): FileWriter {
-    return new FileWriter(this, checkKey(key), options);
+    return new PipedFileWriter(this, checkKey(key), options);
   }
 
   async get(key: string, range?: FileRange): Promise<Readable> {

@@ -11,8 +11,8 @@ import { Upload } from '@aws-sdk/lib-storage';
 import { Readable } from 'node:stream';
 import { ContentMeter } from './content.meter.js';
 import { checkKey, checkPrefix } from './file.key.js';
-import type { FileInfo, FileRange, FileSource, FileStore, PutOptions, PutResult } from './file.store.js';
-import { FileWriter } from './file.writer.js';
+import type { FileInfo, FileRange, FileSource, FileStore, FileWriter, PutOptions, PutResult } from './file.store.js';
+import { PipedFileWriter } from './piped.file.writer.js';
 import { StorageError, storageFailed } from './storage.error.js';
 
 export interface S3Settings {
@@ -82,7 +82,7 @@ export class S3FileStore implements FileStore {
   }
 
   createWriter(key: string, options?: PutOptions): FileWriter {
-    return new FileWriter(this, checkKey(key), options);
+    return new PipedFileWriter(this, checkKey(key), options);
   }
 
   async get(key: string, range?: FileRange): Promise<Readable> {
