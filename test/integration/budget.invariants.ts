@@ -121,7 +121,7 @@ export function checkAcquire(step: Step, request: AcquireRequest, reply: Acquire
   if (grantedBytes > minBytes) {
     must(bytes <= free - waitingFloor, 'one got more than its least while not all could have theirs');
     must(
-      !contested(request.tenant) || heldBy(leases, request.tenant) + bytes <= share(request.tenant),
+      !contested(request.tenant) || heldBy(leases, request.tenant) + ahead + bytes <= share(request.tenant),
       'extra over share',
     );
   }

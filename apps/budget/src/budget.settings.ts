@@ -50,12 +50,12 @@ export const BudgetSettingsSchema = z.object({
   }),
   MADAKV_BUDGET_RETRY_MS: milliseconds({
     min: 1,
-    default: 250,
+    default: 100,
     about: 'When the next in line is told to ask again; the n-th is told n times this.',
   }),
   MADAKV_BUDGET_MAX_RETRY_MS: milliseconds({
     min: 1,
-    default: 5_000,
+    default: 1_000,
     about: 'The longest that anyone is told to wait.',
   }),
   MADAKV_BUDGET_WAIT_GRACE_MS: milliseconds({
