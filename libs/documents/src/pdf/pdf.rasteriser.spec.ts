@@ -145,9 +145,9 @@ describe('refusals', () => {
     [
       'a slow page',
       samples.slowPdf(),
-      { limits: { pageTimeoutMs: 600 } },
+      { limits: { pageTimeoutMs: 2000 } },
       'raster_timeout',
-      /page 1 took longer than 600 ms/,
+      /page 1 took longer than 2,000 ms/,
     ],
     [
       'a large image',

@@ -123,7 +123,7 @@ export function brokenPagePdf(): Buffer {
 }
 
 /** One page that takes long to draw: large circles, one over the other. */
-export function slowPdf(circles = 200_000): Buffer {
+export function slowPdf(circles = 50_000): Buffer {
   const circle = '0 396 m 0 700 612 700 612 396 c 612 90 0 90 0 396 c B*\n';
   return writePdf([{ ...LETTER, content: `0.5 w\n${circle.repeat(circles)}` }]);
 }
