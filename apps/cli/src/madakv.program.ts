@@ -4,6 +4,7 @@ import { registerBench } from './bench.command.js';
 import { registerCalibrate } from './calibrate/calibrate.command.js';
 import type { CommandIo } from './command.io.js';
 import { oneLine } from './error.line.js';
+import { registerEval } from './eval.command.js';
 import { registerGenerate } from './generate/generate.command.js';
 import { registerModels } from './models/models.command.js';
 
@@ -37,6 +38,7 @@ Examples:
   registerModels(program, io);
   registerCalibrate(program, io);
   registerBench(program, io);
+  registerEval(program, io);
   return program;
 }
 

@@ -19,43 +19,56 @@ export interface HeatMap {
 const TOP = 64;
 const LEFT = 56;
 const GAP = 34;
+const PANELS_A_LINE = 6;
+/** For the column labels of one line of panels and the names of the next. */
+const BETWEEN_LINES = 72;
 /** Figures are written into cells only while these are so few. */
 const MOST_WITH_FIGURES = 12;
 
-/** Panels side by side, rows downwards, each with its figures where they fit, and one colour scale. @returns SVG */
+/** Panels side by side in lines of six, rows downwards, each with its figures where they fit, and one colour scale. @returns SVG */
 export function heatMap({ title, rowLabel, columnLabel, valueLabel, panels }: HeatMap): string {
   const rows = Math.max(0, ...panels.map(({ values }) => values.length));
   const columns = Math.max(0, ...panels.map(({ values }) => values[0]?.length ?? 0));
   const detailed = columns <= MOST_WITH_FIGURES;
   const cell = { width: detailed ? 34 : 16, height: rows <= 16 ? 24 : 13 };
   const panelWidth = Math.max(columns * cell.width, ...panels.map(({ name }) => textWidth(name)));
-  const bottom = TOP + rows * cell.height;
-  const right = LEFT + panels.length * (panelWidth + GAP) - GAP;
+  const lines = Math.ceil(panels.length / PANELS_A_LINE);
+  const blockHeight = rows * cell.height + BETWEEN_LINES;
+  const bottom = TOP + lines * blockHeight - BETWEEN_LINES;
+  const right = LEFT + Math.min(panels.length, PANELS_A_LINE) * (panelWidth + GAP) - GAP;
   const scaleX = right + 30;
   const width = Math.max(scaleX + 70, LEFT + textWidth(title, FONT.title));
   return picture(width, bottom + 52, title, [
     text(LEFT, 24, title, { class: 'title' }),
-    verticalLabel(16, (TOP + bottom) / 2, rowLabel),
-    ...labels(rows, 14).map((row) =>
-      text(LEFT - 8, TOP + (row + 0.5) * cell.height + 4, String(row), { 'text-anchor': 'end' }),
-    ),
-    ...panels.flatMap(({ name, values }, i) => {
-      const left = LEFT + i * (panelWidth + GAP);
+    ...Array.from({ length: lines }, (_, block) => {
+      const top = TOP + block * blockHeight;
       return [
-        text(left, TOP - 12, name),
+        verticalLabel(16, top + (rows * cell.height) / 2, rowLabel),
+        ...labels(rows, 14).map((row) =>
+          text(LEFT - 8, top + (row + 0.5) * cell.height + 4, String(row), { 'text-anchor': 'end' }),
+        ),
+      ];
+    }).flat(),
+    ...panels.flatMap(({ name, values }, i) => {
+      const left = LEFT + (i % PANELS_A_LINE) * (panelWidth + GAP);
+      const top = TOP + Math.floor(i / PANELS_A_LINE) * blockHeight;
+      return [
+        text(left, top - 12, name),
         ...values.flatMap((line, row) =>
           line.flatMap((value, column) => {
-            const [x, y] = [left + column * cell.width, TOP + row * cell.height];
+            const [x, y] = [left + column * cell.width, top + row * cell.height];
             return value === undefined ? [] : drawCell(value, x, y, cell, detailed);
           }),
         ),
         ...labels(columns, 12).map((column) =>
-          text(left + (column + 0.5) * cell.width, bottom + 16, String(column), { 'text-anchor': 'middle' }),
+          text(left + (column + 0.5) * cell.width, top + rows * cell.height + 16, String(column), {
+            'text-anchor': 'middle',
+          }),
         ),
-        text(left, bottom + 36, columnLabel, { class: 'faint' }),
+        text(left, top + rows * cell.height + 36, columnLabel, { class: 'faint' }),
       ];
     }),
-    ...colourScale(scaleX, valueLabel, Math.max(bottom, TOP + 90)),
+    ...colourScale(scaleX, valueLabel, Math.max(TOP + rows * cell.height, TOP + 90)),
   ]);
 }
 

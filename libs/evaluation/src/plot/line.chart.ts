@@ -33,7 +33,7 @@ export interface LineChart {
   readonly series: readonly LineSeries[];
 }
 
-const PLOT = { width: 560, height: 330, left: 64, top: 44 } as const;
+const PLOT = { width: 660, height: 340, left: 64, top: 44 } as const;
 
 /** Lines with markers over a linear or logarithmic x axis, y from 0. @returns SVG */
 export function lineChart(chart: LineChart): string {

@@ -78,11 +78,24 @@ export function marker({ colour, marker: kind }: SeriesStyle, x: number, y: numb
         ...fill,
       });
     case 'diamond':
-      return points([[0, -size - 1], [size + 1, 0], [0, size + 1], [-size - 1, 0]]);
+      return points([
+        [0, -size - 1],
+        [size + 1, 0],
+        [0, size + 1],
+        [-size - 1, 0],
+      ]);
     case 'triangle':
-      return points([[0, -size - 0.5], [size + 0.5, size - 0.5], [-size - 0.5, size - 0.5]]);
+      return points([
+        [0, -size - 0.5],
+        [size + 0.5, size - 0.5],
+        [-size - 0.5, size - 0.5],
+      ]);
     case 'down':
-      return points([[0, size + 0.5], [size + 0.5, -size + 0.5], [-size - 0.5, -size + 0.5]]);
+      return points([
+        [0, size + 0.5],
+        [size + 0.5, -size + 0.5],
+        [-size - 0.5, -size + 0.5],
+      ]);
   }
 }
 

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import type { ScorerName } from '@madakv/evaluation';
+import type { ChatMessage } from '@madakv/models';
+import type { RequestSource } from '../request/request.file.js';
+
+/** One question of a suite, with the answer expected. */
+export interface Question {
+  /** Unique within its set. */
+  readonly id: string;
+  readonly set: string;
+  readonly expected: string;
+  readonly messages: readonly ChatMessage[];
+  /** Most tokens of the answer. */
+  readonly maxTokens: number;
+  /** The same for all questions about one document, whatever folder it lies in. */
+  readonly document: string;
+  readonly source: RequestSource;
+}
+
+/** What a suite read. */
+export interface SuiteData {
+  readonly questions: readonly Question[];
+  /** How answers are judged, by set. */
+  readonly scorers: Readonly<Record<string, ScorerName>>;
+  /** Files that questions came from, for the report. */
+  readonly files: readonly { readonly file: string; readonly sha256: string }[];
+}
+
+/** A kind of evaluation data. A new one is a file and a row in `suites.ts`. */
+export interface Suite {
+  readonly description: string;
+  /**
+   * @param path as given on the command line
+   * @throws UsageError naming file, line and key of what is wrong
+   */
+  load(path: string, cwd: string): Promise<SuiteData>;
+}
+
+/**
+ * Key of what a question is about: its messages without the last text part of the last user turn. A question about nothing
+ * but itself is its own document.
+ */
+export function documentKey(messages: readonly ChatMessage[], id: string): string {
+  const asked = messages.findLastIndex(({ role }) => role === 'user');
+  const rest = messages.flatMap(({ content }, index) => {
+    if (typeof content === 'string') return index === asked ? [] : [content];
+    const question = index === asked ? content?.findLastIndex(({ type }) => type === 'text') : undefined;
+    return content?.filter((_, part) => part !== question).map((part) => JSON.stringify(part)) ?? [];
+  });
+  const parts = rest.length === 0 ? [id] : rest;
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,23 @@
+import type { Estimate } from '@madakv/evaluation';
+import type { EvalReport } from './report.data.js';
+
+export function ratiosOf({ cells }: Pick<EvalReport, 'cells'>): number[] {
+  return [...new Set(cells.map(({ ratio }) => ratio))].sort((a, b) => a - b);
+}
+
+export function formatRatio(ratio: number): string {
+  return `${Number((100 * ratio).toFixed(2))} %`;
+}
+
+export function percent(share: number): string {
+  return (100 * share).toFixed(1);
+}
+
+export function percentWithInterval({ value, low, high }: Estimate): string {
+  return `${percent(value)} (${percent(low)}-${percent(high)})`;
+}
+
+export function pointsWithInterval({ value, low, high }: Estimate): string {
+  const signed = (share: number): string => `${share > 0 ? '+' : ''}${percent(share).replace(/^-(0\.0)$/, '$1')}`;
+  return `${signed(value)} (${signed(low)} to ${signed(high)})`;
+}

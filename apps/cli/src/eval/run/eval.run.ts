@@ -1,0 +1,114 @@
+import { scorers, type ScorerName } from '@madakv/evaluation';
+import { createPolicy, type EvictionPolicy } from '@madakv/madakv';
+import type { OpenModel, PreparedImage } from '@madakv/models';
+import type { CommandIo } from '../../command.io.js';
+import { loadImages } from '../../request/request.images.js';
+import type { Answer, Answerer } from '../answer/answerer.js';
+import type { Question } from '../question.js';
+import type { RunFolder } from './run.folder.js';
+import { RunProgress } from './run.progress.js';
+import type { ResultRecord, RunSettings } from './run.record.js';
+
+/** A cell of the measurement: a variant at a ratio. */
+interface Cell {
+  readonly name: string;
+  readonly policy: EvictionPolicy;
+  readonly ratio: number;
+}
+
+/** All that a run needs. */
+export interface EvalRun {
+  readonly model: OpenModel;
+  readonly answerer: Answerer;
+  readonly questions: readonly Question[];
+  readonly folder: RunFolder;
+}
+
+/** Answers every question under every variant and ratio that has no answer yet, and writes each result when it is known. */
+export async function runQuestions({ model, answerer, questions, folder }: EvalRun, io: CommandIo): Promise<void> {
+  const { settings } = folder.run;
+  const cells = cellsOf(settings);
+  const done = new Set(folder.results.map(({ set, id, policy, ratio }) => keyOf(set, id, policy, ratio)));
+  const progress = new RunProgress(io.stderr, questions.length * cells.length, done.size);
+  const images = new DocumentImages(model, io.signal);
+  try {
+    for (const question of questions) {
+      const open = cells.filter(({ name, ratio }) => !done.has(keyOf(question.set, question.id, name, ratio)));
+      if (open.length === 0) continue;
+      io.signal.throwIfAborted();
+      const prompt = await model.prepare(question.messages, await images.of(question));
+      // Answers that come together are written together; one by one where each is worked on alone.
+      const batches = settings.prefill === 'shared' ? [open] : open.map((cell) => [cell]);
+      for (const batch of batches) {
+        const answers = await answerer.answer(prompt, batch, {
+          maxTokens: settings.maxTokens ?? question.maxTokens,
+          protocol: settings.protocol,
+          signal: io.signal,
+        });
+        const { scorer } = settings.sets[question.set];
+        const tokens = prompt.inputIds.length;
+        folder.append(answers.map((answer, i) => resultOf(question, batch[i], answer, scorer, tokens)));
+        progress.advance(batch.length, question.set);
+      }
+    }
+  } finally {
+    progress.clear();
+  }
+}
+
+/** Every variant at each of its ratios. */
+function cellsOf({ variants, seed }: RunSettings): Cell[] {
+  return variants.flatMap(({ name, policy: kind, options, ratios }) => {
+    const policy = createPolicy(kind, kind === 'random' ? { seed, ...options } : options);
+    return ratios.map((ratio) => ({ name, policy, ratio }));
+  });
+}
+
+function keyOf(set: string, id: string, policy: string, ratio: number): string {
+  return JSON.stringify([set, id, policy, ratio]);
+}
+
+function resultOf(
+  { set, id, document, expected }: Question,
+  { name, ratio }: Cell,
+  answer: Answer,
+  scorer: ScorerName,
+  promptTokens: number,
+): ResultRecord {
+  const common = { set, id, document, policy: name, ratio, expected, promptTokens };
+  if (answer.kind === 'refused') {
+    const nothing = { keptBytes: 0, fullBytes: 0, ms: 0, rows: [], text: [] };
+    return { ...common, answer: null, correct: false, score: 0, finish: 'refused', ...nothing };
+  }
+  const { text, finishReason, keptBytes, fullBytes, ms, layers } = answer;
+  const score = scorers[scorer](text, expected);
+  return {
+    ...common,
+    answer: text,
+    correct: score === 1,
+    score,
+    finish: finishReason,
+    keptBytes,
+    fullBytes,
+    ms: Number(ms.toFixed(2)),
+    rows: layers.map(({ rows }) => rows),
+    text: layers.map(({ textPreference }) => textPreference.map((share) => Number(share.toFixed(3)))),
+  };
+}
+
+/** Prepared images of the document that is being asked about; questions about it follow each other. */
+class DocumentImages {
+  private current: { readonly document: string; readonly images: readonly PreparedImage[] } | undefined;
+
+  constructor(
+    private readonly model: OpenModel,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async of({ document, messages, source }: Question): Promise<readonly PreparedImage[]> {
+    if (this.current?.document !== document) {
+      this.current = { document, images: await loadImages(messages, source, this.model, this.signal) };
+    }
+    return this.current.images;
+  }
+}
