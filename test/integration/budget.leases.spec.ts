@@ -30,6 +30,11 @@ describe('acquire', () => {
     expect(await ask('c', needOf({ target: 200, min: 1 }))).toMatchObject(fullFor('ROOM'));
   });
 
+  it('never means a cache ratio above 1', async () => {
+    const padded = needOf({ target: 200, full: 150 });
+    expect(await ask('j', padded)).toMatchObject({ granted: { grantedBytes: 200, cacheRatio: 1 } });
+  });
+
   it('fills the device to the last byte', async () => {
     await take('a', needOf({ target: 999 }));
     await take('b', needOf({ target: 1 }));
@@ -217,6 +222,17 @@ describe('a device whose worker went away', () => {
     expect(await device.leases.sweep('gpu')).toEqual({ expired: 0, forgotten: true });
     expect(await device.leases.list('gpu')).toBeUndefined();
     expect(await device.redis.exists(...device.leases.keysOf('gpu'))).toBe(0);
+  });
+
+  it('is remembered while a lease on it is renewed', async () => {
+    const lease = await take('a', needOf({ target: 100 }));
+    for (let ms = 0; ms <= POLICY.deviceTtlMs + POLICY.forgetMs; ms += 900) {
+      await at(ms);
+      await device.leases.renew(lease);
+    }
+    await at(POLICY.deviceTtlMs + POLICY.forgetMs);
+    expect(await device.leases.sweep('gpu')).toEqual({ expired: 0, forgotten: false });
+    expect(await held()).toBe(100);
   });
 
   it('is remembered while it has a limit', async () => {

@@ -51,11 +51,19 @@ async function spawnRedis(port: number, folder: string, appendOnly: boolean): Pr
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += String(piece)));
-  const failed = Promise.race([
-    once(child, 'exit').then(() => new Error(`redis-server ended at once:\n${output}`)),
-    once(child, 'error').then(([error]) => explain(error as NodeJS.ErrnoException)),
-  ]);
-  const failure = await Promise.race([failed, answering(port, child)]);
+  const failed = new Promise<Error>((resolve) => {
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(explain(error));
+    });
+    child.once('exit', () => {
+      resolve(new Error(`redis-server ended at once:\n${output}`));
+    });
+  });
+  const over = new AbortController();
+  void failed.then(() => {
+    over.abort();
+  });
+  const failure = await Promise.race([failed, answering(port, over.signal)]);
   if (failure !== undefined) throw failure;
   return child;
 }
@@ -66,8 +74,8 @@ function explain(error: NodeJS.ErrnoException): Error {
 }
 
 /** Resolves once the server says PONG, which it does not before its append-only file is loaded. */
-async function answering(port: number, child: ChildProcess): Promise<void> {
-  while (child.exitCode === null && !(await pong(port))) await sleep(20);
+async function answering(port: number, over: AbortSignal): Promise<void> {
+  while (!over.aborted && !(await pong(port))) await sleep(20);
 }
 
 function pong(port: number): Promise<boolean> {

@@ -1,5 +1,5 @@
 -- Ends leases that were not renewed in time, drops those who stopped asking, and forgets a device that was not announced
--- for long, holds nothing, is waited for by nobody and has no limit to remember.
+-- for long, holds nothing and has no limit to remember.
 --
 -- KEYS    the five keys of a device (includes/device.lua)
 -- ARGV    [1] forget a device this long after its announcement ran out, ms
@@ -9,13 +9,12 @@
 
 local now = clock_ms()
 local expired = collect_expired(now)
-local waiting = read_waiting(now)
+read_waiting(now)
 local fields = redis.call('HMGET', KEYS[1], 'expiresAt', 'limit')
 local forgotten = not fields[1]
   or (
     tonumber(fields[1]) + tonumber(ARGV[1]) <= now
     and not fields[2]
-    and #waiting == 0
     and redis.call('HLEN', KEYS[2]) == 0
   )
 if forgotten then
