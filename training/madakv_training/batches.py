@@ -15,7 +15,7 @@ from .content import Page
 from .episode import Episode
 from .questions import QA
 
-QUESTION_WEIGHT = 0.1  # loss on the tokens of a question: teaches the labels of a page, at a small price
+QUESTION_WEIGHT = 0.3  # loss on the tokens of a question: to foresee a label is to find it on the page, most of what an answer needs
 
 
 @dataclass
@@ -93,7 +93,7 @@ def branch(turns: list[QA]) -> tuple[list[int], list[float]]:
     for question, answer in turns:
         again = [*tokens.encode("\n"), *tokens.turn_start("user")] if ids else []
         asked, cue, said = tokens.encode(question), tokens.answer_cue(), [*tokens.encode(answer), tokens.IM_END]
-        share = 1.0 if len(said) <= 40 else (40 / len(said)) ** 0.5  # a transcription must not drown the short answers
+        share = 1.0 if len(said) <= 40 else max(0.31, (40 / len(said)) ** 0.5)  # a transcription must not drown the short answers
         ids += again + asked + cue + said
         weights += [0.0] * (len(again) + 1) + [QUESTION_WEIGHT] * (len(asked) - 1) + [0.0] * len(cue) + [share] * len(said)
     return ids, weights

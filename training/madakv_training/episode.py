@@ -41,6 +41,7 @@ class Mix:
     cells: float = 0.4
     absent: float = 0.1
     judge: float = 0.05
+    literal: float = 0.0  # share of questions that name the label as printed
 
 
 def about_page(r: random.Random, page: Page, count: int, mix: Mix, unseen: bool = False) -> list[QA]:
@@ -50,7 +51,7 @@ def about_page(r: random.Random, page: Page, count: int, mix: Mix, unseen: bool 
     if r.random() < mix.transcribe and (whole := questions.transcription(r, content)):
         asked.append(whole)
         count = min(count, 2)
-    pool = [questions.fact_question(r, f) for f in content.facts]
+    pool = [questions.fact_question(r, f, mix.literal) for f in content.facts]
     r.shuffle(pool)
     cells = questions.cell_questions(r, content)
     wanted = count if not pool else round(count * mix.cells)

@@ -11,7 +11,7 @@ from torch import Tensor
 from .glyphs import CLASSES
 from .model import Pages
 
-ANSWER = 0.12  # weights above this belong to answers, the others to questions (batches.py)
+ANSWER = 0.305  # weights above this belong to answers, the others to questions (batches.py)
 
 
 @dataclass

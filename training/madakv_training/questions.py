@@ -48,7 +48,10 @@ def spoken(r: random.Random, label: str) -> str:
     return text
 
 
-def fact_question(r: random.Random, fact: Fact) -> QA:
+def fact_question(r: random.Random, fact: Fact, literal: float = 0.0) -> QA:
+    """A question for a field. literal: how often it names the label as printed and says little else, as the first lessons do."""
+    if r.random() < literal:
+        return r.choice(["{L}?", "{L}?", "What is the {L}?"]).format(L=fact.label), fact.value
     said = spoken(r, fact.label)
     kind = values.BY_WORD.get(fact.label.lower().split()[-1])
     if kind in ASK_KIND and r.random() < 0.15:

@@ -127,7 +127,8 @@ class Trainer:
         p.characters = keep * p.characters + (1 - keep) * score.characters
         p.exact = keep * p.exact + (1 - keep) * score.exact
         p.since += 1
-        return p.since > self.preset.minimum and p.characters > STAGES[p.stage].advance and p.stage + 1 < len(STAGES)
+        stage = STAGES[p.stage]
+        return p.since > self.preset.minimum and p.characters > stage.advance and p.exact >= stage.exact and p.stage + 1 < len(STAGES)
 
     def save(self) -> None:
         checkpoint.save(self.args.out, self.model, self.optimizers, self.average, self.progress)
