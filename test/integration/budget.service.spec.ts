@@ -1,8 +1,10 @@
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { needOf } from './budget.fixture.js';
 import { deviceOf, gpu, leaseOf, request, startService, TestServices, type RunningService } from './budget.services.js';
 
-const { fresh, start } = new TestServices();
+const services = new TestServices();
+const { fresh, start } = services;
 
 describe('over gRPC', () => {
   it('a lease lives from acquire to release', async () => {
@@ -65,6 +67,20 @@ describe('over gRPC', () => {
         largestCapacityBytes: 5000,
       },
     });
+  });
+
+  it('a script that fails is a defect, not something to try again', async () => {
+    const settings = fresh();
+    const { client, output } = await start(settings);
+    await client.call('registerDevice', gpu);
+    const redis = new Redis(services.redis.url);
+    await redis.set(`${settings['MADAKV_BUDGET_KEY_PREFIX']}:{gpu}:leases`, 'not a hash');
+    redis.disconnect();
+    await expect(client.call('acquire', request('j'))).rejects.toMatchObject({
+      code: 'internal_error',
+      retryable: false,
+    });
+    expect(output()).toContain('WRONGTYPE');
   });
 
   it('demand counts queued and held bytes, and a grant takes its job out of the queue', async () => {

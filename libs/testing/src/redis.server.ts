@@ -10,6 +10,8 @@ import { freePort } from './free.port.js';
 export interface RedisServerOptions {
   /** Keeps an append-only file, so that `restart` finds what was there. */
   readonly appendOnly?: boolean;
+  /** Runs as a cluster of one node that owns all slots: commands and scripts across slots fail, as in any cluster. */
+  readonly cluster?: boolean;
 }
 
 /** A Redis of a test's own, on a free port of this machine, with its files in a temporary folder. */
@@ -23,10 +25,10 @@ export interface RedisServer {
 }
 
 /** Resolves when the server answers. Rejects with what to install when there is no redis-server. */
-export async function startRedis({ appendOnly = false }: RedisServerOptions = {}): Promise<RedisServer> {
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'madakv-redis-'));
   const port = await freePort();
-  const start = (): Promise<ChildProcess> => spawnRedis(port, folder, appendOnly);
+  const start = (): Promise<ChildProcess> => spawnRedis(port, folder, options);
   let server = await start().catch((error: unknown) => {
     rmSync(folder, { recursive: true, force: true });
     throw error;
@@ -45,9 +47,21 @@ export async function startRedis({ appendOnly = false }: RedisServerOptions = {}
   };
 }
 
-async function spawnRedis(port: number, folder: string, appendOnly: boolean): Promise<ChildProcess> {
-  const settings = { port, bind: '127.0.0.1', dir: folder, save: '', appendonly: appendOnly ? 'yes' : 'no' };
-  const args = Object.entries({ ...settings, appendfsync: 'always' }).flatMap(([k, v]) => [`--${k}`, String(v)]);
+async function spawnRedis(
+  port: number,
+  folder: string,
+  { appendOnly = false, cluster = false }: RedisServerOptions,
+): Promise<ChildProcess> {
+  const settings = {
+    port,
+    bind: '127.0.0.1',
+    dir: folder,
+    save: '',
+    appendonly: appendOnly ? 'yes' : 'no',
+    appendfsync: 'always',
+    ...(cluster && { 'cluster-enabled': 'yes', 'cluster-port': await freePort() }),
+  };
+  const args = Object.entries(settings).flatMap(([k, v]) => [`--${k}`, String(v)]);
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += String(piece)));
@@ -65,6 +79,10 @@ async function spawnRedis(port: number, folder: string, appendOnly: boolean): Pr
   });
   const failure = await Promise.race([failed, answering(port, over.signal)]);
   if (failure !== undefined) throw failure;
+  if (cluster) {
+    await say(port, 'CLUSTER ADDSLOTSRANGE 0 16383');
+    while (!(await say(port, 'CLUSTER INFO')).includes('cluster_state:ok')) await sleep(20);
+  }
   return child;
 }
 
@@ -75,18 +93,19 @@ function explain(error: NodeJS.ErrnoException): Error {
 
 /** Resolves once the server says PONG, which it does not before its append-only file is loaded. */
 async function answering(port: number, over: AbortSignal): Promise<void> {
-  while (!over.aborted && !(await pong(port))) await sleep(20);
+  while (!over.aborted && !(await say(port, 'PING')).startsWith('+PONG')) await sleep(20);
 }
 
-function pong(port: number): Promise<boolean> {
+/** Sends one inline command; resolves with the reply as it came, or with nothing when there is no server. */
+function say(port: number, command: string): Promise<string> {
   return new Promise((resolve) => {
-    const socket = createConnection(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    const socket = createConnection(port, '127.0.0.1', () => socket.write(`${command}\r\n`));
     socket.once('data', (reply) => {
       socket.destroy();
-      resolve(reply.toString().startsWith('+PONG'));
+      resolve(reply.toString());
     });
     socket.once('error', () => {
-      resolve(false);
+      resolve('');
     });
   });
 }
