@@ -230,6 +230,12 @@ describe('madakv eval', () => {
     expect(stderr).toContain(message);
   });
 
+  it('says which question is too long for the model', async () => {
+    const { code, stderr } = await evaluate(['--policies', 'full', '--max-tokens', '1000000', '--out', 'long']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/absent\.jsonl:1: question a-0 of absent needs \d+ positions, and the model has \d+;/);
+  });
+
   it('says what is wrong with the data', async () => {
     const bad = join(work, 'bad');
     cpSync(join(work, 'fields.jsonl'), join(bad, 'a.jsonl'));

@@ -9,6 +9,8 @@ export interface Question {
   readonly id: string;
   readonly set: string;
   readonly expected: string;
+  /** What there is to choose from; the expected answer is one of them. */
+  readonly choices?: readonly string[];
   readonly messages: readonly ChatMessage[];
   /** Most tokens of the answer. */
   readonly maxTokens: number;

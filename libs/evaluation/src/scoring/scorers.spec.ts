@@ -20,7 +20,7 @@ describe('scorers', () => {
     ['rouge-l', '', 'cat', 0],
     ['rouge-l', 'dog', 'cat', 0],
   ])('%s: %j for %j is %d', (name, answer, expected, score) => {
-    expect(scorers[name](answer, expected)).toBe(score);
+    expect(scorers[name](answer, expected, [])).toBe(score);
   });
 
   it('knows false alarms', () => {

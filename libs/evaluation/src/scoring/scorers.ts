@@ -1,7 +1,11 @@
+import { milebenchScorers } from './milebench.js';
 import { rougeL } from './rouge.js';
 
 /** What a reader says when what was asked is not in the document. */
 export const NOT_STATED = 'not stated';
+
+/** Judges an answer. @param choices what there was to choose from. @returns 0..1 */
+export type Scorer = (answer: string, expected: string, choices: readonly string[]) => number;
 
 /** Ways to judge an answer. Every one returns a score from 0 to 1. */
 export const scorers = {
@@ -18,7 +22,8 @@ export const scorers = {
    */
   absent: (answer: string, expected: string): number =>
     isNotStated(expected) ? Number(isNotStated(answer)) : Number(answer.trim() === expected.trim()),
-} as const satisfies Record<string, (answer: string, expected: string) => number>;
+  ...milebenchScorers,
+} as const satisfies Record<string, Scorer>;
 
 export type ScorerName = keyof typeof scorers;
 

@@ -2,6 +2,7 @@ import { scorers, type ScorerName } from '@madakv/evaluation';
 import { createPolicy, type EvictionPolicy } from '@madakv/madakv';
 import type { OpenModel, PreparedImage } from '@madakv/models';
 import type { CommandIo } from '../../command.io.js';
+import { UsageError } from '../../exit.codes.js';
 import { loadImages } from '../../request/request.images.js';
 import type { Answer, Answerer } from '../answer/answerer.js';
 import type { Question } from '../question.js';
@@ -37,11 +38,13 @@ export async function runQuestions({ model, answerer, questions, folder }: EvalR
       if (open.length === 0) continue;
       io.signal.throwIfAborted();
       const prompt = await model.prepare(question.messages, await images.of(question));
+      const maxTokens = settings.maxTokens ?? question.maxTokens;
+      checkLength(question, prompt.nextPosition + maxTokens, model);
       // Answers that come together are written together; one by one where each is worked on alone.
       const batches = settings.prefill === 'shared' ? [open] : open.map((cell) => [cell]);
       for (const batch of batches) {
         const answers = await answerer.answer(prompt, batch, {
-          maxTokens: settings.maxTokens ?? question.maxTokens,
+          maxTokens,
           protocol: settings.protocol,
           signal: io.signal,
         });
@@ -54,6 +57,16 @@ export async function runQuestions({ model, answerer, questions, folder }: EvalR
   } finally {
     progress.clear();
   }
+}
+
+/** @throws UsageError when prompt and answer need more positions than the model has */
+function checkLength({ set, id, source }: Question, needed: number, { config }: OpenModel): void {
+  const { maxPositions } = config.decoder;
+  if (needed <= maxPositions) return;
+  throw new UsageError(
+    `${source.name}: question ${id} of ${set} needs ${needed} positions, and the model has ${maxPositions}; ` +
+      'leave its set out with --sets, or shorten it',
+  );
 }
 
 /** Every variant at each of its ratios. */
@@ -69,7 +82,7 @@ function keyOf(set: string, id: string, policy: string, ratio: number): string {
 }
 
 function resultOf(
-  { set, id, document, expected }: Question,
+  { set, id, document, expected, choices = [] }: Question,
   { name, ratio }: Cell,
   answer: Answer,
   scorer: ScorerName,
@@ -81,7 +94,7 @@ function resultOf(
     return { ...common, answer: null, correct: false, score: 0, finish: 'refused', ...nothing };
   }
   const { text, finishReason, keptBytes, fullBytes, ms, layers } = answer;
-  const score = scorers[scorer](text, expected);
+  const score = scorers[scorer](text, expected, choices);
   return {
     ...common,
     answer: text,
