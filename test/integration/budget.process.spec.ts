@@ -25,7 +25,7 @@ describe('processes', () => {
   it('a killed service comes back with every lease, and the client by itself', async () => {
     const settings = fresh();
     const first = await start(settings);
-    const client = new BudgetClient({ address: `127.0.0.1:${first.port}`, maxReconnectMs: 200 });
+    const client = new BudgetClient({ address: `127.0.0.1:${first.port}`, deadlineMs: 10_000, maxReconnectMs: 200 });
     await client.call('registerDevice', gpu);
     const lease = leaseOf(await client.call('acquire', request('j', 600)));
     await first.end('SIGKILL');

@@ -160,7 +160,7 @@ describe('time', () => {
           expect(await client.call('renew', { lease: kept })).toMatchObject({ outcome: 'held' });
           return output().includes('leases expired');
         },
-        { interval: 50, timeout: 10_000 },
+        { interval: 50 },
       )
       .toBe(true);
     expect(await deviceOf(client)).toMatchObject({ heldBytes: 0, expiredLeases: 1, leases: [] });

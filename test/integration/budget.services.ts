@@ -108,7 +108,7 @@ export async function startService(
     if (child.exitCode !== null) throw new Error(`the service ended:\n${output}`);
     await sleep(30);
   }
-  const client = new BudgetClient({ address: `127.0.0.1:${grpcPort}`, maxReconnectMs: 200 });
+  const client = new BudgetClient({ address: `127.0.0.1:${grpcPort}`, deadlineMs: 10_000, maxReconnectMs: 200 });
   return {
     client,
     port: grpcPort,
