@@ -42,12 +42,12 @@ STAGES = [
     Stage("reading", (8, 8), (8, 16), (0, 0), 1600, 0, noise=0.3, advance=0.8),
     Stage("copying", (4, 4), (8, 12), (0, 0), 560, 1, noise=0.2, advance=0.75),
     Stage("line", (4, 4), (12, 12), (1, 1), 600, 1, aligned=0.7, mix=LESSON, advance=0.76),
-    Stage("two lines", (4, 4), (12, 12), (2, 2), 640, 2, aligned=0.3, mix=LESSON, advance=0.76, exact=0.6),
-    Stage("slip", (4, 4), (16, 20), (3, 4), 800, 4, mix=LESSON, advance=0.78, exact=0.6),
-    Stage("card", (8, 8), (16, 20), (5, 8), 960, 8, extras=0.15, noise=0.2, tables=0.1, mix=PLAIN, advance=0.8, exact=0.6),
-    Stage("receipt", (12, 20), (16, 20), (8, 14), 1300, 10, extras=0.3, noise=0.3, tables=0.25, prose=0.05, pdf=0.15, mix=PLAIN, advance=0.83, exact=0.65),
-    Stage("half page", (20, 28), (20, 28), (10, 20), 1500, 11, extras=0.5, noise=0.4, tables=0.5, prose=0.12, pdf=0.25, mix=FULL, advance=0.86, exact=0.7),
-    Stage("page", (24, 41), (24, 30), (10, 26), 2000, 11, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.35, mix=FULL, advance=0.9, exact=0.75, multi=0.15, reading=0.5),
+    Stage("two lines", (4, 4), (12, 12), (2, 2), 640, 2, aligned=0.3, mix=LESSON, advance=0.76, exact=0.4),
+    Stage("slip", (4, 4), (16, 20), (3, 4), 800, 4, mix=LESSON, advance=0.78, exact=0.4),
+    Stage("card", (8, 8), (16, 20), (5, 8), 960, 8, extras=0.15, noise=0.2, tables=0.1, mix=PLAIN, advance=0.8, exact=0.4),
+    Stage("receipt", (12, 20), (16, 20), (8, 14), 1300, 10, extras=0.3, noise=0.3, tables=0.25, prose=0.05, pdf=0.15, mix=PLAIN, advance=0.83, exact=0.45),
+    Stage("half page", (20, 28), (20, 28), (10, 20), 1500, 11, extras=0.5, noise=0.4, tables=0.5, prose=0.12, pdf=0.25, mix=FULL, advance=0.86, exact=0.55),
+    Stage("page", (24, 41), (24, 30), (10, 26), 2000, 11, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.35, mix=FULL, advance=0.9, exact=0.65, multi=0.15, reading=0.5),
     Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.4, mix=FULL, advance=2.0, multi=0.4, reading=0.5),
 ]
 

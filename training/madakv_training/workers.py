@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import random
@@ -18,10 +19,12 @@ REHEARSAL = 0.2  # share of batches from earlier stages
 def _work(worker: int, seed: int, stage, scale: float, out, nice: int) -> None:
     os.nice(nice)
     if hasattr(os, "sched_setaffinity"):  # the training process may be pinned to its cores; its helpers need not be
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, range(os.cpu_count() or 1))
     os.nice(nice)
     if hasattr(os, "sched_setaffinity"):  # the training process may be pinned to its cores; its helpers need not be
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, range(os.cpu_count() or 1))
     r = random.Random(seed * 1000 + worker)
     parent = os.getppid()
     while os.getppid() == parent:  # an orphan ends
