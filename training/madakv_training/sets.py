@@ -36,6 +36,13 @@ def fields(r: random.Random, unseen: bool = False) -> Episode:
     return Episode([page], [questions.fact_question(r, f) for f in r.sample(page.content.facts, min(8, len(page.content.facts)))])
 
 
+def slips(r: random.Random) -> Episode:
+    """Small crops with a few fields: what a reader learns before it learns pages, and quick to run."""
+    spec = PageSpec(8, r.randint(16, 20), facts=r.randint(4, 8), noise=0.2)
+    page = drawn_page(r, spec, style_for(r))
+    return Episode([page], [questions.fact_question(r, f) for f in page.content.facts])
+
+
 def cells(r: random.Random) -> Episode:
     page = _page(r, r.randint(3, 10), r.randint(1, 2))
     return Episode([page], questions.cell_questions(r, page.content)[:8])
@@ -114,6 +121,7 @@ MAKERS: dict[str, Callable[[random.Random], Episode]] = {
     "absent": absent,
     "judgements": judged,
     "PDF reportlab": foreign_reportlab,
+    "slips": slips,
 }
 NAMES = [*MAKERS, "PDF Chromium"]
 GOALS = {"fields": 95, "cells": 90, "unseen labels": 85, "2-8 pages": 90, "mixed": 95, "needle in text": 95, "needle in image": 95, "absent": 90, "PDF reportlab": 85, "PDF Chromium": 85}
