@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install build check test test-unit test-conformance test-gpu bench clean
+.PHONY: help install build check test test-unit test-integration test-conformance test-gpu bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -28,6 +28,9 @@ test-unit: install ## Tests beside the code
 
 test-conformance: install ## Both model families against the reference
 	vitest run --project conformance
+
+test-integration: install ## Services against a real Redis
+	vitest run --project integration
 
 test-gpu: install ## The WebGPU provider, in software where there is no GPU
 	vitest run --project 'gpu*'
