@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,3 +77,14 @@ def reader_of(path: Path, device: torch.device | None = None) -> Reader:
     model = Reader(ReaderConfig.from_dict(state["config"]))
     model.load_state_dict({k: v.float() for k, v in state["average"].items()})
     return model.to(device or "cpu").eval()
+
+
+def compact(source: Path, target: Path) -> None:
+    """The averaged weights of a checkpoint in bf16: enough to go on from (train --from), a sixth of the size."""
+    state = load(source, torch.device("cpu"))
+    average = {k: v.to(torch.bfloat16) for k, v in state["average"].items()}
+    torch.save({**state, "model": None, "optimizers": None, "average": average}, target)
+
+
+if __name__ == "__main__":
+    compact(Path(sys.argv[1]), Path(sys.argv[2]))
