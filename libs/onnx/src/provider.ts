@@ -1,4 +1,7 @@
-import { InferenceSession, Tensor, type OnnxValue } from 'onnxruntime-node';
+import { env, InferenceSession, Tensor, type OnnxValue } from 'onnxruntime-node';
+
+// What goes wrong is thrown as well; the runtime's own lines on stderr would only repeat it.
+env.logLevel = 'fatal';
 
 export { Tensor };
 
