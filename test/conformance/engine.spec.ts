@@ -206,6 +206,20 @@ describe('answers', () => {
     await expect(engine.generate(request(prompt, { maxTokens: maxPositions }))).rejects.toThrow(String(maxPositions));
     await expect(engine.generate(request(prompt, { cacheRatio: 0 }))).rejects.toThrow('(0, 1]');
     await expect(engine.generate(request(prompt, { sampling: { temperature: 9 } }))).rejects.toThrow('between 0 and 2');
+    expect(engine.kvBytes).toBe(0);
+  });
+
+  it('are not disturbed by a neighbour whose listener throws', async () => {
+    const alone = await engine.generate(request(prompt));
+    const failing = engine.generate(request(prompt), {
+      onEvent: (event) => {
+        if (event.kind === 'token') throw new Error('hung up');
+      },
+    });
+    const other = engine.generate(request(prompt));
+    await expect(failing).rejects.toThrow('hung up');
+    expect((await other).tokenIds).toEqual(alone.tokenIds);
+    expect(engine.kvBytes).toBe(0);
   });
 });
 

@@ -4,6 +4,7 @@ import type { PrefillReport } from './decoder/prefill.js';
 import type { GenerationControl, GenerationEvent, GenerationRequest, GenerationResult } from './generation.js';
 import { KvLedger } from './kv/kv.ledger.js';
 import { countModalities, promptLayout } from './prompt.layout.js';
+import { GREEDY, validateSampling } from './sampling/sampler.js';
 import type { Sequence } from './sequence.js';
 import { traceLayers } from './trace/cache.trace.js';
 
@@ -57,8 +58,13 @@ export class Job {
     this.cancelled_ = { reason };
   }
 
+  /** A listener that throws cancels its own request, and nobody else's. */
   emit(event: GenerationEvent): void {
-    this.control.onEvent?.(event);
+    try {
+      this.control.onEvent?.(event);
+    } catch (error) {
+      this.cancel(error);
+    }
   }
 
   started(): void {
@@ -139,6 +145,7 @@ export class Job {
 }
 
 function validate(request: GenerationRequest, config: DecoderConfig): void {
+  validateSampling({ ...GREEDY, ...request.sampling });
   const tokens = request.prompt.inputIds.length;
   if (tokens === 0) throw new RangeError('the prompt is empty');
   if (!(request.cacheRatio > 0 && request.cacheRatio <= 1)) {

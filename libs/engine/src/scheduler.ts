@@ -122,17 +122,23 @@ export class Scheduler {
       job.ledger,
       { chunkTokens: this.settings.chunkTokens, order: this.settings.prefillOrder, logits: plain },
     );
-    job.prefilled(result.report);
-    const sequence = new Sequence(
-      request,
-      result.caches,
-      job.ledger,
-      this.inputs.newDetokenizer(),
-      this.inputs.eosIds,
-      lastPromptToken(request),
-    );
-    if (result.logits !== undefined) this.accept(job, sequence, result.logits);
-    return sequence;
+    try {
+      job.prefilled(result.report);
+      const sequence = new Sequence(
+        request,
+        result.caches,
+        job.ledger,
+        this.inputs.newDetokenizer(),
+        this.inputs.eosIds,
+        lastPromptToken(request),
+      );
+      if (result.logits !== undefined) this.accept(job, sequence, result.logits);
+      return sequence;
+    } catch (error) {
+      // The prefill has handed its caches over; nobody else would free them.
+      for (const cache of result.caches) cache.free();
+      throw error;
+    }
   }
 
   private async advanceRunning(): Promise<void> {

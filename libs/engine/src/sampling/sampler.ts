@@ -44,7 +44,7 @@ export class Sampler {
     private readonly options: SamplingOptions,
     promptIds: Int32Array,
   ) {
-    validate(options);
+    validateSampling(options);
     this.random = new SeededRandom(options.seed);
     this.seen = new Set(options.repetitionPenalty === 1 ? [] : promptIds);
   }
@@ -127,7 +127,8 @@ function topCandidates(logits: Float32Array, count: number): Int32Array {
   return Int32Array.from(top);
 }
 
-function validate(options: SamplingOptions): void {
+/** @throws RangeError for an option outside of its range, with the range */
+export function validateSampling(options: SamplingOptions): void {
   const inRange = (name: keyof SamplingOptions, low: number, high: number): void => {
     const value = options[name];
     if (!(value >= low && value <= high))
