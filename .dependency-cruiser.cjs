@@ -10,6 +10,10 @@ const libs = {
   testing: [],
   'budget-client': ['contracts'],
   evaluation: [],
+  records: ['contracts'],
+  queue: ['contracts'],
+  telemetry: ['contracts'],
+  requests: ['contracts', 'madakv', 'models', 'engine'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -40,7 +44,7 @@ module.exports = {
     {
       name: 'no-framework-below-apps',
       severity: 'error',
-      from: { path: '^libs/(madakv|onnx|models|engine|documents|storage|contracts|budget-client|testing)/' },
+      from: { path: '^libs/(madakv|onnx|models|engine|documents|storage|contracts|budget-client|testing|records|queue|telemetry|requests)/' },
       to: { path: 'node_modules/@nestjs/' },
     },
     {

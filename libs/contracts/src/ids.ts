@@ -1,0 +1,15 @@
+import { randomBytes } from 'node:crypto';
+
+/** What an id names; its prefix, as OpenAI's. */
+export const ID_PREFIXES = { file: 'file-', batch: 'batch_', chat: 'chatcmpl-' } as const;
+export type IdKind = keyof typeof ID_PREFIXES;
+
+/** 24 random hexadecimal digits after the prefix. */
+export function newId(kind: IdKind): string {
+  return `${ID_PREFIXES[kind]}${randomBytes(12).toString('hex')}`;
+}
+
+/** The request that answers a line of a batch: always the same for the same line. @param line counted from 1 */
+export function lineRequestId(batchId: string, line: number): string {
+  return `${batchId}_${line}`;
+}

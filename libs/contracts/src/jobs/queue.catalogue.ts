@@ -1,0 +1,81 @@
+import { z } from 'zod';
+
+/**
+ * The one catalogue of queues and their jobs.
+ *
+ *   batch     one job a batch. Steps: validate the input file, add its lines window by window (each a generate job with a
+ *             prepare job as child, both children of the batch job), wait for them, write output and error file
+ *   prepare   CPU: fetch, rasterise, tokenise; writes a PreparedRequest
+ *   generate  GPU: lease, vision, prefill, evict, decode; writes the answer and the trace
+ *
+ * prepare and generate have a queue a model, so that workers of a model scale by its own queue.
+ */
+export const QUEUE_KINDS = ['batch', 'prepare', 'generate'] as const;
+export type QueueKind = (typeof QUEUE_KINDS)[number];
+
+/** Braces keep all keys in one slot of a Redis cluster, as flows across queues need. */
+export const DEFAULT_KEY_PREFIX = '{madakv}';
+
+/** Name of a model in requests, queues and keys. */
+export const ModelIdSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected 1 to 64 letters, digits, or . _ -');
+
+export const BATCH_QUEUE = 'batch';
+
+/** `prepare.madakv-reader` */
+export function modelQueue(kind: 'prepare' | 'generate', model: string): string {
+  return `${kind}.${model}`;
+}
+
+/** Batch jobs: the batch's id is the job's id. */
+export const BatchJobSchema = z.object({ batchId: z.string(), tenant: z.string() });
+
+/** Where the body of a request lies. */
+export const BodySourceSchema = z.discriminatedUnion('kind', [
+  /** A line of a batch: bytes of its input file. */
+  z.object({
+    kind: z.literal('line'),
+    batchId: z.string(),
+    /** Counted from 1. */
+    line: z.int().min(1),
+    fileKey: z.string(),
+    start: z.int().min(0),
+    length: z.int().min(1),
+  }),
+  /** A chat completion: a file of its own. */
+  z.object({ kind: z.literal('body'), fileKey: z.string() }),
+]);
+
+/** Data of prepare and generate jobs alike. Documents never stand in it. The job's id is the request's id. */
+export const RequestJobSchema = z.object({
+  requestId: z.string(),
+  tenant: z.string(),
+  model: ModelIdSchema,
+  source: BodySourceSchema,
+  /** Milliseconds since 1970: when the gateway accepted it. */
+  acceptedAtMs: z.int(),
+  /** Nothing is generated after this, in milliseconds since 1970. */
+  expiresAtMs: z.int().optional(),
+  /** Virtual start time among tenants (fair.shares); batch lines only. Also the job's priority in BullMQ. */
+  fairTag: z.int().min(1).optional(),
+});
+
+/** What prepare and generate return: everything else is in the FileStore. */
+export const RequestJobResultSchema = z.object({
+  /** `settled`: an answer or an error for this request is committed; there is nothing left to do. */
+  state: z.enum(['prepared', 'settled']),
+});
+
+/** BullMQ runs jobs without a priority first; then 1, 2, ... to this. */
+export const MAX_PRIORITY = 2 ** 21 - 1;
+
+/** Attempts of prepare and generate jobs at errors that may pass, and the first pause between them (it doubles). */
+export const ATTEMPTS = { count: 5, backoffMs: 1_000 } as const;
+/** Workers that may die over one job before it fails for good. */
+export const MAX_STALLED = 2;
+
+export type BatchJob = z.infer<typeof BatchJobSchema>;
+export type BodySource = z.infer<typeof BodySourceSchema>;
+export type RequestJob = z.infer<typeof RequestJobSchema>;
+export type RequestJobResult = z.infer<typeof RequestJobResultSchema>;

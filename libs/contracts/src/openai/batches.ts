@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { UsageSchema } from './chat.completion.js';
+
+export const BATCH_ENDPOINT = '/v1/chat/completions';
+/** Requests of one input file. */
+export const MAX_BATCH_LINES = 50_000;
+/** Bytes of one input file. */
+export const MAX_BATCH_BYTES = 200 * 1024 ** 2;
+/** Line errors that a failed validation lists, at most. */
+export const MAX_LISTED_ERRORS = 100;
+
+export const BatchStatusSchema = z.enum([
+  'validating',
+  'failed',
+  'in_progress',
+  'finalizing',
+  'completed',
+  'expired',
+  'cancelling',
+  'cancelled',
+]);
+
+export const MetadataSchema = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((pairs) => Object.keys(pairs).length <= 16, 'expected at most 16 pairs');
+
+export const CreateBatchSchema = z.object({
+  input_file_id: z.string().max(128),
+  endpoint: z.literal(BATCH_ENDPOINT),
+  completion_window: z.literal('24h'),
+  metadata: MetadataSchema.nullish(),
+});
+
+export const BatchErrorSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  line: z.int().nullable(),
+  param: z.string().nullable(),
+});
+
+const time = z.int().optional();
+
+/** OpenAI's batch object. Times are seconds since 1970. */
+export const BatchObjectSchema = z.object({
+  id: z.string(),
+  object: z.literal('batch'),
+  endpoint: z.string(),
+  model: z.string().optional(),
+  errors: z.object({ object: z.literal('list'), data: z.array(BatchErrorSchema) }).optional(),
+  input_file_id: z.string(),
+  completion_window: z.literal('24h'),
+  status: BatchStatusSchema,
+  output_file_id: z.string().optional(),
+  error_file_id: z.string().optional(),
+  created_at: z.int(),
+  in_progress_at: time,
+  expires_at: time,
+  finalizing_at: time,
+  completed_at: time,
+  failed_at: time,
+  expired_at: time,
+  cancelling_at: time,
+  cancelled_at: time,
+  request_counts: z.object({ total: z.int(), completed: z.int(), failed: z.int() }),
+  usage: UsageSchema.optional(),
+  metadata: MetadataSchema.nullable(),
+});
+
+/** One line of an input file; its body is checked by the schema of the endpoint. */
+export const BatchLineSchema = z.object({
+  custom_id: z.string().min(1).max(512),
+  method: z.literal('POST'),
+  url: z.literal(BATCH_ENDPOINT),
+  body: z.record(z.string(), z.unknown()),
+});
+
+/** One line of an output or error file. */
+export const BatchResultSchema = z.object({
+  id: z.string(),
+  custom_id: z.string().nullable(),
+  response: z
+    .object({ status_code: z.int(), request_id: z.string(), body: z.record(z.string(), z.unknown()) })
+    .nullable(),
+  error: z.object({ code: z.string(), message: z.string(), line: z.int().optional() }).nullable(),
+});
+
+export type BatchStatus = z.infer<typeof BatchStatusSchema>;
+export type CreateBatch = z.infer<typeof CreateBatchSchema>;
+export type BatchError = z.infer<typeof BatchErrorSchema>;
+export type BatchObject = z.infer<typeof BatchObjectSchema>;
+export type BatchLine = z.infer<typeof BatchLineSchema>;
+export type BatchResult = z.infer<typeof BatchResultSchema>;

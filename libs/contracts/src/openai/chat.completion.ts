@@ -1,0 +1,67 @@
+import { z } from 'zod';
+
+const count = z.int().min(0);
+
+const LogprobSchema = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()).nullable() });
+export const TokenLogprobSchema = LogprobSchema.extend({ top_logprobs: z.array(LogprobSchema) });
+
+export const UsageSchema = z.object({
+  prompt_tokens: count,
+  completion_tokens: count,
+  total_tokens: count,
+});
+
+/** What the cache reduction did to a request, in a few numbers; the trace document has all of it. Bytes are allocated ones. */
+export const CacheSummarySchema = z.object({
+  trace_id: z.string().meta({ description: 'Id for GET /v1/requests/{id}/trace.' }),
+  policy: z.string(),
+  cache_ratio: z.number().meta({ description: 'Share of the cache that was granted.' }),
+  requested_cache_ratio: z.number(),
+  prompt_tokens: z.record(z.string(), count).meta({ description: 'Prompt tokens by modality.' }),
+  bytes: z.object({ full: count, peak: count, kept: count }),
+});
+
+export const FinishReasonSchema = z.enum(['stop', 'length']);
+
+export const ChatCompletionSchema = z.object({
+  id: z.string(),
+  object: z.literal('chat.completion'),
+  created: z.int(),
+  model: z.string(),
+  choices: z.array(
+    z.object({
+      index: z.literal(0),
+      message: z.object({ role: z.literal('assistant'), content: z.string(), refusal: z.null() }),
+      logprobs: z.object({ content: z.array(TokenLogprobSchema), refusal: z.null() }).nullable(),
+      finish_reason: FinishReasonSchema,
+    }),
+  ),
+  usage: UsageSchema,
+  system_fingerprint: z.string().optional(),
+  madakv: CacheSummarySchema,
+});
+
+/** One event of a streamed completion. The last one before `[DONE]` carries usage where it was asked for. */
+export const ChatCompletionChunkSchema = z.object({
+  id: z.string(),
+  object: z.literal('chat.completion.chunk'),
+  created: z.int(),
+  model: z.string(),
+  choices: z.array(
+    z.object({
+      index: z.literal(0),
+      delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional() }),
+      logprobs: z.object({ content: z.array(TokenLogprobSchema), refusal: z.null() }).nullable(),
+      finish_reason: FinishReasonSchema.nullable(),
+    }),
+  ),
+  usage: UsageSchema.nullish(),
+  madakv: CacheSummarySchema.optional(),
+});
+
+export type TokenLogprob = z.infer<typeof TokenLogprobSchema>;
+export type Usage = z.infer<typeof UsageSchema>;
+export type CacheSummary = z.infer<typeof CacheSummarySchema>;
+export type FinishReason = z.infer<typeof FinishReasonSchema>;
+export type ChatCompletion = z.infer<typeof ChatCompletionSchema>;
+export type ChatCompletionChunk = z.infer<typeof ChatCompletionChunkSchema>;

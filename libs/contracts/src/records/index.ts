@@ -1,0 +1,3 @@
+export * from './records.js';
+export * from './store.keys.js';
+export * from './trace.document.js';

@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { BatchObjectSchema } from '../openai/batches.js';
+import { UsageSchema } from '../openai/chat.completion.js';
+import { FileObjectSchema } from '../openai/files.js';
+import { ModelIdSchema } from '../jobs/queue.catalogue.js';
+
+/** A stored file: OpenAI's object, whose it is, and where its content lies. */
+export const FileRecordSchema = z.object({
+  tenant: z.string(),
+  key: z.string(),
+  sha256: z.string(),
+  object: FileObjectSchema,
+});
+
+/** A batch: OpenAI's object, whose it is, and how far its expansion has come. */
+export const BatchRecordSchema = z.object({
+  tenant: z.string(),
+  inputKey: z.string(),
+  object: BatchObjectSchema,
+  /** Next byte and line (from 1) of the input file to be expanded. */
+  cursor: z.object({ byte: z.int(), line: z.int() }),
+  /** Why an end is under way that is not completion. */
+  ending: z.enum(['cancelled', 'expired']).nullable(),
+});
+
+/** How a request ended. It is written once; a second attempt finds it and returns. */
+export const OutcomeSchema = z.object({
+  state: z.enum(['completed', 'failed']),
+  /** FileStore key of the RequestAnswer. */
+  key: z.string(),
+  usage: UsageSchema.optional(),
+});
+
+/** An answer as it is sent: a ChatCompletion with 200, or an ErrorBody with another status. */
+export const RequestAnswerSchema = z.object({
+  requestId: z.string(),
+  customId: z.string().nullable(),
+  status: z.int(),
+  body: z.record(z.string(), z.unknown()),
+});
+
+/** A page or image of a request, in the order of the prompt. */
+export const PreparedImageRefSchema = z.object({
+  /** FileStore key of an encoded image; the same for every request about the same page. */
+  key: z.string(),
+  width: z.int(),
+  height: z.int(),
+  /** Which part of the request it came from, and the page (from 1) of a PDF. */
+  part: z.string(),
+  page: z.int().nullable(),
+});
+
+/** What prepare leaves for generate: messages whose documents have become images, and what they need. */
+export const PreparedRequestSchema = z.object({
+  requestId: z.string(),
+  customId: z.string().nullable(),
+  /** The request without its messages' documents: text parts and `{type: 'image', index}` parts. */
+  messages: z.array(
+    z.object({
+      role: z.string(),
+      content: z.array(
+        z.discriminatedUnion('type', [
+          z.object({ type: z.literal('text'), text: z.string() }),
+          z.object({ type: z.literal('image'), index: z.int() }),
+        ]),
+      ),
+    }),
+  ),
+  images: z.array(PreparedImageRefSchema),
+  /** Everything of the body but its messages. */
+  parameters: z.record(z.string(), z.unknown()),
+  promptTokens: z.record(z.string(), z.int()),
+  /** Bytes of the whole prompt's cache over all layers. */
+  fullBytes: z.int(),
+  ms: z.object({ queue: z.number(), fetch: z.number(), rasterise: z.number(), tokenise: z.number() }),
+});
+
+/** A model that workers serve. It stays known when they are scaled to zero. */
+export const ModelRecordSchema = z.object({
+  id: ModelIdSchema,
+  family: z.string(),
+  createdAt: z.int(),
+  maxPositions: z.int(),
+  kvBytesPerToken: z.int(),
+  seenAtMs: z.int(),
+});
+
+/** What a running request says, in order; kept in a list and announced, so that a reader who reconnects misses nothing. */
+export const AnswerEventSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('prefill'), done: z.int(), total: z.int() }),
+  /** A retried request repeats its tokens; readers skip indices they have seen. */
+  z.object({
+    kind: z.literal('token'),
+    index: z.int(),
+    text: z.string(),
+    logprobs: z.unknown().optional(),
+  }),
+  /** The outcome is committed; the answer is in the FileStore. */
+  z.object({ kind: z.literal('end') }),
+]);
+
+export type FileRecord = z.infer<typeof FileRecordSchema>;
+export type BatchRecord = z.infer<typeof BatchRecordSchema>;
+export type Outcome = z.infer<typeof OutcomeSchema>;
+export type RequestAnswer = z.infer<typeof RequestAnswerSchema>;
+export type PreparedImageRef = z.infer<typeof PreparedImageRefSchema>;
+export type PreparedRequest = z.infer<typeof PreparedRequestSchema>;
+export type ModelRecord = z.infer<typeof ModelRecordSchema>;
+export type AnswerEvent = z.infer<typeof AnswerEventSchema>;

@@ -1,0 +1,15 @@
+/** Keys of the FileStore. Nothing else builds them. */
+export const storeKeys = {
+  /** Content of an uploaded file, or of a batch's output. */
+  file: (fileId: string): string => `files/${fileId}`,
+  /** Folder of all that belongs to one request; deleted with its batch's intermediate files, but for the trace. */
+  request: (requestId: string): string => `requests/${requestId}`,
+  body: (requestId: string): string => `requests/${requestId}/body.json`,
+  prepared: (requestId: string): string => `requests/${requestId}/prepared.json`,
+  answer: (requestId: string): string => `requests/${requestId}/answer.json`,
+  trace: (requestId: string): string => `traces/${requestId}.json`,
+  /** A page of a document, shared by all requests about it. @param drawing hash of how it was drawn */
+  page: (documentSha256: string, drawing: string, page: number): string =>
+    `documents/${documentSha256}/${drawing}/${page}.png`,
+  image: (sha256: string): string => `images/${sha256}`,
+} as const;

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+
+const bytes = z.int().min(0);
+const ms = z.number().min(0);
+
+/** What one layer kept, and why. */
+export const LayerTraceSchema = z.object({
+  layer: z.int(),
+  /** Rows a head the layer was meant to keep. */
+  budget: z.number(),
+  /** Rows a head that the attention asked for. */
+  demand: z.number(),
+  /** Rows a head that later layers pay for, or gain when negative. */
+  compensation: z.number(),
+  rows: z.int(),
+  /** `[heads][modalities]` */
+  kept: z.array(z.array(z.int())),
+  preference: z.array(z.array(z.number())),
+  /** By head, base64 of one bit a prompt token, lowest bit first. */
+  positions: z.array(z.string()),
+});
+
+/** One change of the lease: what it holds from then on. */
+export const LeaseEventSchema = z.object({
+  atMs: z.int(),
+  event: z.enum(['waited', 'granted', 'resized', 'released', 'lost']),
+  bytes: bytes,
+  detail: z.string().optional(),
+});
+
+/** Everything about one request that its user may want to know afterwards. No text of the document. Bytes are allocated ones. */
+export const TraceDocumentSchema = z.object({
+  version: z.literal(1),
+  id: z.string(),
+  tenant: z.string(),
+  batchId: z.string().nullable(),
+  customId: z.string().nullable(),
+  model: z.string(),
+  createdAt: z.int(),
+  /** Trace id of OpenTelemetry, 32 hexadecimal digits. */
+  otelTraceId: z.string().nullable(),
+  worker: z.string(),
+  device: z.string(),
+  attempt: z.int(),
+  images: z.array(
+    z.object({ part: z.string(), page: z.int().nullable(), width: z.int(), height: z.int(), tokens: z.int() }),
+  ),
+  cache: z.object({
+    policy: z.string(),
+    /** Asked for, and granted by the lease. */
+    requestedRatio: z.number(),
+    ratio: z.number(),
+    protocol: z.string(),
+    modalities: z.array(z.string()),
+    promptTokens: z.array(z.int()),
+    layers: z.array(LayerTraceSchema),
+    bytes: z.object({ full: bytes, peak: bytes, afterEviction: bytes, final: bytes }),
+  }),
+  lease: z.object({
+    leaseId: z.string(),
+    deviceId: z.string(),
+    fencingToken: z.int(),
+    grantedBytes: bytes,
+    events: z.array(LeaseEventSchema),
+  }),
+  usage: z.object({ promptTokens: z.int(), completionTokens: z.int() }),
+  finishReason: z.string(),
+  ms: z.object({
+    /** Waiting before prepare, prepare itself, waiting before generate, waiting for room. */
+    queuePrepare: ms,
+    prepare: ms,
+    queueGenerate: ms,
+    lease: ms,
+    vision: ms,
+    prefill: ms,
+    observe: ms,
+    evict: ms,
+    /** From submission to the engine. */
+    firstToken: ms,
+    decode: ms,
+    /** From acceptance to the answer. */
+    total: ms,
+  }),
+});
+
+export type LayerTraceDocument = z.infer<typeof LayerTraceSchema>;
+export type LeaseEvent = z.infer<typeof LeaseEventSchema>;
+export type TraceDocument = z.infer<typeof TraceDocumentSchema>;
