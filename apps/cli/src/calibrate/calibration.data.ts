@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { describeIssues } from '@madakv/contracts';
 import { UsageError } from '../exit.codes.js';
 import { chatRequestSchema } from '../request/chat.request.js';
 import { parseJson } from '../request/json.text.js';
 import { readText, type RequestSource } from '../request/request.file.js';
-import { describeIssues } from '../request/schema.issues.js';
 
 /** A line: an OpenAI body and, where it is known, the right answer. */
 const lineSchema = chatRequestSchema.extend({ expected: z.string().min(1).nullish() });

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { describeIssues } from '@madakv/contracts';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
 import { chatRequestSchema, type ChatRequest } from './chat.request.js';
 import { parseJson } from './json.text.js';
-import { describeIssues } from './schema.issues.js';
 
 /** A request and where it came from. */
 export interface RequestSource {

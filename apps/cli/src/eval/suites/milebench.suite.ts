@@ -4,10 +4,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { ScorerName } from '@madakv/evaluation';
 import type { ChatMessage, ChatPart } from '@madakv/models';
+import { describeIssues } from '@madakv/contracts';
 import { UsageError } from '../../exit.codes.js';
 import { parseJson } from '../../request/json.text.js';
 import { fileProblem, readText } from '../../request/request.file.js';
-import { describeIssues } from '../../request/schema.issues.js';
 import { documentKey, type Question, type Suite, type SuiteData } from '../question.js';
 
 const sampleSchema = z.object({

@@ -3,11 +3,11 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { ScorerName } from '@madakv/evaluation';
+import { describeIssues } from '@madakv/contracts';
 import { UsageError } from '../../exit.codes.js';
 import { chatRequestSchema } from '../../request/chat.request.js';
 import { parseJson } from '../../request/json.text.js';
 import { fileProblem, readText } from '../../request/request.file.js';
-import { describeIssues } from '../../request/schema.issues.js';
 import { documentKey, type Question, type Suite, type SuiteData } from '../question.js';
 
 /** A line as `madakv_training.make_requests` writes it. */
