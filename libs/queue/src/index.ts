@@ -1,1 +1,2 @@
-export {};
+export * from './job.options.js';
+export * from './job.queues.js';

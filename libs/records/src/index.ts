@@ -1,1 +1,13 @@
-export {};
+export * from './answer.events.js';
+export * from './batch.repository.js';
+export * from './cancellations.js';
+export * from './crash.counter.js';
+export * from './fair.shares.js';
+export * from './file.repository.js';
+export * from './model.registry.js';
+export * from './outcome.repository.js';
+export * from './persistence.check.js';
+export * from './record.keys.js';
+export type { PageQuery, RecordPage } from './record.list.js';
+export * from './records.js';
+export * from './redis.connection.js';

@@ -1,0 +1,23 @@
+/** Redis keys of the records. Nothing else builds them. */
+export class RecordKeys {
+  constructor(private readonly prefix: string) {}
+
+  file = (id: string): string => `${this.prefix}:file:${id}`;
+  files = (tenant: string): string => `${this.prefix}:files:${tenant}`;
+  batch = (id: string): string => `${this.prefix}:batchrecord:${id}`;
+  batches = (tenant: string): string => `${this.prefix}:batches:${tenant}`;
+  /** Hash: line -> Outcome. */
+  lineOutcomes = (batchId: string): string => `${this.prefix}:outcomes:${batchId}`;
+  /** Hash: how many lines have come to which outcome, and their tokens. */
+  lineCounts = (batchId: string): string => `${this.prefix}:counts:${batchId}`;
+  outcome = (requestId: string): string => `${this.prefix}:outcome:${requestId}`;
+  /** List of a request's events; also the channel that announces them. */
+  events = (requestId: string): string => `${this.prefix}:events:${requestId}`;
+  cancelled = (id: string): string => `${this.prefix}:cancelled:${id}`;
+  /** Channel. */
+  cancellations = (): string => `${this.prefix}:cancellations`;
+  models = (): string => `${this.prefix}:models`;
+  /** Hash of virtual times; see FairShares. */
+  shares = (): string => `${this.prefix}:shares`;
+  crashes = (requestId: string): string => `${this.prefix}:crashes:${requestId}`;
+}

@@ -1,0 +1,38 @@
+import type { Redis } from 'ioredis';
+import { AnswerEventWriter } from './answer.events.js';
+import { BatchRepository } from './batch.repository.js';
+import { Cancellations } from './cancellations.js';
+import { CrashCounter } from './crash.counter.js';
+import { FairShares } from './fair.shares.js';
+import { FileRepository } from './file.repository.js';
+import { ModelRegistry } from './model.registry.js';
+import { OutcomeRepository } from './outcome.repository.js';
+import { RecordKeys } from './record.keys.js';
+
+/** All records over one connection. */
+export class Records {
+  readonly keys: RecordKeys;
+  readonly files: FileRepository;
+  readonly batches: BatchRepository;
+  readonly outcomes: OutcomeRepository;
+  readonly events: AnswerEventWriter;
+  readonly cancellations: Cancellations;
+  readonly models: ModelRegistry;
+  readonly shares: FairShares;
+  readonly crashes: CrashCounter;
+
+  constructor(
+    readonly redis: Redis,
+    prefix: string,
+  ) {
+    this.keys = new RecordKeys(prefix);
+    this.files = new FileRepository(redis, this.keys);
+    this.batches = new BatchRepository(redis, this.keys);
+    this.outcomes = new OutcomeRepository(redis, this.keys);
+    this.events = new AnswerEventWriter(redis, this.keys);
+    this.cancellations = new Cancellations(redis, this.keys);
+    this.models = new ModelRegistry(redis, this.keys);
+    this.shares = new FairShares(redis, this.keys);
+    this.crashes = new CrashCounter(redis, this.keys);
+  }
+}
