@@ -6,7 +6,8 @@ export const storeKeys = {
   request: (requestId: string): string => `requests/${requestId}`,
   body: (requestId: string): string => `requests/${requestId}/body.json`,
   prepared: (requestId: string): string => `requests/${requestId}/prepared.json`,
-  answer: (requestId: string): string => `requests/${requestId}/answer.json`,
+  /** A RequestAnswer; the Outcome names the one that stands. @param sha256 of its content */
+  answer: (requestId: string, sha256: string): string => `requests/${requestId}/answer.${sha256}.json`,
   trace: (requestId: string): string => `traces/${requestId}.json`,
   /** A page of a document, shared by all requests about it. @param drawing hash of how it was drawn */
   page: (documentSha256: string, drawing: string, page: number): string =>

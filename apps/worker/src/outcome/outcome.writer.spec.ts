@@ -1,0 +1,157 @@
+import {
+  MadakvError,
+  RequestAnswerSchema,
+  type AnswerEvent,
+  type BodySource,
+  type ChatCompletion,
+  type Outcome,
+} from '@madakv/contracts';
+import type { RequestRef } from '@madakv/records';
+import { LocalFileStore, type FileStore } from '@madakv/storage';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { OutcomeWriter } from './outcome.writer.js';
+
+const LINE: BodySource = { kind: 'line', batchId: 'batch_a', line: 3, fileKey: 'files/f', start: 0, length: 9 };
+const REQUEST = { requestId: 'batch_a_3', customId: 'mine', source: LINE };
+const CHAT = { requestId: 'chatcmpl-1', customId: null, source: { kind: 'body', fileKey: 'f' } as const };
+
+let folder: string;
+let store: FileStore;
+let outcomes: FakeOutcomes;
+let events: [string, AnswerEvent][];
+let writer: OutcomeWriter;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'madakv-outcome-'));
+  store = await LocalFileStore.open(folder);
+  outcomes = new FakeOutcomes();
+  events = [];
+  writer = new OutcomeWriter(store, outcomes, {
+    append: (id, event) => {
+      events.push([id, event]);
+      return Promise.resolve();
+    },
+  });
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+it('writes the answer, then commits where it lies', async () => {
+  expect(await writer.complete(REQUEST, completion('one'))).toBe(true);
+  const outcome = outcomes.of.get('batch_a_3');
+  expect(outcome).toMatchObject({ state: 'completed', usage: { total_tokens: 5 } });
+  expect(await answer(outcome)).toEqual({
+    requestId: 'batch_a_3',
+    customId: 'mine',
+    status: 200,
+    body: completion('one'),
+  });
+});
+
+it('turns an error into the body and status that its caller sees', async () => {
+  const error = new MadakvError('invalid_document', 'locked', { reason: 'encrypted_pdf', param: 'messages.0' });
+  expect(await writer.fail(REQUEST, error)).toBe(true);
+  expect(await answer(outcomes.of.get('batch_a_3'))).toMatchObject({
+    status: 400,
+    body: { error: { message: 'locked', code: 'encrypted_pdf', param: 'messages.0' } },
+  });
+});
+
+it('leaves the answer that was committed first, and no other', async () => {
+  await writer.complete(REQUEST, completion('first'));
+  expect(await writer.complete(REQUEST, completion('second'))).toBe(false);
+  expect(await writer.fail(REQUEST, new MadakvError('timeout', 'late'))).toBe(false);
+  expect(await answer(outcomes.of.get('batch_a_3'))).toMatchObject({ body: completion('first') });
+  expect(await keys()).toHaveLength(1);
+});
+
+it('keeps the file when the same answer is written twice', async () => {
+  await writer.complete(REQUEST, completion('same'));
+  expect(await writer.complete(REQUEST, completion('same'))).toBe(false);
+  expect(await keys()).toHaveLength(1);
+});
+
+it('leaves no file of an answer that came after its batch had ended', async () => {
+  outcomes.closed = true;
+  expect(await writer.complete(REQUEST, completion('late'))).toBe(false);
+  expect(await keys()).toEqual([]);
+});
+
+it('commits nothing when the file cannot be written', async () => {
+  const broken = new OutcomeWriter(
+    { put: () => Promise.reject(new Error('disk full')), delete: () => Promise.resolve() },
+    outcomes,
+    { append: () => Promise.resolve() },
+  );
+  await expect(broken.complete(REQUEST, completion('x'))).rejects.toThrow('disk full');
+  expect(outcomes.of.size).toBe(0);
+});
+
+it("tells a chat's readers of its end, again at every later attempt, and is silent about lines", async () => {
+  expect(await writer.isSettled(CHAT)).toBe(false);
+  expect(events).toEqual([]);
+  await writer.complete(CHAT, completion('hello'));
+  expect(await writer.isSettled(CHAT)).toBe(true);
+  expect(events).toEqual([
+    ['chatcmpl-1', { kind: 'end' }],
+    ['chatcmpl-1', { kind: 'end' }],
+  ]);
+  await writer.complete(REQUEST, completion('line'));
+  expect(await writer.isSettled(REQUEST)).toBe(true);
+  expect(events).toHaveLength(2);
+});
+
+class FakeOutcomes {
+  readonly of = new Map<string, Outcome>();
+  closed = false;
+
+  commit({ requestId }: RequestRef, outcome: Outcome): Promise<boolean> {
+    if (this.closed || this.of.has(requestId)) return Promise.resolve(false);
+    this.of.set(requestId, outcome);
+    return Promise.resolve(true);
+  }
+
+  find({ requestId }: RequestRef): Promise<Outcome | undefined> {
+    return Promise.resolve(this.of.get(requestId));
+  }
+}
+
+async function answer(outcome: Outcome | undefined): Promise<unknown> {
+  return RequestAnswerSchema.parse(JSON.parse(await text(await store.get(outcome?.key ?? ''))));
+}
+
+async function keys(): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { key } of store.list('')) found.push(key);
+  return found;
+}
+
+function completion(content: string): ChatCompletion {
+  return {
+    id: 'chatcmpl-1',
+    object: 'chat.completion',
+    created: 1,
+    model: 'reader',
+    choices: [
+      {
+        index: 0,
+        message: { role: 'assistant', content, refusal: null },
+        logprobs: null,
+        finish_reason: 'stop',
+      },
+    ],
+    usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+    madakv: {
+      trace_id: 't',
+      policy: 'madakv',
+      cache_ratio: 0.2,
+      requested_cache_ratio: 0.2,
+      prompt_tokens: { text: 3 },
+      bytes: { full: 10, peak: 9, kept: 2 },
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import {
+  errorBody,
+  storeKeys,
+  type ChatCompletion,
+  type MadakvError,
+  type Outcome,
+  type RequestAnswer,
+} from '@madakv/contracts';
+import type { AnswerEventWriter, OutcomeRepository, RequestRef } from '@madakv/records';
+import type { FileStore } from '@madakv/storage';
+import { createHash } from 'node:crypto';
+
+/** A request and the name its caller gave it: `custom_id` of a batch's line, null for a chat completion. */
+export interface AnsweredRequest extends RequestRef {
+  readonly customId: string | null;
+}
+
+/**
+ * Ends requests: writes the answer's file, then commits the outcome, then tells a chat's readers that it is there. The
+ * first who commits wins. Dying in between loses nothing, as the next attempt does it again.
+ */
+export class OutcomeWriter {
+  constructor(
+    private readonly store: Pick<FileStore, 'put' | 'delete'>,
+    private readonly outcomes: Pick<OutcomeRepository, 'commit' | 'find'>,
+    private readonly events: Pick<AnswerEventWriter, 'append'>,
+  ) {}
+
+  /**
+   * Whether the request has ended before: then there is nothing left to do. Ask it at the start of every attempt, as it
+   * also repeats the announcement that a process which died may owe.
+   */
+  async isSettled(request: RequestRef): Promise<boolean> {
+    if ((await this.outcomes.find(request)) === undefined) return false;
+    await this.announce(request);
+    return true;
+  }
+
+  /** @returns whether this answer is the one that stands */
+  complete(request: AnsweredRequest, completion: ChatCompletion): Promise<boolean> {
+    return this.settle(request, { status: 200, body: completion }, { state: 'completed', usage: completion.usage });
+  }
+
+  /** For an error that trying again cannot mend, or that was tried often enough. @returns whether it is the one that stands */
+  fail(request: AnsweredRequest, error: MadakvError): Promise<boolean> {
+    return this.settle(request, { status: error.httpStatus, body: errorBody(error) }, { state: 'failed' });
+  }
+
+  private async settle(
+    request: AnsweredRequest,
+    { status, body }: Pick<RequestAnswer, 'status' | 'body'>,
+    ended: Omit<Outcome, 'key'>,
+  ): Promise<boolean> {
+    const { requestId, customId } = request;
+    const answer: RequestAnswer = { requestId, customId, status, body };
+    const content = Buffer.from(JSON.stringify(answer));
+    // Named by its content: an attempt that comes too late cannot replace the answer that was committed.
+    const key = storeKeys.answer(requestId, createHash('sha256').update(content).digest('hex'));
+    await this.store.put(key, content);
+    const committed = await this.outcomes.commit(request, { ...ended, key });
+    if (!committed && (await this.outcomes.find(request))?.key !== key) await this.store.delete(key);
+    await this.announce(request);
+    return committed;
+  }
+
+  /** Nobody follows a batch's lines one by one. */
+  private async announce({ requestId, source }: RequestRef): Promise<void> {
+    if (source.kind === 'body') await this.events.append(requestId, { kind: 'end' });
+  }
+}
