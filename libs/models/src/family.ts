@@ -28,11 +28,14 @@ export interface Grid {
   cols: number;
 }
 
-/** One image as the vision tower takes it. */
-export interface PreparedImage {
-  /** Row-major values of shape `dims`: `[patches, channels * frames * patch * patch]` or `[channels, height, width]`. */
-  pixels: Float32Array;
-  dims: number[];
+/** Width and height in pixels. */
+export interface ImageSize {
+  width: number;
+  height: number;
+}
+
+/** What the processor makes of an image, as far as its size decides it. */
+export interface ImageLayout {
   /** Patches of the vision tower. */
   patchGrid: Grid;
   /**
@@ -42,6 +45,13 @@ export interface PreparedImage {
   grid: Grid;
   /** Number of placeholders in the input ids. */
   tokens: number;
+}
+
+/** One image as the vision tower takes it. */
+export interface PreparedImage extends ImageLayout {
+  /** Row-major values of shape `dims`: `[patches, channels * frames * patch * patch]` or `[channels, height, width]`. */
+  pixels: Float32Array;
+  dims: number[];
   /** Hash of the pixels and their shape: two images with one key have one embedding. */
   key: string;
 }
@@ -71,11 +81,11 @@ export interface PromptPositions {
   nextPosition: number;
 }
 
-export interface PreparedPrompt extends PromptPositions {
+export interface PreparedPrompt<Image extends ImageLayout = PreparedImage> extends PromptPositions {
   /** What the chat template made of the messages, before placeholders were repeated. */
   text: string;
   inputIds: Int32Array;
-  images: PreparedImage[];
+  images: Image[];
   segments: Segment[];
   /**
    * The last text part of the last user turn and all that the template adds after it; ends at the last token. Where images
@@ -90,8 +100,22 @@ export interface TensorSpec {
   shape: number[];
 }
 
-/** Turns a decoded image into what the vision tower takes. */
-export type ImageProcessor = (image: RgbImage) => PreparedImage;
+/** Pages drawn like this reach the vision tower without being resampled, as far as their aspect allows. */
+export interface PageRules {
+  /** Width and height are multiples of this, in pixels. */
+  multipleOf: number;
+  /** Width times height; absent where the processor has no such limit. */
+  maxPixels?: number;
+}
+
+/** Turns decoded images into what the vision tower takes. */
+export interface ImageProcessor {
+  readonly pages: PageRules;
+  /** @throws ImageError when the shape is out of bounds */
+  process(image: RgbImage): PreparedImage;
+  /** What `process` would make of an image of this size. @throws ImageError when it is out of bounds */
+  layout(size: ImageSize): ImageLayout;
+}
 
 /** What a model family must know about itself. Everything else in this package and in the engine is shared. */
 export interface ModelFamily<Config extends ModelConfig = ModelConfig> {

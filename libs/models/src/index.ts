@@ -10,7 +10,7 @@ export { decodeImage, ImageError, type DecodeLimits } from './image/image.decode
 export { resize, type ResampleFilter } from './image/resample.js';
 export type { RgbImage } from './image/rgb.image.js';
 export type { ClipVisionConfig, LlavaConfig } from './llava/llava.vision.config.js';
-export { openModel, type ImageSource, type OpenModel } from './open.model.js';
+export { openModel, type ImageSource, type OpenModel, type OpenModelOptions } from './open.model.js';
 export { chatMessageSchema, imageUrls, type ChatMessage, type ChatPart } from './prompt/chat.message.js';
 export { PromptError, type PromptErrorCode } from './prompt/prompt.error.js';
 export { smartSize, type PixelRange } from './qwen2_5_vl/qwen.image.processor.js';

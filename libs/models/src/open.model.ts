@@ -1,6 +1,15 @@
 import { CheckpointFolder } from './checkpoint/checkpoint.folder.js';
 import { sameTensor, Weights } from './checkpoint/weights.js';
-import type { ImageProcessor, ModelConfig, ModelFamily, PreparedImage, PreparedPrompt } from './family.js';
+import type {
+  ImageLayout,
+  ImageProcessor,
+  ImageSize,
+  ModelConfig,
+  ModelFamily,
+  PageRules,
+  PreparedImage,
+  PreparedPrompt,
+} from './family.js';
 import { familyOf } from './families.js';
 import { CheckpointError } from './checkpoint/checkpoint.error.js';
 import { decodeImage } from './image/image.decoder.js';
@@ -13,6 +22,14 @@ import { Tokenizer } from './tokenizer/tokenizer.js';
 /** Bytes of an image file, or decoded pixels. */
 export type ImageSource = Uint8Array | RgbImage;
 
+export interface OpenModelOptions {
+  /**
+   * What special tokens written out in a message's text mean, such as `<|im_end|>`. `control`: what they mean anywhere, as
+   * in the reference. `text`: nothing but their characters, so that no text can end its turn or begin another one's.
+   */
+  specialTokensInText?: 'control' | 'text';
+}
+
 /** A checkpoint folder, read and checked. Holds no weights in memory. */
 export interface OpenModel {
   dir: string;
@@ -22,6 +39,8 @@ export interface OpenModel {
   weights: Weights;
   /** Every file of the folder that a built model depends on: config.json and the weights. */
   files: string[];
+  /** How pages are best drawn for this model. */
+  pages: PageRules;
   /** @throws ImageError when the bytes cannot be decoded or the image's shape is out of bounds */
   prepareImage(source: ImageSource): Promise<PreparedImage>;
   /**
@@ -29,13 +48,18 @@ export interface OpenModel {
    * @throws PromptError when images and parts do not match or the template refuses the messages; ImageError
    */
   prepare(messages: readonly ChatMessage[], images: readonly (ImageSource | PreparedImage)[]): Promise<PreparedPrompt>;
+  /**
+   * The prompt that `prepare` makes of images of these sizes, without their pixels.
+   * @throws what `prepare` throws
+   */
+  layout(messages: readonly ChatMessage[], sizes: readonly ImageSize[]): PreparedPrompt<ImageLayout>;
 }
 
 /**
  * Opens a checkpoint folder and checks that all that is needed is there and fits together.
  * @throws CheckpointError that says what is wrong and in which file
  */
-export function openModel(dir: string): OpenModel {
+export function openModel(dir: string, { specialTokensInText = 'control' }: OpenModelOptions = {}): OpenModel {
   const folder = new CheckpointFolder(dir);
   const family = familyOf(folder);
   const parsed = family.parseConfig(folder);
@@ -46,6 +70,10 @@ export function openModel(dir: string): OpenModel {
   const template = ChatTemplate.open(folder, tokenizer.specialTokens, placeholderText(folder, tokenizer, config));
   const processor = family.imageProcessor(folder, config);
   const prepareImage = (source: ImageSource) => processImage(processor, source);
+  const build = <Image extends ImageLayout>(messages: readonly ChatMessage[], images: Image[]) => {
+    const written = specialTokensInText === 'text' ? messages.map((message) => shielded(message, tokenizer)) : messages;
+    return buildPrompt({ family, config, template, tokenizer }, written, images);
+  };
   return {
     dir,
     family,
@@ -53,17 +81,27 @@ export function openModel(dir: string): OpenModel {
     tokenizer,
     weights,
     files: [folder.path('config.json'), ...weights.files],
+    pages: processor.pages,
     prepareImage,
+    layout: (messages, sizes) => build(messages, sizes.map((size) => processor.layout(size))),
     async prepare(messages, images) {
       const prepared: PreparedImage[] = [];
       for (const image of images) prepared.push('pixels' in image ? image : await prepareImage(image));
-      return buildPrompt({ family, config, template, tokenizer }, messages, prepared);
+      return build(messages, prepared);
     },
   };
 }
 
 async function processImage(processor: ImageProcessor, source: ImageSource): Promise<PreparedImage> {
-  return processor(source instanceof Uint8Array ? await decodeImage(source) : source);
+  return processor.process(source instanceof Uint8Array ? await decodeImage(source) : source);
+}
+
+function shielded(message: ChatMessage, tokenizer: Tokenizer): ChatMessage {
+  const { content } = message;
+  if (typeof content === 'string') return { ...message, content: tokenizer.shield(content) };
+  if (!Array.isArray(content)) return message;
+  const parts = content.map((part) => (part.type === 'text' ? { ...part, text: tokenizer.shield(part.text) } : part));
+  return { ...message, content: parts };
 }
 
 /** A file with a head of its own and other values in it wins over `tie_word_embeddings`, as in the reference. */

@@ -1,17 +1,12 @@
 import { CheckpointError } from '../checkpoint/checkpoint.error.js';
 import type { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
-import type { ImageProcessor } from '../family.js';
+import type { ImageLayout, ImageProcessor, ImageSize, PreparedImage } from '../family.js';
 import { imageKey } from '../image/image.key.js';
 import { readProcessorSettings, resampleFilter, type ProcessorSettings } from '../image/processor.settings.js';
 import { resize } from '../image/resample.js';
 import type { RgbImage } from '../image/rgb.image.js';
 import { meanColour, valueTable } from '../image/value.table.js';
 import type { LlavaConfig } from './llava.vision.config.js';
-
-interface Size {
-  width: number;
-  height: number;
-}
 
 /** CLIP's image processor: shortest side to `size`, centre crop, normalise. `pixels` are `[3, height, width]`. */
 export function llavaImageProcessor(folder: CheckpointFolder, { vision }: LlavaConfig): ImageProcessor {
@@ -22,8 +17,9 @@ export function llavaImageProcessor(folder: CheckpointFolder, { vision }: LlavaC
   const crop = cropSize(settings);
   const side = Math.floor(vision.imageSize / vision.patchSize);
   const grid = { frames: 1, rows: side, cols: side };
+  const layout: ImageLayout = { patchGrid: grid, grid, tokens: side * side + (vision.keepClassToken ? 1 : 0) };
   const pads = settings.image_processor_type?.startsWith('LlavaImageProcessor') === true && settings.do_pad === true;
-  const check = ({ width, height }: Size): void => {
+  const check = ({ width, height }: ImageSize): void => {
     if (width === vision.imageSize && height === vision.imageSize) return;
     throw new CheckpointError(
       'bad_value',
@@ -32,7 +28,7 @@ export function llavaImageProcessor(folder: CheckpointFolder, { vision }: LlavaC
     );
   };
   if (crop !== undefined) check(crop);
-  return (image) => {
+  const process = (image: RgbImage): PreparedImage => {
     const square = pads ? padToSquare(image, meanColour(settings)) : image;
     const target = resizedSize(square, settings);
     const resized = resize(square, target.width, target.height, filter);
@@ -41,15 +37,14 @@ export function llavaImageProcessor(folder: CheckpointFolder, { vision }: LlavaC
     return {
       pixels: planes(cropped, table),
       dims: [3, cropped.height, cropped.width],
-      patchGrid: grid,
-      grid,
-      tokens: side * side + (vision.keepClassToken ? 1 : 0),
+      ...layout,
       key: imageKey(cropped, Array.from(table.subarray(0, 2))),
     };
   };
+  return { pages: { multipleOf: 1 }, process, layout: () => layout };
 }
 
-function cropSize(settings: ProcessorSettings): Size | undefined {
+function cropSize(settings: ProcessorSettings): ImageSize | undefined {
   if (settings.do_center_crop === false) return undefined;
   const size = settings.crop_size ?? 224;
   if (typeof size === 'number') return { width: size, height: size };
@@ -58,7 +53,7 @@ function cropSize(settings: ProcessorSettings): Size | undefined {
 }
 
 /** The shorter side gets the given length, the longer one what keeps the ratio, rounded down. */
-function resizedSize({ width, height }: Size, settings: ProcessorSettings): Size {
+function resizedSize({ width, height }: ImageSize, settings: ProcessorSettings): ImageSize {
   if (settings.do_resize === false) return { width, height };
   const size = settings.size ?? 224;
   if (typeof size !== 'number' && size.height != null && size.width != null) {
@@ -83,7 +78,7 @@ function padToSquare(image: RgbImage, colour: [number, number, number]): RgbImag
 }
 
 /** Cuts the middle out; what lies outside the image is black. */
-function centreCrop(image: RgbImage, size: Size): RgbImage {
+function centreCrop(image: RgbImage, size: ImageSize): RgbImage {
   const data = new Uint8Array(size.width * size.height * 3);
   const left = cropStart(image.width, size.width);
   const top = cropStart(image.height, size.height);

@@ -1,4 +1,4 @@
-import type { PreparedImage, Segment } from '../family.js';
+import type { ImageLayout, Segment } from '../family.js';
 import { PromptError } from './prompt.error.js';
 
 export interface ExpandedIds {
@@ -15,7 +15,7 @@ export interface ExpandedIds {
 export function expandPlaceholders(
   ids: readonly number[],
   placeholder: number,
-  images: readonly PreparedImage[],
+  images: readonly ImageLayout[],
 ): ExpandedIds {
   const found = ids.filter((id) => id === placeholder).length;
   if (found !== images.length) {

@@ -1,4 +1,4 @@
-import type { ModelConfig, ModelFamily, PreparedImage, PreparedPrompt, Segment } from '../family.js';
+import type { ImageLayout, ModelConfig, ModelFamily, PreparedPrompt, Segment } from '../family.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import type { ChatMessage } from './chat.message.js';
 import { imageUrls } from './chat.message.js';
@@ -20,11 +20,11 @@ export interface PromptTools {
  * @param images one for each `image_url` part, in order
  * @throws PromptError when images and parts do not match or the template refuses the messages
  */
-export function buildPrompt(
+export function buildPrompt<Image extends ImageLayout>(
   { family, config, template, tokenizer }: PromptTools,
   messages: readonly ChatMessage[],
-  images: PreparedImage[],
-): PreparedPrompt {
+  images: Image[],
+): PreparedPrompt<Image> {
   const parts = imageUrls(messages).length;
   if (parts !== images.length) {
     throw new PromptError('image_count', `the messages have ${parts} images, ${images.length} were given`);
@@ -39,7 +39,7 @@ export function buildPrompt(
       ? afterImages(segments)
       : expanded(commonPrefix(ids, encode(tokenizer, text.slice(0, start))), ids, config.tokens.image, images);
   return {
-    text,
+    text: tokenizer.unshield(text),
     inputIds,
     images,
     segments,
@@ -62,7 +62,7 @@ function commonPrefix(ids: readonly number[], prefix: readonly number[]): number
 }
 
 /** Index after expansion of a token's index before it. */
-function expanded(index: number, ids: readonly number[], placeholder: number, images: readonly PreparedImage[]): number {
+function expanded(index: number, ids: readonly number[], placeholder: number, images: readonly ImageLayout[]): number {
   let image = 0;
   let extra = 0;
   for (let i = 0; i < index; i++) if (ids[i] === placeholder) extra += images[image++].tokens - 1;

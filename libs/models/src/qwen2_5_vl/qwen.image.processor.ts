@@ -1,6 +1,6 @@
 import { CheckpointError } from '../checkpoint/checkpoint.error.js';
 import type { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
-import type { ImageProcessor, PreparedImage } from '../family.js';
+import type { ImageLayout, ImageProcessor, ImageSize, PreparedImage } from '../family.js';
 import { ImageError } from '../image/image.decoder.js';
 import { imageKey } from '../image/image.key.js';
 import { readProcessorSettings, resampleFilter, type SettingsFile } from '../image/processor.settings.js';
@@ -27,12 +27,31 @@ export function qwenImageProcessor(folder: CheckpointFolder, { vision }: QwenCon
   const table = valueTable(settings);
   const factor = vision.patchSize * vision.mergeSize;
   const resizes = settings.do_resize ?? true;
-  return (image) => {
+  const sizeOf = (image: ImageSize): ImageSize => {
     const { width, height } = resizes ? smartSize(image, factor, range) : image;
     if (width % factor !== 0 || height % factor !== 0) {
       throw new ImageError(`${width} x ${height} is not a multiple of ${factor} pixels and do_resize is off`);
     }
-    return patchify(resize(image, width, height, filter), table, vision);
+    return { width, height };
+  };
+  return {
+    pages: { multipleOf: factor, ...(resizes ? { maxPixels: range.max } : {}) },
+    process(image) {
+      const { width, height } = sizeOf(image);
+      return patchify(resize(image, width, height, filter), table, vision);
+    },
+    layout: (size) => layoutOf(sizeOf(size), vision),
+  };
+}
+
+/** @param size multiples of patch and merge block */
+function layoutOf({ width, height }: ImageSize, { patchSize, mergeSize: merge }: QwenVisionConfig): ImageLayout {
+  const rows = height / patchSize;
+  const cols = width / patchSize;
+  return {
+    patchGrid: { frames: 1, rows, cols },
+    grid: { frames: 1, rows: rows / merge, cols: cols / merge },
+    tokens: (rows * cols) / merge ** 2,
   };
 }
 
@@ -64,10 +83,10 @@ function pixelRange({ settings }: SettingsFile): PixelRange {
  * @throws ImageError for an image more than 200 times as long as wide
  */
 export function smartSize(
-  { width, height }: { width: number; height: number },
+  { width, height }: ImageSize,
   factor: number,
   range: PixelRange,
-): { width: number; height: number } {
+): ImageSize {
   if (Math.max(width, height) / Math.min(width, height) > MAX_ASPECT) {
     throw new ImageError(`${width} x ${height}: one side is more than ${MAX_ASPECT} times the other`);
   }
@@ -122,9 +141,7 @@ function patchify(image: RgbImage, table: Float32Array, vision: QwenVisionConfig
   return {
     pixels,
     dims: [rows * cols, values],
-    patchGrid: { frames: 1, rows, cols },
-    grid: { frames: 1, rows: rows / merge, cols: cols / merge },
-    tokens: (rows * cols) / merge ** 2,
+    ...layoutOf(image, vision),
     key: imageKey(image, Array.from(table.subarray(0, 2))),
   };
 }

@@ -15,8 +15,9 @@ const vocabularySchema = z.custom<Record<string, number>>(
 
 const fileSchema = z.looseObject({
   added_tokens: z
-    .array(z.looseObject({ id: z.int().min(0), content: z.string(), special: z.boolean().default(false) }))
+    .array(z.looseObject({ id: z.int().min(0), content: z.string(), special: z.boolean().default(false), normalized: z.boolean().optional() }))
     .default([]),
+  normalizer: stepSchema.nullish(),
   decoder: stepSchema.nullish(),
   model: z.looseObject({ type: z.string().nullish(), vocab: vocabularySchema }),
 });

@@ -2,6 +2,7 @@ import * as library from '@huggingface/tokenizers';
 import { CheckpointError } from '../checkpoint/checkpoint.error.js';
 import type { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
 import { Detokenizer, type TokenPiece } from './detokenizer.js';
+import { TextShield, withoutMarks } from './text.shield.js';
 import { readSpelling, spell, type Spelling } from './token.pieces.js';
 import { readTokenizerFiles, tokenText, type TokenizerSettings } from './tokenizer.file.js';
 
@@ -37,6 +38,7 @@ export class Tokenizer {
     private readonly tokens: ReadonlyMap<number, string>,
     private readonly specialIds: ReadonlySet<number>,
     private readonly spelling: Spelling,
+    private readonly textShield: TextShield,
     settings: TokenizerSettings,
   ) {
     this.specialTokens = specialTokens(settings);
@@ -51,7 +53,8 @@ export class Tokenizer {
     const special = file.added_tokens.filter((token) => token.special).map((token) => token.id);
     const spelling = readSpelling(file.decoder, where);
     try {
-      return new Tokenizer(new PipelineOf(file, settings), tokens, new Set(special), spelling, settings);
+      const pipeline = new PipelineOf(withoutMarks(file), settings);
+      return new Tokenizer(pipeline, tokens, new Set(special), spelling, new TextShield(file), settings);
     } catch (cause) {
       throw new CheckpointError('bad_tokenizer', `${where}: ${(cause as Error).message}`, { cause });
     }
@@ -59,6 +62,16 @@ export class Tokenizer {
 
   encode(text: string, { addSpecial = true }: EncodeOptions = {}): number[] {
     return this.pipeline.encode(text, { add_special_tokens: addSpecial }).ids;
+  }
+
+  /** The same text, marked so that `encode` finds no added token in it, special or not, but only its characters. */
+  shield(text: string): string {
+    return this.textShield.shield(text);
+  }
+
+  /** A text that contains shielded ones, without their marks. */
+  unshield(text: string): string {
+    return this.textShield.unshield(text);
   }
 
   /** Ids without an entry, such as padding of the embedding matrix, say nothing. */
