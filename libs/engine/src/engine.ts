@@ -5,6 +5,7 @@ import { loadSessions, type LoadedSessions } from './build/load.js';
 import { Decoder } from './decoder/decoder.js';
 import type { KvPrecision } from './kv/kept.part.js';
 import { KvLedger } from './kv/kv.ledger.js';
+import { kvGeometry, type KvGeometry } from './kv/kv.need.js';
 import { Scheduler, type SchedulerSettings } from './scheduler.js';
 import { VisionEncoder } from './vision.encoder.js';
 import type { OpenModel } from '@madakv/models';
@@ -30,6 +31,8 @@ export class Engine {
     readonly model: OpenModel,
     /** Folder of the built graphs. */
     readonly builtDir: string,
+    /** How its caches are stored. */
+    readonly kvGeometry: KvGeometry,
     private readonly ledger: KvLedger,
     private readonly scheduler: Scheduler,
     private readonly sessions: LoadedSessions,
@@ -47,11 +50,12 @@ export class Engine {
       options.featureCacheBytes ?? DEFAULT_FEATURE_CACHE_BYTES,
     );
     const ledger = new KvLedger();
-    const scheduler = new Scheduler(decoder, vision, loadDecoderInputs(model), ledger, {
+    const geometry = kvGeometry(model.config.decoder, provider.name, options.kvPrecision ?? 'fp32');
+    const scheduler = new Scheduler(decoder, vision, loadDecoderInputs(model), ledger, geometry, {
       ...DEFAULT_SETTINGS,
       ...options,
     });
-    return new Engine(model, built.dir, ledger, scheduler, sessions);
+    return new Engine(model, built.dir, geometry, ledger, scheduler, sessions);
   }
 
   /** Bytes of key-value cache allocated now. */

@@ -34,8 +34,15 @@ export interface GeneratedToken {
   readonly logprobs?: { readonly chosen: TokenLogprob; readonly top: readonly TokenLogprob[] };
 }
 
+/** Times are milliseconds since 1970, with fractions. */
 export type GenerationEvent =
+  /** The request has left the queue; images are encoded next. */
+  | { readonly kind: 'started'; readonly atMs: number }
   | { readonly kind: 'prefill'; readonly done: number; readonly total: number }
+  /** All chunks have passed a layer and it is evicted. In layer order only. */
+  | { readonly kind: 'layer'; readonly layer: number; readonly startMs: number; readonly endMs: number }
+  /** Every layer is evicted. `maxBytes`: the most the request will have allocated from here on, `bytes` what it has now. */
+  | { readonly kind: 'evicted'; readonly atMs: number; readonly bytes: number; readonly maxBytes: number }
   | { readonly kind: 'token'; readonly token: GeneratedToken }
   /** Text that had been held back and follows the last token. */
   | { readonly kind: 'trailing'; readonly text: string };
@@ -43,6 +50,20 @@ export type GenerationEvent =
 export interface GenerationControl {
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: GenerationEvent) => void;
+}
+
+/** When the stages of a request began and ended, in milliseconds since 1970, with fractions. */
+export interface GenerationTimes {
+  readonly submitted: number;
+  /** Vision begins. */
+  readonly started: number;
+  /** Vision has ended, prefill begins; its observing and evicting are part of it. */
+  readonly prefillStarted: number;
+  /** Decoding begins. */
+  readonly prefillEnded: number;
+  readonly firstToken: number;
+  /** The last token was chosen. */
+  readonly ended: number;
 }
 
 export interface GenerationResult {
@@ -54,4 +75,5 @@ export interface GenerationResult {
   readonly firstLogits?: Float32Array;
   readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
   readonly trace: CacheTrace;
+  readonly times: GenerationTimes;
 }

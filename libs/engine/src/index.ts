@@ -14,6 +14,15 @@ export { prefill, type PrefillOptions, type PrefillReport, type PrefillResult } 
 export { Engine, type EngineOptions } from './engine.js';
 export * from './generation.js';
 export type { KvPrecision } from './kv/kept.part.js';
+export {
+  answerBytes,
+  appendedTokens,
+  freshRowBytes,
+  keptRowBytes,
+  kvGeometry,
+  promptBufferBytes,
+  type KvGeometry,
+} from './kv/kv.need.js';
 export { KvLedger } from './kv/kv.ledger.js';
 export type { KvMemory, KvShape, LayerCache, Projections, PromptBuffer } from './kv/kv.memory.js';
 export { HostLayerCache } from './kv/host.layer.cache.js';

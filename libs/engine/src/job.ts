@@ -1,8 +1,15 @@
 import type { LayerSelection, LayerSelector, PromptLayout } from '@madakv/madakv';
 import type { DecoderConfig } from '@madakv/models';
 import type { PrefillReport } from './decoder/prefill.js';
-import type { GenerationControl, GenerationEvent, GenerationRequest, GenerationResult } from './generation.js';
+import type {
+  GenerationControl,
+  GenerationEvent,
+  GenerationRequest,
+  GenerationResult,
+  GenerationTimes,
+} from './generation.js';
 import { KvLedger } from './kv/kv.ledger.js';
+import { answerBytes, appendedTokens, type KvGeometry } from './kv/kv.need.js';
 import { countModalities, promptLayout } from './prompt.layout.js';
 import { GREEDY, validateSampling } from './sampling/sampler.js';
 import type { Sequence } from './sequence.js';
@@ -21,13 +28,15 @@ export class Job {
   private selections: readonly LayerSelection[] = [];
   private afterEvictionBytes = 0;
   private readonly ms = { queue: 0, vision: 0, prefill: 0, observe: 0, evict: 0, firstToken: 0, decode: 0 };
-  private prefilledAt = 0;
+  /** By the clock of `performance.now()`. */
+  private readonly at = { started: 0, prefillStarted: 0, prefillEnded: 0, ended: 0 };
 
   /** @throws RangeError for a request outside of the limits; the message names the limit */
   constructor(
     readonly request: GenerationRequest,
     private readonly control: GenerationControl,
     private readonly config: DecoderConfig,
+    private readonly geometry: KvGeometry,
     ledger: KvLedger,
   ) {
     validate(request, config);
@@ -68,7 +77,18 @@ export class Job {
   }
 
   started(): void {
-    this.ms.queue = performance.now() - this.submittedAt;
+    this.at.started = performance.now();
+    this.ms.queue = this.at.started - this.submittedAt;
+    this.emit({ kind: 'started', atMs: wallClock(this.at.started) });
+  }
+
+  /** Images are encoded. */
+  embedded(): void {
+    this.at.prefillStarted = performance.now();
+  }
+
+  layerDone(layer: number, startedAt: number, endedAt: number): void {
+    this.emit({ kind: 'layer', layer, startMs: wallClock(startedAt), endMs: wallClock(endedAt) });
   }
 
   /** Begins the policy's work on this request. */
@@ -95,14 +115,21 @@ export class Job {
     this.ms.observe = report.observeMs;
     this.ms.evict = report.evictMs;
     this.afterEvictionBytes = this.ledger.bytes;
-    this.prefilledAt = performance.now();
+    this.at.prefillEnded = performance.now();
+    this.emit({
+      kind: 'evicted',
+      atMs: wallClock(this.at.prefillEnded),
+      bytes: this.afterEvictionBytes,
+      maxBytes: this.afterEvictionBytes + this.answerBytes(),
+    });
   }
 
   /** A token was chosen. */
   accepted(): void {
     const now = performance.now();
     if (this.ms.firstToken === 0) this.ms.firstToken = now - this.submittedAt;
-    this.ms.decode = now - this.prefilledAt;
+    this.ms.decode = now - this.at.prefillEnded;
+    this.at.ended = now;
   }
 
   fail(reason: unknown): void {
@@ -135,13 +162,38 @@ export class Job {
         },
         ms: this.ms,
       },
+      times: this.times(),
     });
+  }
+
+  private times(): GenerationTimes {
+    const { started, prefillStarted, prefillEnded, ended } = this.at;
+    return {
+      submitted: wallClock(this.submittedAt),
+      started: wallClock(started),
+      prefillStarted: wallClock(prefillStarted),
+      prefillEnded: wallClock(prefillEnded),
+      firstToken: wallClock(this.submittedAt + this.ms.firstToken),
+      ended: wallClock(ended),
+    };
+  }
+
+  /** The most that the answer takes beside what was kept. */
+  private answerBytes(): number {
+    const largestLayer = Math.max(...this.selections.map(({ rows }) => rows));
+    const appended = appendedTokens(this.request.maxTokens, this.layout.heldBack);
+    return answerBytes(this.geometry, largestLayer, appended);
   }
 
   private fullBytes(): number {
     const { layers, kvHeads, headDim } = this.config;
     return 2 * layers * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT * this.layout.tokens;
   }
+}
+
+/** Milliseconds since 1970 of a time by `performance.now()`. */
+function wallClock(now: number): number {
+  return performance.timeOrigin + now;
 }
 
 function validate(request: GenerationRequest, config: DecoderConfig): void {

@@ -5,6 +5,7 @@ import type { DecoderInputs } from './decoder/decoder.inputs.js';
 import type { GenerationControl, GenerationRequest, GenerationResult } from './generation.js';
 import { Job } from './job.js';
 import type { KvLedger } from './kv/kv.ledger.js';
+import type { KvGeometry } from './kv/kv.need.js';
 import { embedPrompt } from './prompt.embedding.js';
 import { Sequence } from './sequence.js';
 import type { VisionEncoder } from './vision.encoder.js';
@@ -35,12 +36,13 @@ export class Scheduler {
     private readonly vision: VisionEncoder,
     private readonly inputs: DecoderInputs,
     private readonly ledger: KvLedger,
+    private readonly geometry: KvGeometry,
     private readonly settings: SchedulerSettings,
   ) {}
 
   async submit(request: GenerationRequest, control: GenerationControl): Promise<GenerationResult> {
     if (this.closed) throw new Error('the engine is closed');
-    const job = new Job(request, control, this.decoder.config, this.ledger);
+    const job = new Job(request, control, this.decoder.config, this.geometry, this.ledger);
     this.waiting.push(job);
     this.loop ??= this.work();
     return job.result;
@@ -112,6 +114,7 @@ export class Scheduler {
       if (job.cancelled) throw job.cancelReason;
       return job.timed('vision', () => this.vision.encode(image));
     });
+    job.embedded();
     const plain = layout.heldBack === 0;
     const tokens = layout.tokens;
     const result: PrefillResult = yield* prefill(
@@ -120,7 +123,14 @@ export class Scheduler {
       request.policy.observe(layout),
       selector,
       job.ledger,
-      { chunkTokens: this.settings.chunkTokens, order: this.settings.prefillOrder, logits: plain },
+      {
+        chunkTokens: this.settings.chunkTokens,
+        order: this.settings.prefillOrder,
+        logits: plain,
+        onLayer: (layer, startedAt, endedAt) => {
+          job.layerDone(layer, startedAt, endedAt);
+        },
+      },
     );
     try {
       job.prefilled(result.report);

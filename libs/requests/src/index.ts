@@ -1,1 +1,13 @@
-export {};
+/**
+ * Chat requests to what the engine takes, and its results to chat completions.
+ *
+ * A request's way: `withSeed` once when it is accepted, `generationSettings` of its parameters, `chatMessages` and
+ * `OpenModel.prepare` for its prompt, `planGeneration` for checks and memory need, a lease, `grantedRatio`, the engine,
+ * `chatCompletion` and `traceCache`.
+ */
+export * from './applied.profile.js';
+export * from './chat.completion.js';
+export * from './chat.messages.js';
+export * from './generation.plan.js';
+export * from './generation.settings.js';
+export * from './memory.need.js';

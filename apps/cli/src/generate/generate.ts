@@ -83,10 +83,8 @@ async function answer(
     return await engine.generate(request, {
       signal: io.signal,
       onEvent: (event) => {
-        if (event.kind === 'prefill') {
-          progress.update(event.done, event.total);
-          return;
-        }
+        if (event.kind === 'prefill') progress.update(event.done, event.total);
+        if (event.kind !== 'token' && event.kind !== 'trailing') return;
         progress.clear();
         say(event.kind === 'token' ? event.token.text : event.text);
       },

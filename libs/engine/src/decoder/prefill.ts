@@ -26,6 +26,8 @@ export interface PrefillOptions {
   readonly order: 'layer' | 'chunk';
   /** Compute the logits of the last token on the full cache (the plain protocol, without hold-back). */
   readonly logits: boolean;
+  /** Told when a layer is through, in `layer` order; times of `performance.now()`. */
+  readonly onLayer?: (layer: number, startedAt: number, endedAt: number) => void;
 }
 
 /** Milliseconds and selections of a prefill. */
@@ -110,12 +112,14 @@ class PrefillRun {
   async *layerMajor(): AsyncGenerator<PrefillProgress, void> {
     const buffer = this.newBuffer();
     for (let layer = 0; layer < this.decoder.config.layers; layer++) {
+      const startedAt = performance.now();
       buffer.reset();
       for (const chunk of this.chunks) {
         await this.pass(chunk, layer, buffer);
         yield this.progress();
       }
       await this.evict(layer, buffer);
+      this.options.onLayer?.(layer, startedAt, performance.now());
     }
   }
 
