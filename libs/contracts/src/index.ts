@@ -1,3 +1,4 @@
+export * from './api.keys.js';
 export * from './budget.messages.js';
 export * from './budget.protocol.js';
 export * from './environment.js';
