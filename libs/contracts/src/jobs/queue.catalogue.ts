@@ -59,6 +59,8 @@ export const RequestJobSchema = z.object({
   expiresAtMs: z.int().optional(),
   /** Virtual start time among tenants (fair.shares); batch lines only. Also the job's priority in BullMQ. */
   fairTag: z.int().min(1).optional(),
+  /** Since when it waits for cache memory, in milliseconds since 1970; noted by the worker that was told to wait. */
+  roomSinceMs: z.int().optional(),
 });
 
 /** What prepare and generate return: everything else is in the FileStore. */

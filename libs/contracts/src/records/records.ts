@@ -72,6 +72,9 @@ export const PreparedRequestSchema = z.object({
   promptTokens: z.record(z.string(), z.int()),
   /** Bytes of the whole prompt's cache over all layers. */
   fullBytes: z.int(),
+  /** What planGeneration settled on: the share asked for, and the least that the grant may fall to. */
+  cacheRatio: z.number().gt(0).max(1),
+  minCacheRatio: z.number().gt(0).max(1),
   ms: z.object({ queue: z.number(), fetch: z.number(), rasterise: z.number(), tokenise: z.number() }),
 });
 
