@@ -33,10 +33,11 @@ describe('openFileStore', () => {
     vi.stubEnv('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
     const environment = { AWS_ENDPOINT_URL: 'http://127.0.0.1:9', AWS_ENDPOINT_URL_S3: fake.endpoint };
     const store = await openFileStore(setting, environment);
-    endings.push(
-      () => (store as S3FileStore).close(),
-      () => fake.stop(),
-    );
+    expect(store).toBeInstanceOf(S3FileStore);
+    endings.push(() => {
+      if (store instanceof S3FileStore) store.close();
+      fake.stop();
+    });
     await store.put('a', Buffer.from('x'));
     expect([...fake.files.keys()]).toEqual([stored]);
   });

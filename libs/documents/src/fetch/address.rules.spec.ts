@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isPublicAddress } from './address.rules.js';
+import { addressRules, isNetwork, isPublicAddress } from './address.rules.js';
 
 describe('isPublicAddress', () => {
   it.each([
@@ -80,5 +80,25 @@ describe('isPublicAddress', () => {
     '999.1.1.1',
   ])('%s is not', (address) => {
     expect(isPublicAddress(address)).toBe(false);
+  });
+});
+
+describe('addressRules', () => {
+  it('lets the networks named be reached beside public addresses', () => {
+    const allowed = addressRules(['10.1.0.0/16', 'fd00::/8']);
+    for (const address of ['8.8.8.8', '10.1.2.3', '::ffff:10.1.2.3', 'fd12::1']) expect(allowed(address)).toBe(true);
+    for (const address of ['10.2.0.1', '127.0.0.1', '169.254.169.254', 'fe80::1', '::1', 'x', '']) {
+      expect(allowed(address)).toBe(false);
+    }
+  });
+
+  it('takes CIDR notation only', () => {
+    expect(() => addressRules(['10.0.0.0'])).toThrow('10.0.0.0 is not a network in CIDR notation');
+    expect([isNetwork('10.0.0.0/8'), isNetwork('fd00::/8'), isNetwork('10.0.0.0/33'), isNetwork('x')]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 });

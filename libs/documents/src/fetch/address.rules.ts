@@ -26,3 +26,27 @@ export function isPublicAddress(address: string): boolean {
 function isPublic4(address: ipaddr.IPv4): boolean {
   return address.range() === 'unicast' && !PRIVATE_BY_USE.has(address.toString());
 }
+
+/**
+ * Which addresses may be connected to: public ones, and those of the networks named.
+ * @param networks in CIDR notation: `10.0.0.0/8`, `fd00::/8`
+ * @throws RangeError for one that is none
+ */
+export function addressRules(networks: readonly string[]): (address: string) => boolean {
+  const ranges = networks.map((network) => {
+    if (!isNetwork(network)) throw new RangeError(`${network} is not a network in CIDR notation`);
+    return ipaddr.parseCIDR(network);
+  });
+  return (address) => isPublicAddress(address) || ranges.some((range) => lies(address, range));
+}
+
+/** Whether a text is a network in CIDR notation. */
+export function isNetwork(text: string): boolean {
+  return ipaddr.isValidCIDR(text);
+}
+
+function lies(address: string, [network, bits]: [ipaddr.IPv4 | ipaddr.IPv6, number]): boolean {
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  return parsed.kind() === network.kind() && parsed.match(network, bits);
+}

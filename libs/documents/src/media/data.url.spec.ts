@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseDataUrl } from './data.url.js';
+import { parseBase64, parseDataUrl } from './data.url.js';
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
 
@@ -38,7 +38,7 @@ describe('parseDataUrl', () => {
     for (const bytes of [100, 101, 102]) {
       const parse = () => parseDataUrl(url(bytes), bytes - 1);
       expect(parse).toThrow(expect.objectContaining({ code: 'document_too_large' }));
-      expect(parse).toThrow(`the data URL holds ${bytes} bytes; the limit is ${bytes - 1} bytes`);
+      expect(parse).toThrow(`the data holds ${bytes} bytes; the limit is ${bytes - 1} bytes`);
     }
     expect(() => parseDataUrl('data:,%41%42%43', 2)).toThrow(/holds 3 bytes; the limit is 2 bytes/);
   });
@@ -48,5 +48,14 @@ describe('parseDataUrl', () => {
     expect(parseDataUrl(`data:application/pdf;base64,${bytes.toString('base64')}`, 30_000_000).bytes).toHaveLength(
       bytes.length,
     );
+  });
+});
+
+describe('parseBase64', () => {
+  it('reads either alphabet, with the limit on what comes out', () => {
+    expect(text(parseBase64('aGVsbG8=', 5))).toBe('hello');
+    expect([...parseBase64('-_8', 2)]).toEqual([0xfb, 0xff]);
+    expect(() => parseBase64('aGVsbG8=', 4)).toThrow('the data holds 5 bytes; the limit is 4 bytes');
+    expect(() => parseBase64('aGVs\nbG8=', 9)).toThrow(expect.objectContaining({ code: 'bad_data_url' }));
   });
 });

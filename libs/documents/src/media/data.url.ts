@@ -20,19 +20,24 @@ export function isDataUrl(url: string): boolean {
  * @throws DocumentError `bad_data_url`, `document_too_large`
  */
 export function parseDataUrl(url: string, maxBytes: number): DataUrl {
-  if (!isDataUrl(url)) throw bad('it does not begin with "data:"');
+  if (!isDataUrl(url)) throw bad('the URL does not begin with "data:"');
   const comma = url.slice(0, MAX_HEADER).indexOf(',');
-  if (comma < 0) throw bad(`no comma in its first ${MAX_HEADER} characters`);
+  if (comma < 0) throw bad(`the data URL has no comma in its first ${MAX_HEADER} characters`);
   const [mediaType, ...parameters] = url.slice('data:'.length, comma).split(';');
   const base64 = parameters.some((parameter) => parameter.trim().toLowerCase() === 'base64');
   const content = url.slice(comma + 1);
   return {
     mediaType: mediaType.trim().toLowerCase(),
-    bytes: base64 ? decodeBase64(content, maxBytes) : decodePercent(content, maxBytes),
+    bytes: base64 ? parseBase64(content, maxBytes) : decodePercent(content, maxBytes),
   };
 }
 
-function decodeBase64(content: string, maxBytes: number): Uint8Array {
+/**
+ * Decodes base64, with either alphabet and without white space. The size is known, and checked, before decoding.
+ * @param maxBytes largest decoded content, in bytes
+ * @throws DocumentError `bad_data_url`, `document_too_large`
+ */
+export function parseBase64(content: string, maxBytes: number): Uint8Array {
   // Lenient decoders drop what they do not know, so a broken upload would come out as a broken image.
   const padding = content.endsWith('==') ? 2 : content.endsWith('=') ? 1 : 0;
   const digits = content.length - padding;
@@ -60,10 +65,10 @@ function checkSize(bytes: number, maxBytes: number): void {
   if (bytes <= maxBytes) return;
   throw new DocumentError(
     'document_too_large',
-    `the data URL holds ${formatBytes(bytes)}; the limit is ${formatBytes(maxBytes)}`,
+    `the data holds ${formatBytes(bytes)}; the limit is ${formatBytes(maxBytes)}`,
   );
 }
 
 function bad(why: string): DocumentError {
-  return new DocumentError('bad_data_url', `not a data URL that can be read: ${why}`);
+  return new DocumentError('bad_data_url', `not data that can be read: ${why}`);
 }

@@ -51,6 +51,25 @@ describe('rasterise', () => {
     }
   });
 
+  it('draws the pages of a list, in its order, and none that the document does not have', async () => {
+    const pages = await draw(samples.plainPdf(3), { pages: [3, 1], dpi: 40 });
+    expect(pages.map(({ page }) => page)).toEqual([3, 1]);
+    for (const bad of [[4], [0], [1.5]]) {
+      await expect(draw(samples.plainPdf(3), { pages: bad })).rejects.toMatchObject({ code: 'page_out_of_range' });
+    }
+  });
+
+  it('says what the document is before it draws, and ends when that is refused', async () => {
+    const seen: number[] = [];
+    const onOpened = ({ pageCount }: { pageCount: number }): void => {
+      seen.push(pageCount);
+      throw new Error('too long for me');
+    };
+    await expect(draw(samples.plainPdf(3), { onOpened })).rejects.toThrow('too long for me');
+    expect(seen).toEqual([3]);
+    expect(await draw(samples.plainPdf(1), { dpi: 40 })).toHaveLength(1);
+  });
+
   it('draws text in grey, without the colours of sub-pixels', async () => {
     const [page] = await draw(samples.plainPdf(), { format: 'raw' });
     const grey = new Set<number>();

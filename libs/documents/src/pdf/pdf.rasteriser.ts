@@ -21,8 +21,10 @@ export interface OpenOptions {
 }
 
 export interface RasteriseOptions extends OpenOptions {
-  /** Like `1-3,7,12-`, one-based; all pages by default. */
-  pages?: string;
+  /** Like `1-3,7,12-`, or the pages themselves, one-based; all by default. */
+  pages?: string | readonly number[];
+  /** Told what the document is before any page is drawn; what it throws ends the rasterising. */
+  onOpened?: (document: DocumentInfo) => void;
   /** Dots per inch; 140 by default. */
   dpi?: number;
   /** A page with more pixels at `dpi` comes out at a lower resolution; 12,000,000 by default. */
@@ -87,7 +89,8 @@ export class PdfRasteriser {
     const format = options.format ?? 'png';
     const session = await this.open(bytes, options);
     try {
-      const pages = parsePageRanges(options.pages, session.pages.length);
+      options.onOpened?.({ pageCount: session.pages.length, pages: session.pages });
+      const pages = choosePages(options.pages, session.pages.length);
       if (pages.length > limits.maxPages) {
         const message = `${formatCount(pages.length)} pages are to be drawn; the limit is ${formatCount(limits.maxPages)}`;
         throw new DocumentError('too_many_pages', message);
@@ -149,6 +152,16 @@ export class PdfRasteriser {
       this.pool.release(process);
     }
   }
+}
+
+function choosePages(pages: RasteriseOptions['pages'], pageCount: number): readonly number[] {
+  if (pages === undefined || typeof pages === 'string') return parsePageRanges(pages, pageCount);
+  const missing = pages.find((page) => !(Number.isInteger(page) && page >= 1 && page <= pageCount));
+  if (missing === undefined) return pages;
+  throw new DocumentError(
+    'page_out_of_range',
+    `page ${formatCount(missing)} was asked for; the document has ${formatCount(pageCount)} pages`,
+  );
 }
 
 /** One document on one process, and the time it may still take. */
