@@ -1,11 +1,11 @@
 import type { PromptLayout } from '@madakv/madakv';
-import type { PreparedPrompt } from '@madakv/models';
+import type { ImageLayout, PreparedPrompt } from '@madakv/models';
 
 /** Modalities a prompt may have, in the order policies and traces number them. */
 export const MODALITIES = ['text', 'visual'] as const;
 
 /** Describes a prompt to an eviction policy. */
-export function promptLayout(prompt: PreparedPrompt, heldBack: number): PromptLayout {
+export function promptLayout(prompt: PreparedPrompt<ImageLayout>, heldBack: number): PromptLayout {
   const tokens = prompt.inputIds.length;
   const modalityOf = new Uint8Array(tokens);
   const grids: { start: number; rows: number; cols: number; frames: number }[] = [];

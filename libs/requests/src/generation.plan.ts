@@ -7,7 +7,7 @@ import {
   type EvictionPolicy,
   type PromptLayout,
 } from '@madakv/madakv';
-import type { DecoderConfig, PreparedPrompt } from '@madakv/models';
+import type { DecoderConfig, ImageLayout, PreparedPrompt } from '@madakv/models';
 import type { GenerationSettings } from './generation.settings.js';
 import { memoryNeed } from './memory.need.js';
 
@@ -33,7 +33,7 @@ export interface ModelFigures {
  *   that does not exist, each with the numbers
  */
 export function planGeneration(
-  prompt: PreparedPrompt,
+  prompt: PreparedPrompt<ImageLayout>,
   settings: GenerationSettings,
   model: ModelFigures,
 ): GenerationPlan {
@@ -61,7 +61,7 @@ export function requestPolicy({
 
 /** How the engine lays the prompt out under the settings' protocol. */
 export function requestLayout(
-  prompt: PreparedPrompt,
+  prompt: PreparedPrompt<ImageLayout>,
   { protocol }: Pick<GenerationSettings, 'protocol'>,
 ): PromptLayout {
   return promptLayout(prompt, protocol === 'replay' && prompt.inputIds.length > 1 ? 1 : 0);

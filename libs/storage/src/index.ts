@@ -2,6 +2,5 @@ export * from './file.key.js';
 export * from './file.store.js';
 export * from './local.file.store.js';
 export * from './open.file.store.js';
-export * from './open.file.store.js';
 export * from './s3.file.store.js';
 export * from './storage.error.js';
