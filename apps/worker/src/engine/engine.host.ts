@@ -1,5 +1,11 @@
-import type { MadakvError } from '@madakv/contracts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { MadakvError } from '@madakv/contracts';
+import type { FromThread, ThreadData } from './engine.protocol.js';
 import type { EngineAnswer, EngineEvent, EngineInfo, EngineRequest, EngineSettings } from './engine.request.js';
+import { threadEntry } from './thread.entry.js';
+import { Ticket } from './ticket.js';
+import { fromWire } from './wire.error.js';
 
 export type * from './engine.request.js';
 
@@ -21,6 +27,10 @@ export interface EngineHostOptions {
   readonly onCrash?: (crash: EngineCrash) => void;
   /** The thread has loaded the model: at first, and after every crash. */
   readonly onReady?: (info: EngineInfo) => void;
+  /** The model could not be loaded again after a crash; it is tried once more after a pause. */
+  readonly onRestartFailed?: (error: EngineStartError) => void;
+  /** Starts the thread; for tests that end it. */
+  readonly spawn?: (entry: URL, data: ThreadData) => Worker;
 }
 
 /** `starting` covers the time after a crash as well. */
@@ -32,19 +42,215 @@ export interface GenerateControl {
   readonly onEvent?: (event: EngineEvent) => void;
 }
 
-/** The main thread's side of the engine's thread. Its event loop is never blocked by the engine. */
-export interface EngineHost {
-  readonly state: EngineState;
-  readonly info: EngineInfo;
+/** The model cannot be loaded. The message says what is wrong and in which file or with which device. */
+export class EngineStartError extends Error {
+  override readonly name = 'EngineStartError';
+
+  constructor(
+    message: string,
+    /** Code of a CheckpointError, else the error's name; `thread_ended` where it said nothing. */
+    readonly reason: string,
+  ) {
+    super(message);
+  }
+}
+
+const DEFAULT_RESTART_MS = { first: 500, longest: 30_000 };
+/** Time for the thread to end by itself, in milliseconds; a run of ONNX Runtime cannot be interrupted. */
+const CLOSE_MS = 10_000;
+
+/**
+ * The main thread's side of the engine's thread. Its event loop is never blocked by the engine. A thread that dies is
+ * started again; requests that come meanwhile wait.
+ */
+export class EngineHost {
+  /** The newest thread, until it has ended. */
+  private thread: Worker | undefined;
+  /** That thread has loaded the model. */
+  private ready = false;
+  private readonly tickets = new Map<number, Ticket>();
+  private readonly kvBytesCell = new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT);
+  private readonly kvBytesView = new Float64Array(this.kvBytesCell);
+  private readonly stopping = new AbortController();
+  private readonly waiting = new Set<() => void>();
+  private info_: EngineInfo | undefined;
+  private nextTicket = 0;
+  /** Starts since the last answer. */
+  private restarts = 0;
+  private ended: Promise<unknown> = Promise.resolve();
+
+  private constructor(private readonly options: EngineHostOptions) {}
+
+  /**
+   * Starts the thread and waits until the model is loaded.
+   * @throws EngineStartError when it cannot be
+   */
+  static async start(options: EngineHostOptions): Promise<EngineHost> {
+    const host = new EngineHost(options);
+    await host.launch();
+    return host;
+  }
+
+  get state(): EngineState {
+    if (this.stopping.signal.aborted) return 'closed';
+    return this.ready ? 'ready' : 'starting';
+  }
+
+  get info(): EngineInfo {
+    if (this.info_ === undefined) throw new Error('the engine has not been started');
+    return this.info_;
+  }
+
   /** Bytes of key-value cache that are allocated now. */
-  readonly kvBytes: number;
+  get kvBytes(): number {
+    return this.kvBytesView[0];
+  }
+
   /**
    * Answers one request; waits while the thread is starting.
    * @throws MadakvError of libs/contracts: `invalid_request`, `context_length_exceeded`, `cache_ratio_too_small`,
    *   `invalid_document`, `engine_crashed` (retryable), `worker_stopping` after close, `internal_error`
-   * @throws the signal's reason when cancelled; what `load` of an image threw
+   * @throws the signal's reason when cancelled; what `load` of an image or `onEvent` threw
    */
-  generate(request: EngineRequest, control?: GenerateControl): Promise<EngineAnswer>;
+  async generate(request: EngineRequest, control: GenerateControl = {}): Promise<EngineAnswer> {
+    const thread = await this.readyThread(control.signal);
+    const ticket = new Ticket(this.nextTicket++, request, control, thread);
+    this.tickets.set(ticket.number, ticket);
+    try {
+      return await ticket.answer();
+    } finally {
+      this.tickets.delete(ticket.number);
+    }
+  }
+
   /** Fails what is under way with `worker_stopping` and ends the thread. */
-  close(): Promise<void>;
+  async close(): Promise<void> {
+    if (!this.stopping.signal.aborted) {
+      this.stopping.abort(new MadakvError('worker_stopping', 'the worker is stopping'));
+      this.wake();
+      this.thread?.postMessage({ kind: 'close' });
+    }
+    const patience = new AbortController();
+    const late = pause(CLOSE_MS, undefined, { signal: patience.signal }).then(
+      () => this.thread?.terminate(),
+      () => undefined,
+    );
+    await Promise.race([this.ended, late]);
+    patience.abort();
+    await this.ended;
+  }
+
+  private async readyThread(signal: AbortSignal | undefined): Promise<Worker> {
+    for (;;) {
+      signal?.throwIfAborted();
+      this.stopping.signal.throwIfAborted();
+      if (this.ready && this.thread !== undefined) return this.thread;
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.waiting.delete(wake);
+          signal?.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.waiting.add(wake);
+        signal?.addEventListener('abort', wake, { once: true });
+      });
+    }
+  }
+
+  private wake(): void {
+    for (const wake of [...this.waiting]) wake();
+  }
+
+  /** Starts a thread; settles when its model is loaded or cannot be. */
+  private launch(): Promise<void> {
+    const { settings, spawn = startThread } = this.options;
+    const thread = spawn(threadEntry(), { settings, kvBytes: this.kvBytesCell });
+    this.thread = thread;
+    let fault: unknown;
+    this.ended = new Promise((resolve) => thread.once('exit', resolve));
+    return new Promise((resolve, reject) => {
+      thread.on('message', (message: FromThread) => {
+        if (message.kind === 'ready') {
+          resolve();
+          this.loaded(message.info);
+        } else if (message.kind === 'failed') {
+          reject(new EngineStartError(message.error.message, message.error.reason ?? message.error.code));
+        } else {
+          this.receive(message);
+        }
+      });
+      thread.on('error', (error) => (fault = error));
+      thread.once('exit', (code) => {
+        const why = fault instanceof Error ? fault.message : `it exited with code ${code}`;
+        reject(new EngineStartError(`the engine's thread ended before the model was loaded: ${why}`, 'thread_ended'));
+        this.thread = undefined;
+        if (this.ready) this.died(why);
+      });
+    });
+  }
+
+  private loaded(info: EngineInfo): void {
+    this.info_ = info;
+    this.ready = true;
+    this.options.onReady?.(info);
+    this.wake();
+  }
+
+  private receive(message: Exclude<FromThread, { kind: 'ready' | 'failed' }>): void {
+    if (message.kind === 'building') {
+      this.options.onBuild?.(message.done, message.total);
+      return;
+    }
+    const ticket = this.tickets.get(message.ticket);
+    switch (message.kind) {
+      case 'wanted':
+        void ticket?.sendImage(message.index);
+        return;
+      case 'event':
+        ticket?.emit(message.event);
+        return;
+      case 'done':
+        this.restarts = 0;
+        ticket?.resolve(message.answer);
+        return;
+      case 'error':
+        ticket?.fail(fromWire(message.error));
+    }
+  }
+
+  /** The thread that was ready has ended. */
+  private died(why: string): void {
+    this.ready = false;
+    this.kvBytesView[0] = 0;
+    const tickets = [...this.tickets.values()];
+    if (this.stopping.signal.aborted) {
+      for (const ticket of tickets) ticket.fail(this.stopping.signal.reason as MadakvError);
+      return;
+    }
+    const error = new MadakvError('engine_crashed', `the engine's thread died: ${why}`);
+    const ids = (running: boolean): string[] =>
+      tickets.filter((ticket) => ticket.running === running).map(({ request }) => request.requestId);
+    this.options.onCrash?.({ error, running: ids(true), waiting: ids(false) });
+    for (const ticket of tickets) ticket.fail(error);
+    void this.restart();
+  }
+
+  private async restart(): Promise<void> {
+    const { first, longest } = this.options.restartMs ?? DEFAULT_RESTART_MS;
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      const delayMs = Math.min(longest, first * 2 ** this.restarts++);
+      try {
+        await pause(delayMs, undefined, { signal });
+        await this.launch();
+        return;
+      } catch (error) {
+        if (error instanceof EngineStartError) this.options.onRestartFailed?.(error);
+      }
+    }
+  }
+}
+
+function startThread(entry: URL, workerData: ThreadData): Worker {
+  return new Worker(entry, { workerData, name: 'engine' });
 }

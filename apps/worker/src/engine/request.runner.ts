@@ -1,0 +1,107 @@
+import { MadakvError } from '@madakv/contracts';
+import type { Engine, GenerationEvent, GenerationResult } from '@madakv/engine';
+import { createPolicy } from '@madakv/madakv';
+import { ImageError, type PreparedImage, type PreparedPrompt } from '@madakv/models';
+import { chatMessages, checkLength, profileFor, requestPolicy, tokenLogprob, usageOf } from '@madakv/requests';
+import type { WireRequest } from './engine.protocol.js';
+import type { EngineAnswer, EngineEvent } from './engine.request.js';
+import type { ImageCache } from './image.cache.js';
+
+export interface RunnerControl {
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: EngineEvent) => void;
+  /** Bytes of one of the request's encoded images; rejects when the signal is aborted. */
+  readonly imageBytes: (index: number) => Promise<Uint8Array>;
+}
+
+/**
+ * Answers one request from start to end in the engine's thread.
+ * @throws errors of libs/models, libs/madakv and libs/engine; MadakvError
+ */
+export async function runRequest(
+  engine: Engine,
+  images: ImageCache,
+  request: WireRequest,
+  control: RunnerControl,
+): Promise<EngineAnswer> {
+  const { settings } = request;
+  const draft = requestPolicy(settings);
+  const profile = profileFor(engine, settings);
+  const policy = profile === undefined ? draft : createPolicy(settings.policy, profile.policyOptions);
+  const prompt = await preparePrompt(engine, images, request, control);
+  checkLength(prompt, settings.maxTokens, engine.model.config.decoder.maxPositions);
+  const { maxTokens, protocol, sampling, stop, topLogprobs } = settings;
+  const result = await engine.generate(
+    {
+      prompt,
+      policy,
+      cacheRatio: request.cacheRatio,
+      maxTokens,
+      protocol,
+      sampling,
+      stop,
+      ...(topLogprobs === undefined ? {} : { topLogprobs }),
+    },
+    { signal: control.signal, onEvent: eventTranslator(engine, control.onEvent) },
+  );
+  return toAnswer(engine, prompt, result);
+}
+
+async function preparePrompt(
+  { model }: Engine,
+  cache: ImageCache,
+  request: WireRequest,
+  { signal, imageBytes }: RunnerControl,
+): Promise<PreparedPrompt> {
+  const { messages, images } = chatMessages(request.messages, request.images.length);
+  const prepared: PreparedImage[] = [];
+  for (const index of images) {
+    signal.throwIfAborted();
+    const { key, part } = request.images[index];
+    const decode = async (): Promise<PreparedImage> => model.prepareImage(await imageBytes(index));
+    prepared.push(await cache.get(key, decode).catch((error: unknown) => Promise.reject(withPart(error, part))));
+  }
+  const prompt = await model.prepare(messages, prepared);
+  signal.throwIfAborted();
+  return prompt;
+}
+
+/** Says which part of the request the image was; other errors stay as they are. */
+function withPart(error: unknown, param: string): Error {
+  if (!(error instanceof ImageError)) return error as Error;
+  return new MadakvError('invalid_document', `${param}: ${error.message}`, {
+    param,
+    reason: 'bad_image',
+    cause: error,
+  });
+}
+
+/** Tokens get their index and the texts of their alternatives; text that was held back follows as one more. */
+function eventTranslator({ model }: Engine, onEvent: (event: EngineEvent) => void): (event: GenerationEvent) => void {
+  let index = 0;
+  return (event) => {
+    if (event.kind === 'token') {
+      const logprobs = tokenLogprob(event.token, model.tokenizer);
+      const { text } = event.token;
+      onEvent({ kind: 'token', index: index++, text, ...(logprobs === undefined ? {} : { logprobs }) });
+    } else if (event.kind === 'trailing') {
+      onEvent({ kind: 'token', index: index++, text: event.text });
+    } else {
+      onEvent(event);
+    }
+  };
+}
+
+function toAnswer({ model }: Engine, prompt: PreparedPrompt, result: GenerationResult): EngineAnswer {
+  const logprobs = result.tokens.flatMap((token) => tokenLogprob(token, model.tokenizer) ?? []);
+  const wanted = result.tokens.some((token) => token.logprobs !== undefined);
+  return {
+    text: result.text,
+    finishReason: result.finishReason,
+    usage: usageOf(result.usage),
+    logprobs: wanted ? logprobs : null,
+    trace: result.trace,
+    times: result.times,
+    imageTokens: prompt.images.map(({ tokens }) => tokens),
+  };
+}

@@ -1,0 +1,291 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { MadakvError } from '@madakv/contracts';
+import { Engine } from '@madakv/engine';
+import { createPolicy } from '@madakv/madakv';
+import { openModel } from '@madakv/models';
+import { cpuProvider } from '@madakv/onnx';
+import { generationSettings, type RequestParameters } from '@madakv/requests';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  EngineHost,
+  EngineStartError,
+  type EngineCrash,
+  type EngineEvent,
+  type EngineRequest,
+  type EngineSettings,
+} from '../../apps/worker/src/engine/engine.host.js';
+import { FIXTURES, requestFixtures, type RequestFixture } from '../conformance/fixture.reader.js';
+
+const MODEL = join(FIXTURES, 'qwen-plain', 'checkpoint');
+const cacheDir = mkdtempSync(join(tmpdir(), 'madakv-host-'));
+const settings: EngineSettings = {
+  modelDir: MODEL,
+  provider: 'cpu',
+  threads: 1,
+  precision: { kind: 'fp32' },
+  kvPrecision: 'fp32',
+  cacheDir,
+  chunkTokens: 31,
+};
+
+const crashes: EngineCrash[] = [];
+let thread: Worker;
+let ready = 0;
+let host: EngineHost;
+const loads: string[] = [];
+
+beforeAll(async () => {
+  host = await EngineHost.start({
+    settings,
+    restartMs: { first: 1, longest: 10 },
+    onCrash: (crash) => crashes.push(crash),
+    onReady: () => ready++,
+    spawn: (entry, workerData) => (thread = new Worker(entry, { workerData })),
+  });
+});
+afterAll(async () => {
+  await host.close();
+  rmSync(cacheDir, { recursive: true, force: true });
+});
+
+const pages = fixture('three-images');
+
+describe('EngineHost', () => {
+  it('says what the model is', () => {
+    const { decoder } = openModel(MODEL).config;
+    expect(host.state).toBe('ready');
+    expect(host.info).toMatchObject({
+      family: 'qwen2_5_vl',
+      provider: 'cpu',
+      maxPositions: decoder.maxPositions,
+      kvBytesPerToken: 8 * decoder.layers * decoder.kvHeads * decoder.headDim,
+      kv: { layers: decoder.layers, precision: 'fp32', onDevice: false },
+    });
+  });
+
+  it('gives the answer that the engine gives, and says how it comes to it', async () => {
+    const parameters = { temperature: 0.8, seed: 5, max_tokens: 70, logprobs: true, top_logprobs: 2 };
+    const expected = await engineAnswer(pages, parameters, 0.5);
+    const events: EngineEvent[] = [];
+    const before = performance.timeOrigin + performance.now();
+    const answer = await host.generate(ask('same', parameters), { onEvent: (event) => events.push(event) });
+
+    expect(answer.text).toBe(expected.text);
+    expect(answer.trace).toEqual({ ...expected.trace, ms: expect.anything() as unknown });
+    expect(answer.usage.completion_tokens).toBe(expected.tokens.length);
+    expect(answer.logprobs?.map(({ logprob }) => logprob)).toEqual(
+      expected.tokens.map(({ logprobs }) => Number(logprobs?.chosen.logprob.toPrecision(9))),
+    );
+    expect(answer.logprobs?.[0].top_logprobs).toHaveLength(2);
+    expect(answer.imageTokens).toHaveLength(3);
+
+    const tokens = events.flatMap((event) => (event.kind === 'token' ? [event] : []));
+    expect(tokens.map(({ text }) => text).join('')).toBe(answer.text);
+    expect(tokens.map(({ index }) => index)).toEqual(tokens.map((_, i) => i));
+    expect(tokens.flatMap(({ logprobs }) => logprobs ?? [])).toEqual(answer.logprobs);
+
+    const layers = events.flatMap((event) => (event.kind === 'layer' ? [event] : []));
+    expect(layers.map(({ layer }) => layer)).toEqual(answer.trace.layers.map(({ layer }) => layer));
+    const { times } = answer;
+    const ascending = [
+      before,
+      times.submitted,
+      times.started,
+      times.prefillStarted,
+      ...layers.flatMap(({ startMs, endMs }) => [startMs, endMs]),
+      times.prefillEnded,
+      times.firstToken,
+      times.ended,
+      performance.timeOrigin + performance.now(),
+    ];
+    // The two threads' clocks have started at different moments and agree to a millisecond or so.
+    ascending.slice(1).forEach((time, i) => {
+      expect(time).toBeGreaterThan(ascending[i] - 5);
+    });
+
+    const evicted = events.find((event) => event.kind === 'evicted');
+    expect(evicted).toMatchObject({ bytes: answer.trace.bytes.afterEviction, atMs: times.prefillEnded });
+    expect(evicted?.maxBytes).toBeGreaterThanOrEqual(answer.trace.bytes.final);
+    expect(events[0].kind).toBe('started');
+    expect(host.kvBytes).toBe(0);
+  });
+
+  it('decodes an image once for all questions about it', async () => {
+    loads.length = 0;
+    await host.generate(ask('again', { max_tokens: 2 }));
+    expect(loads).toEqual([]);
+    const renamed = ask('renamed', { max_tokens: 2 }, 'other-');
+    await Promise.all([host.generate(renamed), host.generate({ ...renamed, requestId: 'at once' })]);
+    expect(loads).toEqual(['other-0', 'other-1', 'other-2']);
+  });
+
+  it('never blocks the main thread', async () => {
+    const long = {
+      ...ask('long', { max_tokens: 1, madakv: { policy: 'h2o' } }),
+      messages: [{ role: 'user', content: [{ type: 'text' as const, text: 'many words '.repeat(500) }] }],
+      images: [],
+    };
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    const usage = performance.eventLoopUtilization();
+    const { times } = await host.generate(long);
+    const { active } = performance.eventLoopUtilization(usage);
+    clearInterval(timer);
+    const busy = times.prefillEnded - times.prefillStarted;
+    expect(ticks).toBeGreaterThan(0);
+    expect(active).toBeLessThan(busy / 2);
+  });
+
+  it('cancels in prefill and while decoding, with the caller’s reason, and frees the cache', async () => {
+    for (const kind of ['prefill', 'token'] as const) {
+      const controller = new AbortController();
+      const reason = new MadakvError('lease_lost', 'gone');
+      const answer = host.generate(ask(`cancel ${kind}`, { max_tokens: 1_000 }), {
+        signal: controller.signal,
+        onEvent: (event) => {
+          if (event.kind === kind) controller.abort(reason);
+        },
+      });
+      await expect(answer).rejects.toBe(reason);
+      expect(host.kvBytes).toBe(0);
+    }
+    await expect(host.generate(ask('late', {}), { signal: AbortSignal.abort('no') })).rejects.toBe('no');
+  });
+
+  it('fails a request whose listener or image throws, with what was thrown', async () => {
+    const thrown = new Error('listener');
+    const onEvent = (): never => {
+      throw thrown;
+    };
+    await expect(host.generate(ask('listener', {}), { onEvent })).rejects.toBe(thrown);
+    const request = ask('image', {}, 'missing-');
+    const missing = { ...request.images[1], load: () => Promise.reject(new Error('no such key')) };
+    await expect(
+      host.generate({ ...request, images: [request.images[0], missing, request.images[2]] }),
+    ).rejects.toThrow('no such key');
+  });
+
+  it.each([
+    [{ madakv: { policy: 'none' } }, { code: 'invalid_request', param: 'madakv.policy' }],
+    [{ madakv: { options: { profile: { layers: [1] } } } }, { code: 'invalid_request', param: 'madakv.options' }],
+    [{ max_tokens: 100_000_000 }, { code: 'context_length_exceeded' }],
+  ])('refuses %j with a code', async (parameters, error) => {
+    await expect(host.generate(ask('bad', parameters))).rejects.toMatchObject({ name: 'MadakvError', ...error });
+  });
+
+  it('refuses a grant that is too small, and bytes that are no image', async () => {
+    await expect(host.generate({ ...ask('small', {}), cacheRatio: 0.001 })).rejects.toMatchObject({
+      code: 'cache_ratio_too_small',
+    });
+    const request = ask('no image', {}, 'broken-');
+    const broken = { ...request.images[0], load: () => Promise.resolve(Buffer.from('GIF8')) };
+    await expect(host.generate({ ...request, images: [broken, ...request.images.slice(1)] })).rejects.toMatchObject({
+      code: 'invalid_document',
+      param: 'messages.0.content.0',
+      reason: 'bad_image',
+    });
+  });
+
+  it('fails what was in a thread that dies, starts it again and answers what comes meanwhile', async () => {
+    const begun = new Promise<void>((resolve) => {
+      const onEvent = (event: EngineEvent): void => {
+        if (event.kind === 'token') resolve();
+      };
+      host.generate(ask('decoding', { max_tokens: 1_000 }), { onEvent }).catch(() => undefined);
+    });
+    await begun;
+    const decoding = host.generate(ask('second', { max_tokens: 1_000 }));
+    const failed = expect(decoding).rejects.toMatchObject({ code: 'engine_crashed', retryable: true });
+    const seen = ready;
+    const ended = thread.terminate();
+    await expect.poll(() => host.state).toBe('starting');
+    const waiting = host.generate(ask('waiting', { max_tokens: 3 }));
+    const given = new AbortController();
+    const impatient = host.generate(ask('impatient', {}), { signal: given.signal });
+    given.abort('enough');
+    await expect(impatient).rejects.toBe('enough');
+    await ended;
+    await failed;
+    expect((await waiting).usage.completion_tokens).toBeGreaterThan(0);
+    expect(ready).toBe(seen + 1);
+    expect(crashes).toHaveLength(1);
+    expect(crashes[0].running).toContain('decoding');
+    expect([...crashes[0].running, ...crashes[0].waiting].sort()).toEqual(['decoding', 'second']);
+    expect(host.kvBytes).toBe(0);
+  });
+
+  it('says what is wrong with a model folder', async () => {
+    const modelDir = join(FIXTURES, 'images');
+    const start = EngineHost.start({ settings: { ...settings, modelDir } });
+    await expect(start).rejects.toBeInstanceOf(EngineStartError);
+    await expect(start).rejects.toThrow(/config\.json/);
+    await expect(start).rejects.toMatchObject({ reason: 'missing_file' });
+  });
+
+  it('fails what is under way when it is closed', async () => {
+    const other = await EngineHost.start({ settings });
+    let closing: Promise<void> | undefined;
+    const answer = other.generate(ask('closed', { max_tokens: 1_000 }), {
+      onEvent: ({ kind }) => {
+        if (kind === 'token') closing ??= other.close();
+      },
+    });
+    await expect(answer).rejects.toMatchObject({ code: 'worker_stopping' });
+    await closing;
+    expect(other.state).toBe('closed');
+    await expect(other.generate(ask('after', {}))).rejects.toMatchObject({ code: 'worker_stopping' });
+    await other.close();
+  });
+});
+
+function fixture(name: string): RequestFixture {
+  const found = requestFixtures().find((entry) => entry.name === `qwen-plain ${name}`);
+  if (found === undefined) throw new Error(`no fixture ${name}`);
+  return found;
+}
+
+function ask(requestId: string, parameters: RequestParameters, prefix = ''): EngineRequest {
+  let index = 0;
+  return {
+    requestId,
+    messages: pages.messages.map(({ role, content }) => ({
+      role,
+      content:
+        typeof content === 'string'
+          ? [{ type: 'text', text: content }]
+          : (content ?? []).map((part) => (part.type === 'text' ? part : { type: 'image', index: index++ })),
+    })),
+    images: pages.images.map((bytes, i) => ({
+      key: `${prefix}${i}`,
+      part: `messages.0.content.${i}`,
+      load: () => {
+        loads.push(`${prefix}${i}`);
+        return Promise.resolve(bytes);
+      },
+    })),
+    settings: generationSettings(parameters),
+    cacheRatio: 0.5,
+  };
+}
+
+async function engineAnswer(request: RequestFixture, parameters: RequestParameters, cacheRatio: number) {
+  const engine = await Engine.load(openModel(MODEL), cpuProvider(1), { ...settings });
+  try {
+    const prompt = await engine.model.prepare(request.messages, request.images);
+    const { sampling, maxTokens, topLogprobs } = generationSettings(parameters);
+    const policy = createPolicy('madakv');
+    return await engine.generate({
+      prompt,
+      policy,
+      cacheRatio,
+      maxTokens,
+      sampling,
+      ...(topLogprobs === undefined ? {} : { topLogprobs }),
+    });
+  } finally {
+    await engine.close();
+  }
+}
