@@ -16,4 +16,8 @@ export class CrashCounter {
     const replies = await this.redis.multi().incr(key).expire(key, KEEP_SECONDS).exec();
     return Number(replies?.[0]?.[1] ?? 0);
   }
+
+  async count(requestId: string): Promise<number> {
+    return Number((await this.redis.get(this.keys.crashes(requestId))) ?? 0);
+  }
 }
