@@ -1,5 +1,6 @@
 export * from './document.error.js';
 export * from './document.limits.js';
+export { formatBytes, formatCount } from './quantity.format.js';
 export * from './media/data.url.js';
 export * from './media/image.check.js';
 export * from './media/media.type.js';

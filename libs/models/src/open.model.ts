@@ -41,6 +41,8 @@ export interface OpenModel {
   files: string[];
   /** How pages are best drawn for this model. */
   pages: PageRules;
+  /** What becomes of an image of this size. @throws ImageError when its shape is out of bounds */
+  imageLayout(size: ImageSize): ImageLayout;
   /** @throws ImageError when the bytes cannot be decoded or the image's shape is out of bounds */
   prepareImage(source: ImageSource): Promise<PreparedImage>;
   /**
@@ -82,6 +84,7 @@ export function openModel(dir: string, { specialTokensInText = 'control' }: Open
     weights,
     files: [folder.path('config.json'), ...weights.files],
     pages: processor.pages,
+    imageLayout: (size) => processor.layout(size),
     prepareImage,
     layout: (messages, sizes) => build(messages, sizes.map((size) => processor.layout(size))),
     async prepare(messages, images) {

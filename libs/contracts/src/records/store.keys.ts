@@ -9,6 +9,8 @@ export const storeKeys = {
   /** A RequestAnswer; the Outcome names the one that stands. @param sha256 of its content */
   answer: (requestId: string, sha256: string): string => `requests/${requestId}/answer.${sha256}.json`,
   trace: (requestId: string): string => `traces/${requestId}.json`,
+  /** What is known of a document: how many pages it has. */
+  document: (documentSha256: string): string => `documents/${documentSha256}/document.json`,
   /** A page of a document, shared by all requests about it. @param drawing hash of how it was drawn */
   page: (documentSha256: string, drawing: string, page: number): string =>
     `documents/${documentSha256}/${drawing}/${page}.png`,

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { MadakvError, type FileRecord } from '@madakv/contracts';
+import {
+  checkMediaType,
+  DocumentError,
+  fetchResource,
+  formatBytes,
+  isDataUrl,
+  MEDIA_TYPES,
+  parseBase64,
+  parseDataUrl,
+  type FetchPolicy,
+  type MediaType,
+} from '@madakv/documents';
+import { StorageError, type FileStore } from '@madakv/storage';
+import type { DocumentPart } from './document.part.js';
+
+/** Content of a part: known by its hash, read when it is needed. */
+export interface PartContent {
+  /** Hexadecimal. */
+  readonly sha256: string;
+  readonly mediaType: MediaType;
+  /** Its length. */
+  readonly size: number;
+  bytes(signal?: AbortSignal): Promise<Uint8Array>;
+}
+
+/** Files that users have uploaded. */
+export interface UserFiles {
+  /** @returns undefined where there is none, or it is another tenant's */
+  find(tenant: string, fileId: string): Promise<FileRecord | undefined>;
+}
+
+interface ContentLimits {
+  /** A data URL, bare base64, a stored file: each may be as long as a PDF. */
+  readonly maxDocumentBytes: number;
+  readonly maxImageBytes: number;
+}
+
+const IMAGE_TYPES = MEDIA_TYPES.filter((type) => type !== 'application/pdf');
+/** First bytes of a stored file that tell its type. */
+const SNIFFED_BYTES = 1024;
+
+/** Finds what a part names: in itself, among the user's files, or on the net. */
+export class PartContents {
+  constructor(
+    private readonly store: Pick<FileStore, 'get'>,
+    private readonly files: UserFiles,
+    private readonly fetchPolicy: FetchPolicy,
+    private readonly limits: ContentLimits,
+  ) {}
+
+  /** @throws DocumentError, StorageError; MadakvError `not_found`, `invalid_request`; the signal's reason when aborted */
+  async open({ part, path }: DocumentPart, tenant: string, signal?: AbortSignal): Promise<PartContent> {
+    if (part.type === 'image_url') return this.fromUrl(part.image_url.url, IMAGE_TYPES, signal);
+    const { file_data: data, file_id: id, file_url: url } = part.file;
+    if (id !== undefined) return this.stored(id, tenant, path);
+    if (url !== undefined) return this.fromUrl(url, MEDIA_TYPES, signal);
+    if (data === undefined) throw new MadakvError('invalid_request', `${path}: no content`, { param: path });
+    if (isDataUrl(data)) return this.fromUrl(data, MEDIA_TYPES, signal);
+    return inMemory(parseBase64(data, this.limits.maxDocumentBytes), undefined, MEDIA_TYPES);
+  }
+
+  private async fromUrl(url: string, accepted: readonly MediaType[], signal?: AbortSignal): Promise<PartContent> {
+    const maxBytes = accepted === IMAGE_TYPES ? this.limits.maxImageBytes : this.limits.maxDocumentBytes;
+    if (isDataUrl(url)) {
+      const { bytes, mediaType } = parseDataUrl(url, maxBytes);
+      return inMemory(bytes, mediaType, accepted);
+    }
+    const { bytes, mediaType } = await fetchResource(url, { ...this.fetchPolicy, accepted, maxBytes }, signal);
+    return inMemory(bytes, mediaType, accepted);
+  }
+
+  private async stored(id: string, tenant: string, path: string): Promise<PartContent> {
+    const param = `${path}.file_id`;
+    const record = await this.files.find(tenant, id);
+    if (record === undefined) throw new MadakvError('not_found', `${param}: there is no file ${id}`, { param });
+    const { purpose, bytes: size } = record.object;
+    if (purpose !== 'user_data') {
+      const message = `${param}: the file ${id} has the purpose ${purpose}; a document needs user_data`;
+      throw new MadakvError('invalid_request', message, { param });
+    }
+    const start = await this.read(record, param, { start: 0, length: SNIFFED_BYTES });
+    const mediaType = checkMediaType(start);
+    this.checkSize(size, mediaType);
+    return {
+      sha256: record.sha256,
+      mediaType,
+      size,
+      bytes: () => this.read(record, param),
+    };
+  }
+
+  /** Before it is read; what comes in another way is measured on the way. */
+  private checkSize(size: number, mediaType: MediaType): void {
+    const { maxDocumentBytes, maxImageBytes } = this.limits;
+    const [limit, code] =
+      mediaType === 'application/pdf'
+        ? ([maxDocumentBytes, 'document_too_large'] as const)
+        : ([maxImageBytes, 'image_too_large'] as const);
+    if (size <= limit) return;
+    throw new DocumentError(code, `the file has ${formatBytes(size)}; the limit is ${formatBytes(limit)}`);
+  }
+
+  private async read(
+    { key, object }: FileRecord,
+    param: string,
+    range?: { start: number; length: number },
+  ): Promise<Uint8Array> {
+    try {
+      return await buffer(await this.store.get(key, range));
+    } catch (cause) {
+      if (!(cause instanceof StorageError && cause.code === 'not_found')) throw cause;
+      // It was deleted since its record was read.
+      throw new MadakvError('not_found', `${param}: there is no file ${object.id}`, { param, cause });
+    }
+  }
+}
+
+function inMemory(bytes: Uint8Array, declared: string | undefined, accepted: readonly MediaType[]): PartContent {
+  if (bytes.length === 0) throw new DocumentError('unsupported_media_type', 'the content is empty');
+  return {
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    mediaType: checkMediaType(bytes, declared, accepted),
+    size: bytes.length,
+    bytes: () => Promise.resolve(bytes),
+  };
+}

@@ -1,0 +1,206 @@
+import { createHash } from 'node:crypto';
+import { MadakvError, type ChatRequest, type PreparedImageRef, type PreparedRequest } from '@madakv/contracts';
+import { PdfRasteriser } from '@madakv/documents';
+import { kvGeometry } from '@madakv/engine';
+import {
+  ImageError,
+  PromptError,
+  type ImageLayout,
+  type ImageSize,
+  type OpenModel,
+  type PreparedPrompt,
+} from '@madakv/models';
+import { chatMessages, generationSettings, planGeneration, readParameters, withSeed } from '@madakv/requests';
+import type { FileStore } from '@madakv/storage';
+import { documentParts, type DocumentPart } from './document.part.js';
+import { ImageStore } from './image.store.js';
+import { PageStore } from './page.store.js';
+import { PhaseClock } from './phase.clock.js';
+import { PartContents, type PartContent, type UserFiles } from './part.content.js';
+import type { PrepareOptions } from './prepare.settings.js';
+import { RequestBudget } from './request.budget.js';
+import { asRequestProblem } from './request.problem.js';
+import type { StoredImage } from './stored.image.js';
+
+export interface PrepareInput {
+  readonly requestId: string;
+  readonly tenant: string;
+  readonly customId: string | null;
+  readonly body: ChatRequest;
+  /** How long the request had waited, in milliseconds. */
+  readonly queueMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface PreparerParts {
+  /** Opened with `specialTokensInText: 'text'`, as the engine's has to be. */
+  readonly model: Pick<OpenModel, 'config' | 'pages' | 'imageLayout' | 'layout'>;
+  readonly store: Pick<FileStore, 'get' | 'head' | 'put'>;
+  readonly files: UserFiles;
+  readonly options: PrepareOptions;
+  /** Milliseconds that only ever grow. */
+  readonly now?: () => number;
+}
+
+const PHASES = ['fetch', 'rasterise', 'tokenise'] as const;
+type Phase = (typeof PHASES)[number];
+type PreparedMessage = PreparedRequest['messages'][number];
+type PageImage = StoredImage & { readonly page: number | null };
+interface Work {
+  readonly input: PrepareInput;
+  readonly budget: RequestBudget;
+  readonly clock: PhaseClock<Phase>;
+}
+
+/**
+ * Turns a request into what the engine can answer without another look at the world: its documents as page images in the
+ * FileStore, its prompt counted and checked against the model. Doing it again gives the same and costs little.
+ */
+export class RequestPreparer {
+  private readonly rasteriser: PdfRasteriser;
+  private readonly contents: PartContents;
+  private readonly pages: PageStore;
+  private readonly images: ImageStore;
+  private readonly now: () => number;
+
+  constructor(private readonly parts: PreparerParts) {
+    const { model, store, files, options, now } = parts;
+    this.now = now ?? (() => performance.now());
+    this.rasteriser = new PdfRasteriser({ processes: options.rasterProcesses, limits: options.document });
+    this.contents = new PartContents(store, files, options.fetch, {
+      maxDocumentBytes: options.document.maxDocumentBytes,
+      maxImageBytes: options.image.maxImageBytes,
+    });
+    this.pages = new PageStore(store, this.rasteriser, { dpi: options.dpi, ...model.pages });
+    this.images = new ImageStore(store, options.image);
+  }
+
+  /**
+   * @throws MadakvError with one of PREPARE_ERROR_CODES, its `param` the part that is wrong; the signal's reason when
+   *   aborted
+   */
+  async prepare(input: PrepareInput): Promise<PreparedRequest> {
+    const { requestId, customId, body, queueMs = 0 } = input;
+    const clock = new PhaseClock<Phase>(this.now);
+    const budget = new RequestBudget(this.parts.options.request);
+    const images = await this.takeDocuments({ input, budget, clock });
+    const messages = preparedMessages(body.messages, images);
+    const parameters = withSeed(withoutMessages(body), () => seedOf(requestId));
+    const plan = await clock.measure('tokenise', () => Promise.resolve(this.plan(messages, images, parameters)));
+    const [fetch, rasterise, tokenise] = PHASES.map((phase) => clock.of(phase));
+    return {
+      requestId,
+      customId,
+      messages,
+      images,
+      parameters,
+      promptTokens: { ...plan.promptTokens },
+      fullBytes: plan.need.fullBytes,
+      cacheRatio: plan.cacheRatio,
+      minCacheRatio: plan.minCacheRatio,
+      ms: { queue: queueMs, fetch, rasterise, tokenise },
+    };
+  }
+
+  /** Ends the processes that rasterise; requests under way fail. */
+  close(): void {
+    this.rasteriser.close();
+  }
+
+  private async takeDocuments(work: Work): Promise<PreparedImageRef[]> {
+    const parts = documentParts(work.input.body.messages);
+    work.budget.checkParts(parts);
+    const images: PreparedImageRef[] = [];
+    for (const part of parts) {
+      try {
+        for (const { key, width, height, page } of await this.takePart(part, work)) {
+          this.checkShape({ width, height }, page);
+          images.push({ key, width, height, part: part.path, page });
+        }
+      } catch (error) {
+        work.input.signal?.throwIfAborted();
+        throw asRequestProblem(error, part.path);
+      }
+    }
+    return images;
+  }
+
+  /** @throws ImageError when the model takes no image of this shape */
+  private checkShape(size: ImageSize, page: number | null): void {
+    try {
+      this.parts.model.imageLayout(size);
+    } catch (error) {
+      if (!(error instanceof ImageError) || page === null) throw error;
+      throw new ImageError(`page ${page}: ${error.message}`, { cause: error });
+    }
+  }
+
+  private async takePart(part: DocumentPart, { input, budget, clock }: Work): Promise<PageImage[]> {
+    const { tenant, body, signal } = input;
+    signal?.throwIfAborted();
+    const content = await clock.measure('fetch', () => this.contents.open(part, tenant, signal));
+    budget.takeBytes(content.size);
+    if (content.mediaType === 'application/pdf') {
+      const admit = (pages: number): void => {
+        budget.takePages(pages);
+      };
+      const choice = body.madakv?.pages;
+      return clock.measure('rasterise', () => this.pages.pages(content, choice, admit, signal));
+    }
+    budget.takeImage(part.path);
+    return clock.measure('rasterise', () => this.takeImage(content, signal));
+  }
+
+  private async takeImage(content: PartContent, signal: AbortSignal | undefined): Promise<PageImage[]> {
+    return [{ ...(await this.images.keep(content, signal)), page: null }];
+  }
+
+  private plan(messages: PreparedMessage[], images: PreparedImageRef[], parameters: Omit<ChatRequest, 'messages'>) {
+    const { decoder } = this.parts.model.config;
+    const prompt = this.layOut(messages, images);
+    const kv = kvGeometry(decoder, 'cpu', 'fp32');
+    return planGeneration(prompt, generationSettings(readParameters(parameters)), { decoder, kv });
+  }
+
+  private layOut(messages: PreparedMessage[], images: PreparedImageRef[]): PreparedPrompt<ImageLayout> {
+    const chat = chatMessages(messages, images.length);
+    try {
+      return this.parts.model.layout(
+        chat.messages,
+        chat.images.map((index) => images[index]),
+      );
+    } catch (cause) {
+      if (!(cause instanceof PromptError)) throw cause;
+      throw new MadakvError('invalid_request', `messages: ${cause.message}`, { param: 'messages', cause });
+    }
+  }
+}
+
+/** The messages with images where their documents stood. */
+function preparedMessages(messages: ChatRequest['messages'], images: readonly PreparedImageRef[]): PreparedMessage[] {
+  return messages.map(({ role, content }, message) => ({
+    // A newer name of the same thing; templates know the old one.
+    role: role === 'developer' ? 'system' : role,
+    content:
+      typeof content === 'string'
+        ? [{ type: 'text', text: content }]
+        : (content ?? []).flatMap((part, index): PreparedMessage['content'] =>
+            part.type === 'text' ? [part] : imagesOf(`messages.${message}.content.${index}.${part.type}`, images),
+          ),
+  }));
+}
+
+function withoutMessages(body: ChatRequest): Omit<ChatRequest, 'messages'> {
+  const parameters: Partial<ChatRequest> & Omit<ChatRequest, 'messages'> = { ...body };
+  delete parameters.messages;
+  return parameters;
+}
+
+function imagesOf(path: string, images: readonly PreparedImageRef[]): PreparedMessage['content'] {
+  return images.flatMap(({ part }, index) => (part === path ? [{ type: 'image', index }] : []));
+}
+
+/** Of a request without a seed: the same at every attempt. */
+function seedOf(requestId: string): number {
+  return createHash('sha256').update(requestId).digest().readUInt32BE() >>> 1;
+}

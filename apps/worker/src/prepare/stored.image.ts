@@ -1,0 +1,26 @@
+import { buffer } from 'node:stream/consumers';
+import { StorageError, type FileStore } from '@madakv/storage';
+
+/** An encoded image in the FileStore. */
+export interface StoredImage {
+  readonly key: string;
+  /** Pixels, upright. */
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A PNG's signature, and its first chunk up to width and height. */
+const HEADER_BYTES = 24;
+const PNG_HEADER = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
+
+/** Size of a PNG, by its first bytes; undefined where there is no such file. @throws StorageError */
+export async function storedPng(store: Pick<FileStore, 'get'>, key: string): Promise<StoredImage | undefined> {
+  try {
+    const header = await buffer(await store.get(key, { start: 0, length: HEADER_BYTES }));
+    if (header.length < HEADER_BYTES || !header.subarray(0, PNG_HEADER.length).equals(PNG_HEADER)) return undefined;
+    return { key, width: header.readUInt32BE(16), height: header.readUInt32BE(20) };
+  } catch (error) {
+    if (error instanceof StorageError && error.code === 'not_found') return undefined;
+    throw error;
+  }
+}
