@@ -1,5 +1,5 @@
 import { BATCH_QUEUE, modelQueue, type BatchJob, type RequestJob, type RequestJobResult } from '@madakv/contracts';
-import { FlowProducer, Queue, type FlowJob, type QueueOptions, type Telemetry } from 'bullmq';
+import { FlowProducer, Queue, type FlowJob, type JobsOptions, type QueueOptions, type Telemetry } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { batchJobOptions, requestJobOptions } from './job.options.js';
 
@@ -12,6 +12,9 @@ export interface JobQueuesOptions {
   readonly prefix: string;
   readonly telemetry?: Telemetry;
 }
+
+/** What names a line's jobs. */
+export type LineRef = Pick<RequestJob, 'model' | 'requestId'>;
 
 export interface QueueCounts {
   readonly waiting: number;
@@ -26,6 +29,8 @@ export class JobQueues {
 
   constructor(private readonly options: JobQueuesOptions) {
     this.flows = new FlowProducer(this.queueOptions());
+    // The connection's owner hears of its errors.
+    this.flows.on('error', () => undefined);
   }
 
   get batch(): Queue<BatchJob> {
@@ -45,20 +50,46 @@ export class JobQueues {
     await this.flows.add(requestFlow(job));
   }
 
-  /** Starts a batch, and its end by time. @param expiresAtMs in milliseconds since 1970 */
+  /** Starts a batch, and its end by time, in one step. @param expiresAtMs in milliseconds since 1970 */
   async addBatch(job: BatchJob, expiresAtMs: number): Promise<void> {
-    await this.batch.add(BATCH_JOBS.run, job, batchJobOptions(job.batchId));
-    await this.batch.add(BATCH_JOBS.expire, job, {
+    const expiry: JobsOptions = {
       ...batchJobOptions(`${job.batchId}.expire`),
       delay: Math.max(0, expiresAtMs - Date.now()),
-      removeOnComplete: true,
-    });
+    };
+    await this.batch.addBulk([
+      { name: BATCH_JOBS.run, data: job, opts: batchJobOptions(job.batchId) },
+      { name: BATCH_JOBS.expire, data: job, opts: expiry },
+    ]);
   }
 
-  /** Lines of a batch, as children of its job, which must be active. One round trip. */
+  /** Sees to it that a batch's job is there and will run: adds it where it is lost, tries it again where it failed for good. */
+  async resumeBatch(job: BatchJob): Promise<void> {
+    const found = await this.batch.getJob(job.batchId);
+    if (found === undefined) await this.batch.add(BATCH_JOBS.run, job, batchJobOptions(job.batchId));
+    else if (await found.isFailed()) {
+      await found.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+    }
+  }
+
+  /**
+   * Lines of a batch, as children of its job, which must be active. One round trip. Add none that is there: its prepare job
+   * may be done and gone, and would be added anew under a generate job that is running. BullMQ says nothing of a line that
+   * it could not add: ask `absentLines` afterwards.
+   */
   async addLines(batchId: string, jobs: readonly RequestJob[]): Promise<void> {
+    if (jobs.length === 0) return;
     const parent = { id: batchId, queue: this.batch.qualifiedName };
     await this.flows.addBulk(jobs.map((job) => requestFlow(job, parent)));
+  }
+
+  /** Those lines that are in no queue: never added, or ended. */
+  async absentLines<Line extends LineRef>(lines: readonly Line[]): Promise<Line[]> {
+    if (lines.length === 0) return [];
+    const pipeline = this.options.connection.pipeline();
+    for (const { model, requestId } of lines) pipeline.exists(this.generate(model).toKey(requestId));
+    const replies = (await pipeline.exec()) ?? [];
+    for (const [error] of replies) if (error !== null) throw error;
+    return lines.filter((_, i) => replies[i][1] === 0);
   }
 
   /** Takes what nobody works on yet out of the queues. @returns whether anything was taken out */
@@ -87,7 +118,6 @@ export class JobQueues {
     let queue = this.queues.get(name);
     if (queue === undefined) {
       queue = new Queue(name, this.queueOptions());
-      // The connection's owner hears of its errors.
       queue.on('error', () => undefined);
       this.queues.set(name, queue);
     }

@@ -14,13 +14,16 @@ export class AnswerEventWriter {
 
   async append(requestId: string, event: AnswerEvent): Promise<void> {
     const key = this.keys.events(requestId);
-    await this.redis.multi().rpush(key, JSON.stringify(event)).expire(key, KEEP_SECONDS).publish(key, '').exec();
+    const text = JSON.stringify(event);
+    const replies = await this.redis.multi().rpush(key, text).expire(key, KEEP_SECONDS).publish(key, '').exec();
+    for (const [error] of replies ?? []) if (error !== null) throw error;
   }
 }
 
 /** Reads events of any number of requests over one connection of its own. */
 export class AnswerEventReader {
-  private readonly wakers = new Map<string, () => void>();
+  /** By request: several may read the same one. */
+  private readonly wakers = new Map<string, Set<() => void>>();
 
   /**
    * @param subscriber a connection that does nothing else
@@ -32,7 +35,9 @@ export class AnswerEventReader {
     private readonly keys: RecordKeys,
     private readonly pollMs = 2_000,
   ) {
-    subscriber.on('message', (channel: string) => this.wakers.get(channel)?.());
+    subscriber.on('message', (channel: string) => {
+      for (const wake of this.wakers.get(channel) ?? []) wake();
+    });
   }
 
   /** Yields events from the first to `end`, each as it comes. Stops when the signal is aborted. */
@@ -44,13 +49,13 @@ export class AnswerEventReader {
     const stop = (): void => {
       wake();
     };
-    this.wakers.set(key, () => {
+    const announced = (): void => {
       news = true;
       wake();
-    });
+    };
     signal.addEventListener('abort', stop);
     try {
-      await this.subscriber.subscribe(key);
+      await this.join(key, announced);
       while (!signal.aborted) {
         news = false;
         const texts = await this.redis.lrange(key, next, -1);
@@ -72,8 +77,21 @@ export class AnswerEventReader {
       }
     } finally {
       signal.removeEventListener('abort', stop);
-      this.wakers.delete(key);
-      await this.subscriber.unsubscribe(key).catch(() => undefined);
+      await this.leave(key, announced);
     }
+  }
+
+  private async join(key: string, announced: () => void): Promise<void> {
+    const readers = this.wakers.get(key) ?? new Set();
+    this.wakers.set(key, readers.add(announced));
+    await this.subscriber.subscribe(key);
+  }
+
+  private async leave(key: string, announced: () => void): Promise<void> {
+    const readers = this.wakers.get(key);
+    readers?.delete(announced);
+    if (readers?.size !== 0) return;
+    this.wakers.delete(key);
+    await this.subscriber.unsubscribe(key).catch(() => undefined);
   }
 }

@@ -1,27 +1,60 @@
-import { BatchRecordSchema, MadakvError, type BatchObject, type BatchRecord } from '@madakv/contracts';
+import {
+  BatchRecordSchema,
+  MadakvError,
+  type BatchObject,
+  type BatchRecord,
+  type BatchStatus,
+} from '@madakv/contracts';
 import type { Redis } from 'ioredis';
 import { RecordList, type PageQuery, type RecordPage } from './record.list.js';
 import type { RecordKeys } from './record.keys.js';
 import { Script } from './script.js';
 
-/** Sets a key to a text if it still has the text that was read. */
+/**
+ * Writes a new batch and lists it, or does nothing where it is.
+ *   KEYS  record, the tenant's list, the list's counter, the set of open batches
+ *   ARGV  id, record
+ */
+const CREATE = new Script(`
+if redis.call('SET', KEYS[1], ARGV[2], 'NX') == false then return 0 end
+redis.call('ZADD', KEYS[2], redis.call('INCR', KEYS[3]), ARGV[1])
+redis.call('SADD', KEYS[4], ARGV[1])
+return 1
+`);
+
+/**
+ * Replaces a record that is as it was read.
+ *   KEYS  record, the set of open batches
+ *   ARGV  id, record as read, record as it shall be, 1 when it has ended
+ */
 const REPLACE = new Script(`
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2])
+if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[1], ARGV[3])
+if ARGV[4] == '1' then redis.call('SREM', KEYS[2], ARGV[1]) end
 return 1
 `);
 const REPLACE_ATTEMPTS = 100;
 
-/** Batches. While one is in progress its counts and usage come from the outcomes of its lines. */
+const ENDED: ReadonlySet<BatchStatus> = new Set(['completed', 'failed', 'expired', 'cancelled']);
+
+/** Whether a batch of this status will never change again. */
+export function hasEnded(status: BatchStatus): boolean {
+  return ENDED.has(status);
+}
+
+/** Batches. Until one has ended its counts and usage come from the outcomes of its lines. */
 export class BatchRepository {
   constructor(
     private readonly redis: Redis,
     private readonly keys: RecordKeys,
   ) {}
 
+  /** Creating it again does nothing. */
   async create(record: BatchRecord): Promise<void> {
-    await this.redis.set(this.keys.batch(record.object.id), JSON.stringify(record), 'NX');
-    await this.listOf(record.tenant).add(record.object.id);
+    const { id } = record.object;
+    const { key, counterKey } = this.listOf(record.tenant);
+    const keys = [this.keys.batch(id), key, counterKey, this.keys.openBatches()];
+    await CREATE.run(this.redis, keys, [id, JSON.stringify(record)]);
   }
 
   /** For workers, who act for any tenant. */
@@ -43,6 +76,11 @@ export class BatchRepository {
     });
   }
 
+  /** Ids of batches that have not ended: all, or that many of them at random. */
+  async open(most: number): Promise<string[]> {
+    return this.redis.srandmember(this.keys.openBatches(), most);
+  }
+
   /**
    * Changes a batch in one step against all others who change it.
    * @param change gets the record as it stands; undefined leaves it. May be called several times
@@ -50,18 +88,20 @@ export class BatchRepository {
    * @throws MadakvError not_found
    */
   async update(id: string, change: (record: BatchRecord) => BatchRecord | undefined): Promise<BatchRecord> {
-    const key = this.keys.batch(id);
+    const keys = [this.keys.batch(id), this.keys.openBatches()];
     for (let attempt = 0; attempt < REPLACE_ATTEMPTS; attempt++) {
-      const text = await this.redis.get(key);
+      const text = await this.redis.get(keys[0]);
       if (text === null) throw new MadakvError('not_found', `there is no batch ${id}`);
       const changed = change(parse(text));
       if (changed === undefined) return this.counted(parse(text));
-      if ((await REPLACE.run(this.redis, [key], [text, JSON.stringify(changed)])) === 1) return this.counted(changed);
+      const args = [id, text, JSON.stringify(changed), hasEnded(changed.object.status) ? 1 : 0];
+      if ((await REPLACE.run(this.redis, keys, args)) === 1) return this.counted(changed);
     }
     throw new MadakvError('storage_unavailable', `batch ${id} was changed by others ${REPLACE_ATTEMPTS} times`);
   }
 
   private async counted(record: BatchRecord): Promise<BatchRecord> {
+    if (hasEnded(record.object.status)) return record;
     const counts = await this.redis.hgetall(this.keys.lineCounts(record.object.id));
     const of = (name: string): number => Number(counts[name] ?? 0);
     const [completed, failed] = [of('completed'), of('failed')];

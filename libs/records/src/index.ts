@@ -1,4 +1,5 @@
 export * from './answer.events.js';
+export * from './batch.control.js';
 export * from './batch.repository.js';
 export * from './cancellations.js';
 export * from './crash.counter.js';

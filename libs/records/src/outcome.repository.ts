@@ -1,18 +1,38 @@
-import { OutcomeSchema, type BodySource, type Outcome } from '@madakv/contracts';
+import {
+  LineOutcomeSchema,
+  OutcomeSchema,
+  type BodySource,
+  type LineOutcome,
+  type LineRefusal,
+  type Outcome,
+} from '@madakv/contracts';
 import type { Redis } from 'ioredis';
 import type { RecordKeys } from './record.keys.js';
 import { Script } from './script.js';
 
 /** How long the outcome of a chat completion is known, in seconds. */
 const CHAT_OUTCOME_SECONDS = 24 * 3600;
+/** How long it is known that a batch takes no more outcomes, in seconds: longer than any worker works on a line. */
+const CLOSED_SECONDS = 7 * 24 * 3600;
 
-/** Writes a line's outcome unless it has one, and counts it. */
-const COMMIT_LINE = new Script(`
-if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
-redis.call('HINCRBY', KEYS[2], ARGV[3], 1)
-redis.call('HINCRBY', KEYS[2], 'prompt_tokens', ARGV[4])
-redis.call('HINCRBY', KEYS[2], 'completion_tokens', ARGV[5])
-return 1
+/**
+ * Writes outcomes of lines that have none, and counts them. Writes nothing once the batch is closed.
+ *   KEYS  outcomes, counts of the batch
+ *   ARGV  for each line: line, outcome, state to count, prompt tokens, completion tokens
+ *   Output: how many were written
+ */
+const COMMIT_LINES = new Script(`
+if redis.call('HEXISTS', KEYS[2], 'closed') == 1 then return 0 end
+local written = 0
+for i = 1, #ARGV, 5 do
+  if redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) == 1 then
+    redis.call('HINCRBY', KEYS[2], ARGV[i + 2], 1)
+    redis.call('HINCRBY', KEYS[2], 'prompt_tokens', ARGV[i + 3])
+    redis.call('HINCRBY', KEYS[2], 'completion_tokens', ARGV[i + 4])
+    written = written + 1
+  end
+end
+return written
 `);
 
 /** What names a request: where its body lies tells whether it is a line of a batch. */
@@ -31,15 +51,14 @@ export class OutcomeRepository {
     private readonly keys: RecordKeys,
   ) {}
 
-  /** @returns whether this call wrote it */
+  /** @returns whether this call wrote it; a batch that is closed takes none */
   async commit({ requestId, source }: RequestRef, outcome: Outcome): Promise<boolean> {
     const text = JSON.stringify(outcome);
     if (source.kind === 'body') {
       return (await this.redis.set(this.keys.outcome(requestId), text, 'EX', CHAT_OUTCOME_SECONDS, 'NX')) === 'OK';
     }
     const { prompt_tokens = 0, completion_tokens = 0 } = outcome.usage ?? {};
-    const keys = [this.keys.lineOutcomes(source.batchId), this.keys.lineCounts(source.batchId)];
-    const written = await COMMIT_LINE.run(this.redis, keys, [
+    const written = await COMMIT_LINES.run(this.redis, this.lineKeys(source.batchId), [
       source.line,
       text,
       outcome.state,
@@ -49,24 +68,57 @@ export class OutcomeRepository {
     return written === 1;
   }
 
-  async find({ requestId, source }: RequestRef): Promise<Outcome | undefined> {
-    const text =
+  /** Ends lines that cannot be run; they count as failed. */
+  async refuse(batchId: string, refusals: readonly (readonly [line: number, refusal: LineRefusal])[]): Promise<void> {
+    if (refusals.length === 0) return;
+    const args = refusals.flatMap(([line, refusal]) => [line, JSON.stringify(refusal), 'failed', 0, 0]);
+    await COMMIT_LINES.run(this.redis, this.lineKeys(batchId), args);
+  }
+
+  /** Whether the request has ended, in whatever way. */
+  async has({ requestId, source }: RequestRef): Promise<boolean> {
+    const found =
       source.kind === 'body'
-        ? await this.redis.get(this.keys.outcome(requestId))
-        : await this.redis.hget(this.keys.lineOutcomes(source.batchId), String(source.line));
+        ? await this.redis.exists(this.keys.outcome(requestId))
+        : await this.redis.hexists(this.keys.lineOutcomes(source.batchId), String(source.line));
+    return found === 1;
+  }
+
+  /** @returns undefined where there is none, or the line was refused */
+  async find({ requestId, source }: RequestRef): Promise<Outcome | undefined> {
+    if (source.kind === 'line') {
+      const [outcome] = await this.ofLines(source.batchId, [source.line]);
+      return outcome?.state === 'refused' ? undefined : outcome;
+    }
+    const text = await this.redis.get(this.keys.outcome(requestId));
     return text === null ? undefined : OutcomeSchema.parse(JSON.parse(text));
   }
 
-  /** Outcomes of a batch's lines `[first, first + count)`, undefined where a line has none. */
-  async ofLines(batchId: string, first: number, count: number): Promise<(Outcome | undefined)[]> {
-    if (count === 0) return [];
-    const lines = Array.from({ length: count }, (_, i) => String(first + i));
-    const texts = await this.redis.hmget(this.keys.lineOutcomes(batchId), ...lines);
-    return texts.map((text) => (text === null ? undefined : OutcomeSchema.parse(JSON.parse(text))));
+  /** Outcomes of a batch's lines, undefined where a line has none. */
+  async ofLines(batchId: string, lines: readonly number[]): Promise<(LineOutcome | undefined)[]> {
+    if (lines.length === 0) return [];
+    const texts = await this.redis.hmget(this.keys.lineOutcomes(batchId), ...lines.map(String));
+    return texts.map((text) => (text === null ? undefined : LineOutcomeSchema.parse(JSON.parse(text))));
   }
 
-  /** Forgets a batch's outcomes once its files are written. Its counts stay: they are part of the batch. */
+  /** From now on what the batch's lines have come to stands. */
+  async closeLines(batchId: string): Promise<void> {
+    await this.redis.hset(this.keys.lineCounts(batchId), 'closed', 1);
+  }
+
+  /** Forgets a batch's outcomes once its files are written and its record has the final counts. Late ones are still refused. */
   async forgetLines(batchId: string): Promise<void> {
-    await this.redis.del(this.keys.lineOutcomes(batchId));
+    const [outcomes, counts] = this.lineKeys(batchId);
+    const replies = await this.redis
+      .multi()
+      .del(outcomes, counts)
+      .hset(counts, 'closed', 1)
+      .expire(counts, CLOSED_SECONDS)
+      .exec();
+    for (const [error] of replies ?? []) if (error !== null) throw error;
+  }
+
+  private lineKeys(batchId: string): [outcomes: string, counts: string] {
+    return [this.keys.lineOutcomes(batchId), this.keys.lineCounts(batchId)];
   }
 }

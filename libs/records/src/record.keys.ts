@@ -4,11 +4,15 @@ export class RecordKeys {
 
   file = (id: string): string => `${this.prefix}:file:${id}`;
   files = (tenant: string): string => `${this.prefix}:files:${tenant}`;
+  /** Sorted set: ids of files that expire, by seconds since 1970. */
+  expiringFiles = (): string => `${this.prefix}:files-expiring`;
   batch = (id: string): string => `${this.prefix}:batchrecord:${id}`;
   batches = (tenant: string): string => `${this.prefix}:batches:${tenant}`;
-  /** Hash: line -> Outcome. */
+  /** Set: ids of batches that have not ended. */
+  openBatches = (): string => `${this.prefix}:batches-open`;
+  /** Hash: line -> LineOutcome. */
   lineOutcomes = (batchId: string): string => `${this.prefix}:outcomes:${batchId}`;
-  /** Hash: how many lines have come to which outcome, and their tokens. */
+  /** Hash: how many lines have come to which outcome, their tokens, and whether the batch is closed. */
   lineCounts = (batchId: string): string => `${this.prefix}:counts:${batchId}`;
   outcome = (requestId: string): string => `${this.prefix}:outcome:${requestId}`;
   /** List of a request's events; also the channel that announces them. */
@@ -18,6 +22,6 @@ export class RecordKeys {
   cancellations = (): string => `${this.prefix}:cancellations`;
   models = (): string => `${this.prefix}:models`;
   /** Hash of virtual times; see FairShares. */
-  shares = (): string => `${this.prefix}:shares`;
+  shares = (model: string): string => `${this.prefix}:shares:${model}`;
   crashes = (requestId: string): string => `${this.prefix}:crashes:${requestId}`;
 }

@@ -14,20 +14,16 @@ export interface RecordPage<T> {
   readonly hasMore: boolean;
 }
 
-/** Ids of one tenant's records in the order of their creation: a sorted set by a counter. */
+/** Ids of one tenant's records in the order of their creation: a sorted set by a counter. Records' scripts write it. */
 export class RecordList {
+  /** Key of the counter that gives the next position. */
+  readonly counterKey: string;
+
   constructor(
     private readonly redis: Redis,
-    private readonly key: string,
-  ) {}
-
-  async add(id: string): Promise<void> {
-    const position = await this.redis.incr(`${this.key}:next`);
-    await this.redis.zadd(this.key, 'NX', position, id);
-  }
-
-  async remove(id: string): Promise<void> {
-    await this.redis.zrem(this.key, id);
+    readonly key: string,
+  ) {
+    this.counterKey = `${key}:next`;
   }
 
   /**
@@ -39,12 +35,11 @@ export class RecordList {
     load: (ids: string[]) => Promise<T[]>,
   ): Promise<RecordPage<T>> {
     const data: T[] = [];
-    let from = await this.start(after, order);
-    while (data.length <= limit) {
-      const ids = await this.ids(from, limit + 1, order);
-      if (ids.length === 0) break;
-      data.push(...(await load(ids)));
-      from = await this.start(ids[ids.length - 1], order);
+    let from: string | undefined = await this.start(after, order);
+    while (data.length <= limit && from !== undefined) {
+      const { ids, last } = await this.ids(from, limit + 1, order);
+      if (ids.length > 0) data.push(...(await load(ids)));
+      from = last === undefined ? undefined : `(${last}`;
     }
     return { data: data.slice(0, limit), hasMore: data.length > limit };
   }
@@ -56,9 +51,13 @@ export class RecordList {
     return `(${score}`;
   }
 
-  private ids(from: string, count: number, order: 'asc' | 'desc'): Promise<string[]> {
-    return order === 'asc'
-      ? this.redis.zrangebyscore(this.key, from, '+inf', 'LIMIT', 0, count)
-      : this.redis.zrevrangebyscore(this.key, from, '-inf', 'LIMIT', 0, count);
+  /** @returns ids and the position of the last; none where the list has ended */
+  private async ids(from: string, count: number, order: 'asc' | 'desc'): Promise<{ ids: string[]; last?: string }> {
+    const found =
+      order === 'asc'
+        ? await this.redis.zrangebyscore(this.key, from, '+inf', 'WITHSCORES', 'LIMIT', 0, count)
+        : await this.redis.zrevrangebyscore(this.key, from, '-inf', 'WITHSCORES', 'LIMIT', 0, count);
+    const ids = found.filter((_, i) => i % 2 === 0);
+    return ids.length < count ? { ids } : { ids, last: found[found.length - 1] };
   }
 }

@@ -115,6 +115,10 @@ class FakeOutcomes {
     return Promise.resolve(true);
   }
 
+  has({ requestId }: RequestRef): Promise<boolean> {
+    return Promise.resolve(this.of.has(requestId));
+  }
+
   find({ requestId }: RequestRef): Promise<Outcome | undefined> {
     return Promise.resolve(this.of.get(requestId));
   }

@@ -22,7 +22,7 @@ export interface AnsweredRequest extends RequestRef {
 export class OutcomeWriter {
   constructor(
     private readonly store: Pick<FileStore, 'put' | 'delete'>,
-    private readonly outcomes: Pick<OutcomeRepository, 'commit' | 'find'>,
+    private readonly outcomes: Pick<OutcomeRepository, 'commit' | 'find' | 'has'>,
     private readonly events: Pick<AnswerEventWriter, 'append'>,
   ) {}
 
@@ -31,7 +31,7 @@ export class OutcomeWriter {
    * also repeats the announcement that a process which died may owe.
    */
   async isSettled(request: RequestRef): Promise<boolean> {
-    if ((await this.outcomes.find(request)) === undefined) return false;
+    if (!(await this.outcomes.has(request))) return false;
     await this.announce(request);
     return true;
   }

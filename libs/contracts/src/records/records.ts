@@ -31,6 +31,18 @@ export const OutcomeSchema = z.object({
   usage: UsageSchema.optional(),
 });
 
+/** A line of a batch that cannot be run. It never was a job and has no files. */
+export const LineRefusalSchema = z.object({
+  state: z.literal('refused'),
+  /** Null where the line does not say it. */
+  customId: z.string().nullable(),
+  /** What is wrong with the line itself; null where its request is answered by `answer`. */
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  answer: z.object({ status: z.int(), body: z.record(z.string(), z.unknown()) }).nullable(),
+});
+
+export const LineOutcomeSchema = z.discriminatedUnion('state', [OutcomeSchema, LineRefusalSchema]);
+
 /** An answer as it is sent: a ChatCompletion with 200, or an ErrorBody with another status. */
 export const RequestAnswerSchema = z.object({
   requestId: z.string(),
@@ -105,6 +117,8 @@ export const AnswerEventSchema = z.discriminatedUnion('kind', [
 export type FileRecord = z.infer<typeof FileRecordSchema>;
 export type BatchRecord = z.infer<typeof BatchRecordSchema>;
 export type Outcome = z.infer<typeof OutcomeSchema>;
+export type LineRefusal = z.infer<typeof LineRefusalSchema>;
+export type LineOutcome = z.infer<typeof LineOutcomeSchema>;
 export type RequestAnswer = z.infer<typeof RequestAnswerSchema>;
 export type PreparedImageRef = z.infer<typeof PreparedImageRefSchema>;
 export type PreparedRequest = z.infer<typeof PreparedRequestSchema>;
