@@ -12,14 +12,6 @@ export interface AppliedProfile {
   readonly policyOptions: Readonly<Record<string, unknown>>;
 }
 
-/** What an answer says about the profile it was made with. */
-export interface ProfileSummary {
-  readonly file: string;
-  readonly requests: number;
-  readonly ratio: number;
-  readonly layers: readonly number[];
-}
-
 /**
  * The profile beside the built model, when there is one and the policy follows it.
  * @throws Error when the file is damaged
@@ -40,9 +32,4 @@ export function profileFor(
     profile,
     policyOptions: { ...policyOptions, profile: heads === undefined ? { layers } : { layers, heads } },
   };
-}
-
-export function profileSummary({ file, profile }: AppliedProfile): ProfileSummary {
-  const { requests, ratio } = profile.provenance;
-  return { file, requests, ratio, layers: profile.layers };
 }

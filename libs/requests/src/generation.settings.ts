@@ -48,7 +48,10 @@ export function readParameters(value: unknown): RequestParameters {
  * Draws a seed where tokens are drawn and the request has none. Whoever accepts a request does this once and keeps the
  * result, so that a second attempt gives the same tokens.
  */
-export function withSeed<P extends RequestParameters>(parameters: P, draw = (): number => randomInt(2 ** 31)): P {
+export function withSeed<P extends RequestParameters>(
+  parameters: P,
+  draw = (): number => randomInt(2 ** 31),
+): P & Pick<RequestParameters, 'seed'> {
   if (parameters.seed != null || (parameters.temperature ?? 0) === 0) return parameters;
   return { ...parameters, seed: draw() };
 }

@@ -1,8 +1,16 @@
 import type { CacheTrace, GenerationResult, TokenLogprob } from '@madakv/engine';
 import type { PreparedPrompt, Tokenizer } from '@madakv/models';
-import { profileSummary, type AppliedProfile, type ProfileSummary } from '../calibrate/applied.profile.js';
+import { shortest, type AppliedProfile } from '@madakv/requests';
 
 type TextOf = Pick<Tokenizer, 'decode' | 'tokenBytes'>;
+
+/** What an answer says about the profile it was made with. */
+interface ProfileSummary {
+  readonly file: string;
+  readonly requests: number;
+  readonly ratio: number;
+  readonly layers: readonly number[];
+}
 
 /** What `generate --json` prints. */
 export interface AnswerJson {
@@ -73,7 +81,7 @@ function logprobJson({ id, logprob }: TokenLogprob, tokenizer: TextOf): LogprobJ
   };
 }
 
-/** Nine digits name every float32 exactly; the rest are noise of widening it. */
-function shortest(value: number): number {
-  return Number(value.toPrecision(9));
+function profileSummary({ file, profile }: AppliedProfile): ProfileSummary {
+  const { requests, ratio } = profile.provenance;
+  return { file, requests, ratio, layers: profile.layers };
 }

@@ -1,5 +1,5 @@
 import type { CacheTrace, GenerationResult, LayerTrace } from '@madakv/engine';
-import type { AppliedProfile } from '../calibrate/applied.profile.js';
+import type { AppliedProfile } from '@madakv/requests';
 import { textTable } from '../terminal/text.table.js';
 import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
 

@@ -2,10 +2,11 @@ import { randomInt } from 'node:crypto';
 import { Option, type Command } from 'commander';
 import type { Protocol } from '@madakv/engine';
 import { policies } from '@madakv/madakv';
+import { DEFAULTS } from '@madakv/requests';
 import type { CommandIo } from '../command.io.js';
 import { addEngineOptions, type EngineFlags } from '../engine.flags.js';
 import { keyValue, ratio, wholeNumber } from '../flag.values.js';
-import { DEFAULTS, generationSettings } from '../request/generation.mapping.js';
+import { generationSettings } from '../request/generation.mapping.js';
 import { loadRequest } from '../request/request.file.js';
 import { generate } from './generate.js';
 

@@ -1,14 +1,20 @@
-import { promptLayout, type Engine, type GenerationRequest, type GenerationResult } from '@madakv/engine';
-import { createPolicy, GrantTooSmallError, type EvictionPolicy } from '@madakv/madakv';
+import type { Engine, GenerationRequest, GenerationResult } from '@madakv/engine';
+import { createPolicy, type EvictionPolicy } from '@madakv/madakv';
 import { openModel, type DecoderConfig, type OpenModel, type PreparedPrompt } from '@madakv/models';
-import { profileFor, type AppliedProfile } from '../calibrate/applied.profile.js';
+import {
+  checkLength,
+  profileFor,
+  requestLayout,
+  settleRatios,
+  type AppliedProfile,
+  type GenerationSettings,
+} from '@madakv/requests';
 import type { CommandIo } from '../command.io.js';
 import { loadEngine, type EngineFlags } from '../engine.flags.js';
-import { UsageError } from '../exit.codes.js';
 import type { ChatRequest } from '../request/chat.request.js';
-import type { GenerationSettings } from '../request/generation.mapping.js';
 import type { RequestSource } from '../request/request.file.js';
 import { loadImages } from '../request/request.images.js';
+import { asUsageError } from '../request/usage.errors.js';
 import { Progress } from '../terminal/progress.js';
 import { answerJson } from './answer.json.js';
 import { cacheReport } from './cache.report.js';
@@ -34,8 +40,7 @@ export async function generate(input: GenerateInput, io: CommandIo): Promise<voi
   const images = await loadImages(body.messages, source, model, io.signal);
   const prompt = await model.prepare(body.messages, images);
   // Building a large model takes minutes: what cannot work is said before.
-  checkLength(prompt, settings, model.config.decoder);
-  checkGrant(draft, prompt, settings);
+  checkRequest(draft, prompt, settings, model.config.decoder);
   const engine = await loadEngine(model, flags, io);
   try {
     const profile = flags.profile ? profileFor(engine, settings) : undefined;
@@ -106,32 +111,16 @@ function writeResult(
   }
 }
 
-/** @throws UsageError with the numbers when prompt and answer need more positions than the model has */
-function checkLength(prompt: PreparedPrompt, { maxTokens }: GenerationSettings, config: DecoderConfig): void {
-  const needed = prompt.nextPosition + maxTokens;
-  if (needed <= config.maxPositions) return;
-  throw new UsageError(
-    `too many tokens: the prompt of ${prompt.inputIds.length} tokens ends at position ${prompt.nextPosition}, ` +
-      `and with ${maxTokens} answer tokens that exceeds the model's ${config.maxPositions} positions ` +
-      `by ${needed - config.maxPositions}`,
-  );
-}
-
-/** @throws UsageError with the smallest ratio that works when this one leaves less than the policy's floors */
-function checkGrant(policy: EvictionPolicy, prompt: PreparedPrompt, settings: GenerationSettings): void {
-  const tokens = prompt.inputIds.length;
-  const layout = promptLayout(prompt, settings.protocol === 'replay' && tokens > 1 ? 1 : 0);
-  const needed = policy.minimumTokensPerHead(layout);
-  const granted = settings.cacheRatio * tokens;
-  if (granted >= needed) return;
-  const cause = new GrantTooSmallError(policy.name, granted, needed, tokens);
-  throw new UsageError(
-    `cache ratio ${settings.cacheRatio} is too small: it keeps ${Number(granted.toFixed(2))} of ${tokens} prompt tokens ` +
-      `a head and layer, and ${policy.name} needs ${needed}; use ${smallestRatio(needed, tokens)} or more`,
-    { cause },
-  );
-}
-
-function smallestRatio(needed: number, tokens: number): number {
-  return Math.min(1, Math.ceil((needed / tokens) * 10_000) / 10_000);
+/** @throws UsageError with the numbers when prompt or ratio cannot work */
+function checkRequest(
+  policy: EvictionPolicy,
+  prompt: PreparedPrompt,
+  settings: GenerationSettings,
+  config: DecoderConfig,
+): void {
+  asUsageError(() => {
+    checkLength(prompt, settings.maxTokens, config.maxPositions);
+    // A default that does not suit the prompt is reported too: its figure is on every page about this command.
+    settleRatios(policy, requestLayout(prompt, settings), { ...settings, ratioRequested: true });
+  });
 }

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { promptLayout, type Engine, type GenerationResult, type Protocol } from '@madakv/engine';
 import { createPolicy } from '@madakv/madakv';
 import { openModel, type OpenModel } from '@madakv/models';
-import { profileFor } from '../../calibrate/applied.profile.js';
+import { profileFor } from '@madakv/requests';
 import type { CommandIo } from '../../command.io.js';
 import { loadEngine, type EngineFlags } from '../../engine.flags.js';
 import { UsageError } from '../../exit.codes.js';

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { buildModel, checkpointInput, defaultCacheDir, loadSessions, type Protocol } from '@madakv/engine';
 import type { ScorerName, Split } from '@madakv/evaluation';
 import { openModel, type OpenModel } from '@madakv/models';
-import { profileFor } from '../../calibrate/applied.profile.js';
+import { profileFor } from '@madakv/requests';
 import type { CommandIo } from '../../command.io.js';
 import { loadEngine, openProvider, precisionOf, type EngineFlags } from '../../engine.flags.js';
 import { UsageError } from '../../exit.codes.js';
