@@ -1,14 +1,16 @@
 import { status } from '@grpc/grpc-js';
 import { BUDGET_METHODS, BUDGET_SERVICE, type BudgetMethod, type BudgetReply } from '@madakv/contracts';
-import { Controller, Inject, Logger } from '@nestjs/common';
+import { Controller, Inject, Logger, UseInterceptors } from '@nestjs/common';
 import { GrpcMethod, RpcException } from '@nestjs/microservices';
 import { z } from 'zod';
 import type { BudgetMetrics } from './budget.metrics.js';
 import { BudgetService } from './budget.service.js';
 import { METRICS } from './budget.tokens.js';
+import { TraceInterceptor } from './trace.interceptor.js';
 
 /** The gRPC edge: validates, hands on, and turns what failed into a status code. */
 @Controller()
+@UseInterceptors(TraceInterceptor)
 export class BudgetController {
   private readonly logger = new Logger('Grpc');
 

@@ -1,4 +1,4 @@
-import type { BudgetMethod } from '@madakv/contracts';
+import type { BudgetMethod, BudgetReply } from '@madakv/contracts';
 
 /** What the service tells about itself; libs/contracts names the instruments. */
 export interface BudgetMetrics {
@@ -8,10 +8,18 @@ export interface BudgetMetrics {
   granted(cacheRatio: number): void;
   /** Leases that a sweep ended because nobody renewed them. */
   expired(leases: number): void;
+  /** Reads the gauges of devices and demand whenever metrics are collected, until the function returned is called. */
+  observe(readings: BudgetReadings): () => void;
+}
+
+export interface BudgetReadings {
+  readonly devices: () => Promise<BudgetReply<'list'>>;
+  readonly demand: () => Promise<BudgetReply<'queryDemand'>>;
 }
 
 export const noMetrics: BudgetMetrics = {
   answered: () => undefined,
   granted: () => undefined,
   expired: () => undefined,
+  observe: () => () => undefined,
 };

@@ -1,12 +1,13 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import type { Redis } from 'ioredis';
 import { BudgetController } from './budget.controller.js';
 import { noMetrics, type BudgetMetrics } from './budget.metrics.js';
 import { BudgetService } from './budget.service.js';
 import type { BudgetSettings } from './budget.settings.js';
-import { DEMAND, DEVICES, LEASES, METRICS, REDIS, SETTINGS } from './budget.tokens.js';
+import { DEMAND, DEVICES, LEASES, METRICS, REDIS, SETTINGS, TELEMETRY } from './budget.tokens.js';
 import { DemandRepository } from './demand.repository.js';
 import { DeviceRegistry } from './device.registry.js';
+import { Gauges } from './gauges.js';
 import { HealthServer } from './health.server.js';
 import { LeaseRepository } from './lease.repository.js';
 import { LuaScripts } from './lua.scripts.js';
@@ -15,7 +16,12 @@ import { Sweeper } from './sweeper.js';
 
 @Module({})
 export class BudgetModule {
-  static register(settings: BudgetSettings, metrics: BudgetMetrics = noMetrics): DynamicModule {
+  /** @param telemetry ends after the last call was answered */
+  static register(
+    settings: BudgetSettings,
+    metrics: BudgetMetrics = noMetrics,
+    telemetry: Partial<OnApplicationShutdown> = {},
+  ): DynamicModule {
     const prefix = settings.MADAKV_BUDGET_KEY_PREFIX;
     return {
       module: BudgetModule,
@@ -23,6 +29,7 @@ export class BudgetModule {
       providers: [
         { provide: SETTINGS, useValue: settings },
         { provide: METRICS, useValue: metrics },
+        { provide: TELEMETRY, useValue: telemetry },
         { provide: REDIS, useFactory: () => connectRedis(settings) },
         { provide: LuaScripts, useFactory: (redis: Redis) => new LuaScripts(redis), inject: [REDIS] },
         {
@@ -39,6 +46,7 @@ export class BudgetModule {
         },
         RedisConnection,
         BudgetService,
+        Gauges,
         HealthServer,
         Sweeper,
       ],

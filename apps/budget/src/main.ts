@@ -1,4 +1,6 @@
 import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import {
   BUDGET_PACKAGE,
   BUDGET_PROTO_OPTIONS,
@@ -6,6 +8,7 @@ import {
   parseEnvironment,
   SettingsError,
 } from '@madakv/contracts';
+import { openTelemetryBudgetMetrics, startTelemetry } from '@madakv/telemetry';
 import { ConsoleLogger, Logger, type LogLevel } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Transport, type GrpcOptions } from '@nestjs/microservices';
@@ -26,6 +29,14 @@ function readSettings(): BudgetSettings {
 }
 
 const settings = readSettings();
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+const telemetry = await startTelemetry({
+  serviceName: 'madakv-budget',
+  serviceVersion: version,
+  instanceId: `${hostname()}-${process.pid}`,
+});
 const url = `${settings.MADAKV_BUDGET_HOST}:${settings.MADAKV_BUDGET_PORT}`;
 const logLevels = LEVELS.slice(0, LEVELS.findIndex((level) => level === settings.MADAKV_LOG_LEVEL) + 1);
 const options: GrpcOptions & { readonly logger: ConsoleLogger } = {
@@ -39,9 +50,12 @@ const options: GrpcOptions & { readonly logger: ConsoleLogger } = {
     gracefulShutdown: true,
   },
 };
+const module = BudgetModule.register(settings, openTelemetryBudgetMetrics(), {
+  onApplicationShutdown: () => telemetry.shutdown(),
+});
 // Nest declares its options as a class and takes plain objects.
 // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
-const app = await NestFactory.createMicroservice<GrpcOptions>(BudgetModule.register(settings), options);
+const app = await NestFactory.createMicroservice<GrpcOptions>(module, options);
 app.enableShutdownHooks();
 await app.listen();
 new Logger('Budget').log(`listening on ${url}`);

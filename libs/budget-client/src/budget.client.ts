@@ -1,4 +1,4 @@
-import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, status, type ServiceError } from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import {
   BUDGET_METHODS,
@@ -20,6 +20,8 @@ export interface BudgetClientOptions {
   readonly deadlineMs?: number;
   /** The longest pause between two attempts to connect again. */
   readonly maxReconnectMs?: number;
+  /** W3C traceparent of whoever calls, if any; the service's span of the call becomes its child. */
+  readonly traceparent?: () => string | undefined;
 }
 
 /**
@@ -33,9 +35,16 @@ export class BudgetClient {
   private readonly client: Client;
   private readonly methods: Readonly<Partial<Record<string, MethodDefinition<object, object>>>>;
   private readonly deadlineMs: number;
+  private readonly traceparent: () => string | undefined;
 
-  constructor({ address, deadlineMs = 2_000, maxReconnectMs = 2_000 }: BudgetClientOptions) {
+  constructor({
+    address,
+    deadlineMs = 2_000,
+    maxReconnectMs = 2_000,
+    traceparent = () => undefined,
+  }: BudgetClientOptions) {
     this.deadlineMs = deadlineMs;
+    this.traceparent = traceparent;
     this.methods = loadSync(BUDGET_PROTO_PATH, BUDGET_PROTO_OPTIONS)[
       `${BUDGET_PACKAGE}.${BUDGET_SERVICE}`
     ] as typeof this.methods;
@@ -56,6 +65,7 @@ export class BudgetClient {
         requestSerialize,
         responseDeserialize,
         request,
+        this.metadata(),
         { deadline },
         (error, value) => {
           if (error === null) resolve(value);
@@ -68,6 +78,13 @@ export class BudgetClient {
 
   close(): void {
     this.client.close();
+  }
+
+  private metadata(): Metadata {
+    const metadata = new Metadata();
+    const traceparent = this.traceparent();
+    if (traceparent !== undefined) metadata.set('traceparent', traceparent);
+    return metadata;
   }
 
   private definitionOf(method: BudgetMethod): MethodDefinition<object, object> {
