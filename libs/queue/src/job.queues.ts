@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { batchJobOptions, requestJobOptions } from './job.options.js';
 
 /** Names of the jobs in the batch queue. */
-export const BATCH_JOBS = { run: 'run', expire: 'expire' } as const;
+export const BATCH_JOBS = { run: 'run', expire: 'expire', sweep: 'sweep' } as const;
 
 export interface JobQueuesOptions {
   /** A connection that stays the caller's: it is not closed here. */
@@ -60,6 +60,13 @@ export class JobQueues {
       { name: BATCH_JOBS.run, data: job, opts: batchJobOptions(job.batchId) },
       { name: BATCH_JOBS.expire, data: job, opts: expiry },
     ]);
+  }
+
+  /** Lets one worker look for what has become old, again and again. Calling it again changes the interval. */
+  async scheduleSweeps(everyMs: number): Promise<void> {
+    const queue: Queue = this.batch;
+    const opts = { removeOnComplete: true, removeOnFail: true };
+    await queue.upsertJobScheduler(BATCH_JOBS.sweep, { every: everyMs }, { name: BATCH_JOBS.sweep, data: {}, opts });
   }
 
   /** Sees to it that a batch's job is there and will run: adds it where it is lost, tries it again where it failed for good. */

@@ -33,6 +33,11 @@ export class FileRepository {
     await WRITE.run(this.redis, keys, [id, JSON.stringify(record), expires_at ?? '']);
   }
 
+  /** Whose ever it is. */
+  async has(id: string): Promise<boolean> {
+    return (await this.redis.exists(this.keys.file(id))) === 1;
+  }
+
   /** @returns undefined where there is none, or it is another tenant's */
   async find(tenant: string, id: string): Promise<FileRecord | undefined> {
     const record = await this.get(id);

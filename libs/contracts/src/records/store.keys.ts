@@ -1,3 +1,5 @@
+import { ID_PREFIXES } from '../ids.js';
+
 /** Keys of the FileStore. Nothing else builds them. */
 export const storeKeys = {
   /** Content of an uploaded file, or of a batch's output. */
@@ -16,3 +18,17 @@ export const storeKeys = {
     `documents/${documentSha256}/${drawing}/${page}.png`,
   image: (sha256: string): string => `images/${sha256}`,
 } as const;
+
+/**
+ * Beginnings of keys: one of 256 parts of each kind of file, so that a look at what is old stays small.
+ * @param digits two hexadecimal digits, with which ids and hashes begin
+ */
+export const storeParts = (digits: string) =>
+  ({
+    files: `files/${ID_PREFIXES.file}${digits}`,
+    documents: `documents/${digits}`,
+    images: `images/${digits}`,
+    chats: `requests/${ID_PREFIXES.chat}${digits}`,
+    lines: `requests/${ID_PREFIXES.batch}${digits}`,
+    traces: [`traces/${ID_PREFIXES.chat}${digits}`, `traces/${ID_PREFIXES.batch}${digits}`],
+  }) as const;

@@ -1,0 +1,177 @@
+import { storeKeys, type BatchError, type BatchJob, type BatchObject, type BatchRecord } from '@madakv/contracts';
+import { BATCH_JOBS, type JobQueues } from '@madakv/queue';
+import { BatchControl, hasEnded, type Records } from '@madakv/records';
+import type { FileStore } from '@madakv/storage';
+import { WaitingChildrenError, type Job } from 'bullmq';
+import { BatchExpansion } from './batch.expansion.js';
+import { BatchInput, InputFileMissing } from './batch.input.js';
+import { BatchResultWriter } from './batch.results.js';
+import { checkSize, fileError, validateLines, type Validation } from './batch.validation.js';
+import { deleteAll } from './stored.files.js';
+
+export interface BatchProcessorOptions {
+  readonly records: Records;
+  readonly queues: JobQueues;
+  readonly store: FileStore;
+  /** Lines of one batch that are in the queues at a time. */
+  readonly windowLines: number;
+  readonly maxLineBytes: number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** The part of a BullMQ job that a step of a batch uses. */
+export type BatchJobHandle = Pick<Job<BatchJob>, 'name' | 'data' | 'moveToWaitingChildren'>;
+
+/**
+ * Runs the jobs of the batch queue. What has to be done next stands in the batch's record only, so a process may die
+ * anywhere: the next one reads the record and goes on.
+ *
+ *   validating   read the whole input file
+ *   in_progress  wait for the lines in the queues; then add the next window, or go on to finalizing
+ *   an ending    take waiting lines out of the queues, wait for the running ones; then write the files
+ *   finalizing   write output and error file
+ *   ended        delete what is not needed any more
+ */
+export class BatchProcessor {
+  private readonly records: Records;
+  private readonly queues: JobQueues;
+  private readonly store: FileStore;
+  private readonly input: BatchInput;
+  private readonly expansion: BatchExpansion;
+  private readonly results: BatchResultWriter;
+  private readonly control: BatchControl;
+  private readonly now: () => number;
+
+  constructor({ records, queues, store, windowLines, maxLineBytes, now = Date.now }: BatchProcessorOptions) {
+    this.records = records;
+    this.queues = queues;
+    this.store = store;
+    this.now = now;
+    this.input = new BatchInput(store, maxLineBytes);
+    this.expansion = new BatchExpansion(records, queues, this.input, windowLines);
+    this.results = new BatchResultWriter(records.files, records.outcomes, store, this.input);
+    this.control = new BatchControl(records.batches, records.cancellations, queues, now);
+  }
+
+  /**
+   * @param token of the job's lock
+   * @throws WaitingChildrenError when the job waits for lines: BullMQ runs it again when they have ended
+   */
+  async process(job: BatchJobHandle, token: string | undefined, signal?: AbortSignal): Promise<void> {
+    const { batchId } = job.data;
+    if (job.name === BATCH_JOBS.expire) {
+      if ((await this.records.batches.get(batchId)) !== undefined) await this.control.expire(batchId);
+      return;
+    }
+    let record = await this.records.batches.get(batchId);
+    while (record !== undefined && !hasEnded(record.object.status)) {
+      signal?.throwIfAborted();
+      record = await this.step(record, job, token, signal);
+    }
+    await this.cleanUp(batchId);
+  }
+
+  /** @returns the record as it stands afterwards */
+  private async step(
+    record: BatchRecord,
+    job: BatchJobHandle,
+    token: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<BatchRecord | undefined> {
+    const { id, status } = record.object;
+    try {
+      if (status === 'finalizing') return await this.finish(record, signal);
+      if (record.ending !== null) {
+        await this.queues.removeWaitingLines(id);
+        await waitForLines(job, token);
+        return await (status === 'in_progress' ? this.beginFinalizing(record) : this.finish(record, signal));
+      }
+      if (status === 'validating') return await this.validate(record, signal);
+      await waitForLines(job, token);
+      if (!(await this.expansion.expand(record, signal))) return await this.beginFinalizing(record);
+      return await this.records.batches.get(id);
+    } catch (error) {
+      if (error instanceof InputFileMissing) return this.fail(id, [fileError('input_file_missing', error.message)]);
+      throw error;
+    }
+  }
+
+  private async validate(record: BatchRecord, signal?: AbortSignal): Promise<BatchRecord> {
+    const { id } = record.object;
+    const tooLarge = checkSize(await this.input.bytes(record));
+    if (tooLarge !== undefined) return this.fail(id, [tooLarge]);
+    const models = new Set((await this.records.models.list()).map((model) => model.id));
+    const lines = this.input.lines(record, { byte: 0, line: 1 }, signal);
+    const found = await validateLines(lines, { models, maxLineBytes: this.input.maxLineBytes });
+    return found.state === 'invalid' ? this.fail(id, found.errors) : this.start(id, found);
+  }
+
+  private start(id: string, { total, model }: Extract<Validation, { state: 'valid' }>): Promise<BatchRecord> {
+    return this.records.batches.update(id, (found) => {
+      if (found.object.status !== 'validating' || found.ending !== null) return undefined;
+      const counts = { total, completed: 0, failed: 0 };
+      const started = { status: 'in_progress', in_progress_at: this.seconds(), request_counts: counts } as const;
+      return { ...found, object: { ...found.object, ...started, ...(model === undefined ? {} : { model }) } };
+    });
+  }
+
+  private beginFinalizing({ object, ending }: BatchRecord): Promise<BatchRecord> {
+    return this.records.batches.update(object.id, (found) =>
+      found.object.status === 'in_progress' && found.ending === ending
+        ? { ...found, object: { ...found.object, status: 'finalizing', finalizing_at: this.seconds() } }
+        : undefined,
+    );
+  }
+
+  /** Closes the batch, writes its files, and ends it. One that ends before it was validated has none. */
+  private async finish(record: BatchRecord, signal?: AbortSignal): Promise<BatchRecord> {
+    const { id, in_progress_at } = record.object;
+    await this.records.outcomes.closeLines(id);
+    const results = in_progress_at === undefined ? {} : await this.results.write(record, signal);
+    return this.records.batches.update(id, (found) =>
+      hasEnded(found.object.status)
+        ? undefined
+        : { ...found, object: { ...found.object, ...results, ...this.ended(found) } },
+    );
+  }
+
+  private ended({ ending }: BatchRecord): Pick<BatchObject, 'status' | 'completed_at' | 'expired_at' | 'cancelled_at'> {
+    const at = this.seconds();
+    if (ending === 'cancelled') return { status: 'cancelled', cancelled_at: at };
+    if (ending === 'expired') return { status: 'expired', expired_at: at };
+    return { status: 'completed', completed_at: at };
+  }
+
+  private fail(id: string, errors: readonly BatchError[]): Promise<BatchRecord> {
+    return this.records.batches.update(id, (found) =>
+      hasEnded(found.object.status)
+        ? undefined
+        : {
+            ...found,
+            object: {
+              ...found.object,
+              status: 'failed',
+              failed_at: this.seconds(),
+              errors: { object: 'list', data: [...errors] },
+            },
+          },
+    );
+  }
+
+  /** Deletes what lay between input and output; traces stay. */
+  private async cleanUp(batchId: string): Promise<void> {
+    await deleteAll(this.store, storeKeys.request(`${batchId}_`));
+    await this.records.outcomes.forgetLines(batchId);
+    await this.queues.batch.remove(`${batchId}.expire`);
+  }
+
+  private seconds(): number {
+    return Math.floor(this.now() / 1_000);
+  }
+}
+
+/** Returns when no line of the batch is in a queue or running. @throws WaitingChildrenError otherwise */
+async function waitForLines(job: BatchJobHandle, token: string | undefined): Promise<void> {
+  if (await job.moveToWaitingChildren(token ?? '')) throw new WaitingChildrenError();
+}
