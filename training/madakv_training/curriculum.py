@@ -29,6 +29,7 @@ class Stage:
     mix: Mix = Mix(transcribe=0.25, cells=0.0, absent=0.0, judge=0.0)
     multi: float = 0.0  # share of episodes of several pages and passages
     pdf: float = 0.0  # share of pages that come out of a PDF
+    large: float = 0.0  # share of single pages of about A4
     reading: float = 1.0  # weight of the glyph loss
     advance: float = 0.88  # character accuracy that opens the next stage, together with
     exact: float = 0.0  # the share of whole answers: given their first characters, a reader that found the wrong field still copies well
@@ -47,13 +48,15 @@ STAGES = [
     Stage("card", (8, 8), (16, 20), (5, 8), 960, 8, extras=0.15, noise=0.2, tables=0.1, mix=PLAIN, advance=0.8, exact=0.4),
     Stage("receipt", (12, 20), (16, 20), (8, 14), 1300, 10, extras=0.3, noise=0.3, tables=0.25, prose=0.05, pdf=0.15, mix=PLAIN, advance=0.83, exact=0.45),
     Stage("half page", (20, 28), (20, 28), (10, 20), 1500, 11, extras=0.5, noise=0.4, tables=0.5, prose=0.12, pdf=0.25, mix=FULL, advance=0.86, exact=0.55),
-    Stage("page", (24, 41), (24, 30), (10, 26), 2000, 11, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.35, mix=FULL, advance=0.9, exact=0.65, multi=0.15, reading=0.5),
-    Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.4, mix=FULL, advance=2.0, multi=0.4, reading=0.5),
+    Stage("page", (24, 41), (24, 30), (10, 26), 2000, 11, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.12, mix=FULL, advance=0.9, exact=0.65, multi=0.25, reading=0.5),
+    Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.15, mix=FULL, advance=2.0, multi=0.4, reading=0.5),
 ]
 
 
 def grid_of(r: random.Random, stage: Stage) -> tuple[int, int]:
     """Sizes of pages; multiples of four cells (whole windows) half of the time."""
+    if r.random() < stage.large:
+        return r.randint(50, 58), r.randint(38, 41)
     rows, columns = r.randint(*stage.rows), r.randint(*stage.columns)
     if r.random() < 0.5:
         rows, columns = max(4, rows // 4 * 4), max(4, columns // 4 * 4)

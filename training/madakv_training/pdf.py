@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import random
 from functools import lru_cache
@@ -27,6 +28,18 @@ DPI = 140
 PT = 72 / DPI  # points a pixel
 BASE = ["Helvetica", "Helvetica", "Helvetica", "Times-Roman", "Times-Roman", "Courier"]
 BOLD = {"Helvetica": "Helvetica-Bold", "Times-Roman": "Times-Bold", "Courier": "Courier-Bold"}
+
+
+def leave_system_fonts_out() -> None:
+    """Starts PDFium anew without the machine's fonts: what a PDF does not embed is drawn with the built-in ones, as the product does."""
+    nowhere = (ctypes.POINTER(ctypes.c_char) * 1)(None)
+    raw = pypdfium2.raw
+    raw.FPDF_DestroyLibrary()
+    raw.FPDF_InitLibraryWithConfig(raw.FPDF_LIBRARY_CONFIG(version=2, m_pUserFontPaths=nowhere, m_pIsolate=None, m_v8EmbedderSlot=0))
+
+
+if AVAILABLE:
+    leave_system_fonts_out()
 
 
 @lru_cache(maxsize=500)
