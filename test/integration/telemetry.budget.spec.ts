@@ -40,7 +40,7 @@ it("a call's span is a child of the caller's; a call without a trace has none", 
   expect(spans[0].attributes).toEqual({
     'rpc.system.name': 'grpc',
     'rpc.method': `${METHOD}/Acquire`,
-    'rpc.response.status_code': 'OK',
+    'rpc.status_code': 'OK',
     'madakv.job.id': 'job-1',
     'madakv.device.id': 'gpu',
     'madakv.tenant': 't',
@@ -55,7 +55,7 @@ it("a call's span is a child of the caller's; a call without a trace has none", 
   expect(spans[2].attributes).toMatchObject({ 'madakv.lease.outcome': 'released', 'madakv.lease.id': lease.leaseId });
   expect(spans[3]).toMatchObject({
     status: { code: 2 },
-    attributes: { 'error.type': 'invalid_request', 'rpc.response.status_code': 'INVALID_ARGUMENT' },
+    attributes: { 'error.type': 'invalid_request', 'rpc.status_code': 'INVALID_ARGUMENT' },
   });
 });
 

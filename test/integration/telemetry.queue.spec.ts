@@ -1,6 +1,6 @@
 import { currentTraceId, recordedSpan, startTelemetry, withSpan, type Telemetry } from '@madakv/telemetry';
 import { startFakeOtlpCollector, startRedis, type FakeOtlpCollector, type RedisServer } from '@madakv/testing';
-import { FlowProducer, Worker, type FlowJob } from 'bullmq';
+import { FlowProducer, Queue, Worker, type FlowJob } from 'bullmq';
 import { BullMQOtel } from 'bullmq-otel';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 
@@ -9,6 +9,7 @@ let redis: RedisServer;
 let collector: FakeOtlpCollector;
 let telemetry: Telemetry;
 let flows: FlowProducer;
+let batches: Queue;
 let workers: Worker[];
 /** `queue:job id` -> trace id in the processor. */
 const seen = new Map<string, string | undefined>();
@@ -24,7 +25,8 @@ beforeAll(async () => {
     telemetry: new BullMQOtel({ tracerName: 'madakv' }),
   };
   flows = new FlowProducer(options);
-  workers = ['prepare.m', 'generate.m'].map(
+  batches = new Queue('batch', options);
+  workers = ['batch', 'prepare.m', 'generate.m'].map(
     (queue) =>
       new Worker(
         queue,
@@ -37,7 +39,7 @@ beforeAll(async () => {
   );
 });
 afterAll(async () => {
-  await Promise.all([flows, ...workers].map((end) => end.close()));
+  await Promise.all([flows, batches, ...workers].map((end) => end.close()));
   await telemetry.shutdown();
   await Promise.all([collector.stop(), redis.stop()]);
   vi.unstubAllEnvs();
@@ -66,6 +68,15 @@ it('to child and parent of one flow, and of flows added in bulk', async () => {
   expect(one).toMatch(/^[\da-f]{32}$/);
   await expect.poll(() => tracesOf('one')).toEqual([one, one]);
   for (const id of ['a', 'b']) await expect.poll(() => tracesOf(id)).toEqual([bulk, bulk]);
+});
+
+it('to jobs added in bulk to one queue', async () => {
+  const traceId = await withSpan('http', { of: 'POST /v1/batches' }, async () => {
+    await batches.addBulk([{ name: 'run', data: {}, opts: { jobId: 'batch_1' } }]);
+    return currentTraceId();
+  });
+  expect(traceId).toMatch(/^[\da-f]{32}$/);
+  await expect.poll(() => seen.get('batch:batch_1')).toBe(traceId);
 });
 
 it('or another one that the job names: a trace a line', async () => {

@@ -259,9 +259,9 @@ describe('what is loaded', () => {
     requestSettled({ model: 'm', seconds: 1 });
     const modules = Object.keys(createRequire(import.meta.url).cache).map((path) => path.replaceAll('\\\\', '/'));
     const sdk = modules.filter((path) => /@opentelemetry\\/(?!api\\/)/.test(path)).length;
-    console.log(JSON.stringify({ sdk, answer, traceparent, recorded }));
+    console.log(JSON.stringify({ sdk, tracing: telemetry.tracing, answer, traceparent, recorded }));
     process.exit();`;
-  const nothing = { sdk: 0, answer: 42, traceparent: null, recorded: null };
+  const nothing = { sdk: 0, tracing: false, answer: 42, traceparent: null, recorded: null };
 
   it.each([
     ['nothing is configured', {}],
@@ -273,7 +273,8 @@ describe('what is loaded', () => {
 
   it('the SDK, with an endpoint', async () => {
     const found = await runAlone(source, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' });
-    const { sdk, traceparent } = found as { sdk: number; traceparent: string };
+    const { sdk, tracing, traceparent } = found as { sdk: number; tracing: boolean; traceparent: string };
+    expect(tracing).toBe(true);
     expect(sdk).toBeGreaterThan(10);
     expect(traceparent).toMatch(/^00-[\da-f]{32}-[\da-f]{16}-01$/);
   });

@@ -22,7 +22,7 @@ export const ATTRIBUTES = {
 
   rpcSystem: 'rpc.system.name',
   rpcMethod: 'rpc.method',
-  rpcStatus: 'rpc.response.status_code',
+  rpcStatus: 'rpc.status_code',
 
   /** `chat`. */
   operation: 'gen_ai.operation.name',

@@ -72,7 +72,7 @@ export async function withSpan<S extends SpanId, T>(
 /**
  * Records a span whose times were measured elsewhere: by the engine thread, or as a wait that began in another process.
  * An end before the start (clocks of two machines) counts as the start.
- * @returns its traceparent, as the parent of others; undefined when telemetry is off
+ * @returns its traceparent, as the parent of others; where telemetry is off, the given parent's, if any
  */
 export function recordedSpan<S extends SpanId>(id: S, options: RecordedSpan<S>): string | undefined {
   const { name, details, parent } = describe(id, options);

@@ -12,14 +12,17 @@ export interface TelemetryOptions {
 }
 
 export interface Telemetry {
+  /** Whether spans go anywhere. Where they do not, BullMQ need not be told of telemetry at all. */
+  readonly tracing: boolean;
   /**
    * Sends what is not sent yet, for `timeoutMs` at most (5 s by default), and ends. Never rejects: what a collector
-   * does not take must not keep a process from ending in order.
+   * does not take must not keep a process from ending in order. What hangs may keep timers; a process that must not
+   * outlive this calls `process.exit`.
    */
   shutdown(timeoutMs?: number): Promise<void>;
 }
 
-const OFF: Telemetry = { shutdown: () => Promise.resolve() };
+const OFF: Telemetry = { tracing: false, shutdown: () => Promise.resolve() };
 
 /**
  * Starts OpenTelemetry as the standard OTEL_* variables say. Where they name no exporter and no endpoint, the SDK is not
@@ -38,7 +41,10 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   });
   sdk.start();
   let ending: Promise<void> | undefined;
-  return { shutdown: (timeoutMs = 5_000) => (ending ??= end(sdk, timeoutMs)) };
+  return {
+    tracing: signals.has('traces'),
+    shutdown: (timeoutMs = 5_000) => (ending ??= end(sdk, timeoutMs)),
+  };
 }
 
 function resourceOf({ serviceName, serviceVersion, role, instanceId }: TelemetryOptions): Record<string, string> {
