@@ -1,12 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { registerAsk } from './ask/ask.command.js';
+import { registerBatch } from './batch/batch.command.js';
 import { registerBench } from './bench.command.js';
 import { registerCalibrate } from './calibrate/calibrate.command.js';
 import type { CommandIo } from './command.io.js';
+import { registerDemo } from './demo/demo.command.js';
 import { oneLine } from './error.line.js';
 import { registerEval } from './eval.command.js';
 import { registerGenerate } from './generate/generate.command.js';
+import { registerKey } from './key/key.command.js';
 import { registerModels } from './models/models.command.js';
+import { registerUp } from './system/up.command.js';
+import { registerTrace } from './trace/trace.command.js';
 
 /** The command line. Parsing throws a CommanderError where commander itself would end the process. */
 export function madakvProgram(io: CommandIo): Command {
@@ -30,10 +36,19 @@ export function madakvProgram(io: CommandIo): Command {
 Exit codes: 0 done, 1 failed while running, 2 wrong command line or request, 130 interrupted.
 
 Examples:
+  madakv demo
+  madakv up
+  madakv ask invoice.pdf "What is the due date?" --local
   madakv models inspect models/reader
   madakv generate --model models/reader --request question.json
   madakv generate --model models/reader --request question.json --cache-ratio 0.1 --json`,
     );
+  registerDemo(program, io);
+  registerUp(program, io);
+  registerAsk(program, io);
+  registerBatch(program, io);
+  registerTrace(program, io);
+  registerKey(program, io);
   registerGenerate(program, io);
   registerModels(program, io);
   registerCalibrate(program, io);

@@ -1,0 +1,221 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  BATCH_ENDPOINT,
+  BatchObjectSchema,
+  ChatCompletionChunkSchema,
+  ErrorBodySchema,
+  FileObjectSchema,
+  ModelObjectSchema,
+  TraceDocumentSchema,
+  type BatchObject,
+  type ChatCompletionChunk,
+  type ChatRequest,
+  type FileObject,
+  type ModelObject,
+  type TraceDocument,
+  type UploadPurpose,
+} from '@madakv/contracts';
+import { z } from 'zod';
+import { ApiError, UnexpectedAnswerError, UnreachableError } from './api.errors.js';
+import { eventData } from './event.stream.js';
+
+export interface ApiClientOptions {
+  /** `http://127.0.0.1:8000`; a trailing `/v1` is the same. */
+  readonly url: string;
+  readonly apiKey?: string;
+  readonly signal: AbortSignal;
+  /** Pause before the first repetition; it doubles with each. */
+  readonly pauseMs?: number;
+}
+
+/** Repetitions of a call that may pass later. */
+const RETRIES = 5;
+const PAUSE_MS = 500;
+const MAX_PAUSE_MS = 30_000;
+/** Answers that say nothing about the request itself. */
+const PASSING = new Set([408, 429, 500, 502, 503, 504]);
+
+/** Whether a call may be repeated when nobody knows what became of it. */
+type Repeatable = 'repeatable' | 'once';
+
+const pageOf = <T extends z.ZodType>(item: T) => z.object({ data: z.array(item), has_more: z.boolean().optional() });
+
+/** The part of the API that the command line uses. Calls reject with ApiError, UnreachableError or the signal's reason. */
+export class ApiClient {
+  readonly url: string;
+
+  constructor(private readonly options: ApiClientOptions) {
+    this.url = options.url.replace(/\/+$/, '').replace(/\/v1$/, '');
+  }
+
+  /** The same server, with another signal to stop at. */
+  detached(signal: AbortSignal): ApiClient {
+    return new ApiClient({ ...this.options, signal });
+  }
+
+  async models(): Promise<ModelObject[]> {
+    return (await this.json('GET', '/v1/models', pageOf(ModelObjectSchema))).data;
+  }
+
+  /** Repeating an upload leaves a file that nobody names. */
+  uploadFile(content: Blob, filename: string, purpose: UploadPurpose): Promise<FileObject> {
+    const form = new FormData();
+    form.set('purpose', purpose);
+    form.set('file', content, filename);
+    return this.json('POST', '/v1/files', FileObjectSchema, { body: form, mode: 'repeatable' });
+  }
+
+  file(id: string): Promise<FileObject> {
+    return this.json('GET', `/v1/files/${encodeURIComponent(id)}`, FileObjectSchema);
+  }
+
+  async fileContent(id: string): Promise<AsyncIterable<Uint8Array>> {
+    const response = await this.call('GET', `/v1/files/${encodeURIComponent(id)}/content`);
+    return bodyOf(response);
+  }
+
+  async deleteFile(id: string): Promise<void> {
+    await this.call('DELETE', `/v1/files/${encodeURIComponent(id)}`, { mode: 'repeatable' });
+  }
+
+  /** Not repeated unless it was refused: a second batch would answer everything again. */
+  createBatch(inputFileId: string): Promise<BatchObject> {
+    const body = { input_file_id: inputFileId, endpoint: BATCH_ENDPOINT, completion_window: '24h' };
+    return this.json('POST', '/v1/batches', BatchObjectSchema, { body });
+  }
+
+  batch(id: string): Promise<BatchObject> {
+    return this.json('GET', `/v1/batches/${encodeURIComponent(id)}`, BatchObjectSchema);
+  }
+
+  cancelBatch(id: string): Promise<BatchObject> {
+    return this.json('POST', `/v1/batches/${encodeURIComponent(id)}/cancel`, BatchObjectSchema, { mode: 'repeatable' });
+  }
+
+  /** Newest first. */
+  async *batches(pageSize = 100): AsyncGenerator<BatchObject> {
+    let after: string | undefined;
+    for (;;) {
+      const query = `limit=${pageSize}${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`;
+      const page = await this.json('GET', `/v1/batches?${query}`, pageOf(BatchObjectSchema));
+      yield* page.data;
+      after = page.data.at(-1)?.id;
+      if (page.has_more !== true || after === undefined) return;
+    }
+  }
+
+  /** The pieces of an answer as they come. @throws ApiError also when the answer breaks off with an error */
+  async *streamChat(request: ChatRequest): AsyncGenerator<ChatCompletionChunk> {
+    const body = { ...request, stream: true, stream_options: { include_usage: true } };
+    const response = await this.call('POST', BATCH_ENDPOINT, { body });
+    for await (const data of eventData(bodyOf(response))) {
+      const event = parsed(data);
+      const error = ErrorBodySchema.safeParse(event);
+      if (error.success) throw new ApiError(error.data.error.message, response.status, error.data.error.code);
+      yield this.checked(ChatCompletionChunkSchema, event, BATCH_ENDPOINT);
+    }
+  }
+
+  trace(requestId: string): Promise<TraceDocument> {
+    return this.json('GET', `/v1/requests/${encodeURIComponent(requestId)}/trace`, TraceDocumentSchema);
+  }
+
+  private async json<T>(
+    method: string,
+    path: string,
+    schema: z.ZodType<T>,
+    options: { body?: unknown; mode?: Repeatable } = {},
+  ): Promise<T> {
+    const response = await this.call(method, path, options);
+    return this.checked(schema, parsed(await response.text()), path);
+  }
+
+  private checked<T>(schema: z.ZodType<T>, value: unknown, path: string): T {
+    const result = schema.safeParse(value);
+    if (result.success) return result.data;
+    throw new UnexpectedAnswerError(`${this.url}${path}: not an answer of this API; is this the right address?`);
+  }
+
+  /** @returns a response with a status below 400 */
+  private async call(
+    method: string,
+    path: string,
+    { body, mode }: { body?: unknown; mode?: Repeatable } = {},
+  ): Promise<Response> {
+    const repeatable = method === 'GET' || mode === 'repeatable';
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.once(method, path, body);
+      } catch (error) {
+        if (attempt >= RETRIES || !this.mayPass(error, repeatable)) throw error;
+        await pause(this.pauseMs(error, attempt), undefined, { signal: this.options.signal }).catch(() => undefined);
+        this.options.signal.throwIfAborted();
+      }
+    }
+  }
+
+  private async once(method: string, path: string, body: unknown): Promise<Response> {
+    const { apiKey, signal } = this.options;
+    const plain = body === undefined || body instanceof FormData;
+    let response: Response;
+    try {
+      response = await fetch(`${this.url}${path}`, {
+        method,
+        headers: {
+          ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+          ...(plain ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: plain ? body : JSON.stringify(body) }),
+        signal,
+      });
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new UnreachableError(this.url, { cause });
+    }
+    if (response.ok) return response;
+    throw await errorOf(response);
+  }
+
+  private mayPass(error: unknown, repeatable: boolean): boolean {
+    // Not accepted, so that anything may be repeated.
+    if (error instanceof ApiError && error.status === 429) return true;
+    if (!repeatable) return false;
+    return error instanceof ApiError ? PASSING.has(error.status) : error instanceof UnreachableError;
+  }
+
+  private pauseMs(error: unknown, attempt: number): number {
+    const asked = error instanceof ApiError ? error.retryAfterS : undefined;
+    const own = (this.options.pauseMs ?? PAUSE_MS) * 2 ** attempt;
+    return Math.min(MAX_PAUSE_MS, asked === undefined ? own : 1000 * asked);
+  }
+}
+
+async function errorOf(response: Response): Promise<ApiError> {
+  const text = await response.text().catch(() => '');
+  const body = ErrorBodySchema.safeParse(parsed(text));
+  const retryAfter = Number(response.headers.get('retry-after') ?? NaN);
+  const pauseS = Number.isFinite(retryAfter) ? retryAfter : undefined;
+  if (!body.success) {
+    return new ApiError(`the server answered ${response.status} ${response.statusText}`, response.status, null, pauseS);
+  }
+  const { message, code } = body.data.error;
+  return new ApiError(
+    `${message} (${response.status}${code === null ? '' : ` ${code}`})`,
+    response.status,
+    code,
+    pauseS,
+  );
+}
+
+function bodyOf(response: Response): AsyncIterable<Uint8Array> {
+  if (response.body === null) throw new UnexpectedAnswerError('the server sent an answer without content');
+  return response.body;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+/** The server answered with an error. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly code: string | null,
+    /** Seconds after which the server wants to be asked again. */
+    readonly retryAfterS?: number,
+  ) {
+    super(message);
+  }
+}
+
+/** Nobody answers at the address. */
+export class UnreachableError extends Error {
+  override readonly name = 'UnreachableError';
+
+  constructor(
+    readonly url: string,
+    options: ErrorOptions,
+  ) {
+    super(
+      `no server answers at ${url} (${reasonOf(options.cause)}); start one with \`madakv up\`, ` +
+        'add --local, or name another one with --url or MADAKV_URL',
+      options,
+    );
+  }
+}
+
+/** The server answered with something that it should not. */
+export class UnexpectedAnswerError extends Error {
+  override readonly name = 'UnexpectedAnswerError';
+}
+
+/** fetch hides why in causes; a host with several addresses in a list of them. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  return error.cause instanceof Error ? reasonOf(error.cause) : error.message;
+}

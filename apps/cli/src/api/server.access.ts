@@ -1,0 +1,134 @@
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { CommandIo } from '../command.io.js';
+import { UsageError } from '../exit.codes.js';
+import { DataFolder, type RunningSystem } from '../system/data.folder.js';
+import { dataFolderPath } from '../system/installation.js';
+import { LocalSystem } from '../system/local.system.js';
+import { addSystemOptions, systemOptions, type SystemFlags } from '../system/system.flags.js';
+import { SystemNotes } from '../system/system.notes.js';
+import { ApiClient } from './api.client.js';
+
+/** What every command that talks to a server takes. */
+export interface ServerFlags {
+  readonly url?: string;
+  readonly apiKey?: string;
+  readonly data?: string;
+}
+
+/** What those take besides that can start one. */
+export interface LocalFlags extends ServerFlags, SystemFlags {
+  readonly local?: true;
+}
+
+export interface ServerAccess {
+  readonly client: ApiClient;
+  /** Names the server beyond this call: a local one by its folder, since its port may change. */
+  readonly identity: string;
+  /** Id of the model that it serves, where that is known. */
+  readonly model?: string;
+}
+
+export function addServerOptions(command: Command): Command {
+  return addSystemOptions(command)
+    .option('--url <address>', 'server (default: $MADAKV_URL, else the one that `madakv up` runs)')
+    .option('--api-key <key>', 'default: $MADAKV_API_KEY, else the one of `madakv up`');
+}
+
+export function addLocalOption(command: Command): Command {
+  return addServerOptions(command).option('--local', 'start what is needed on this machine, and stop it afterwards');
+}
+
+/** @throws UsageError when no server was named and none runs on the data folder */
+export function findServer(flags: ServerFlags, io: CommandIo): ServerAccess {
+  const given = flags.url ?? fromEnvironment('MADAKV_URL');
+  const key = flags.apiKey ?? fromEnvironment('MADAKV_API_KEY');
+  const dataFolder = dataFolderPath(flags.data, io.cwd);
+  const running = existsSync(dataFolder) ? new DataFolder(dataFolder).running() : undefined;
+  if (given !== undefined) {
+    checkUrl(given);
+    const client = clientOf(given, key, io);
+    return client.url === running?.url && key === undefined
+      ? localAccess(running, dataFolder, io)
+      : { client, identity: client.url };
+  }
+  if (running === undefined) {
+    throw new UsageError(
+      `no system runs on ${dataFolder}: start one with \`madakv up\`, add --local where a command has it, ` +
+        'or name a server with --url or MADAKV_URL',
+    );
+  }
+  return localAccess({ ...running, ...(key === undefined ? {} : { apiKey: key }) }, dataFolder, io);
+}
+
+/**
+ * Does the work with a server: the one that runs, or with `--local` one that is started for it and stopped afterwards,
+ * however it ends.
+ */
+export async function withServer<T>(
+  flags: LocalFlags,
+  io: CommandIo,
+  work: (access: ServerAccess) => Promise<T>,
+): Promise<T> {
+  if (flags.local !== true) return work(findServer(flags, io));
+  if (flags.url !== undefined) throw new UsageError('--local starts a server of its own: leave out --url');
+  const options = systemOptions(flags, io);
+  const running = existsSync(options.dataFolder) ? new DataFolder(options.dataFolder).running() : undefined;
+  if (running !== undefined) return work(localAccess(running, options.dataFolder, io));
+  const notes = new SystemNotes(io, { logs: 'none', quiet: true });
+  try {
+    const system = await LocalSystem.start({ ...options, onNote: notes.onNote });
+    notes.clear();
+    try {
+      return await Promise.race([
+        work(localAccess(system, options.dataFolder, io)),
+        system.failure.then((error) => {
+          throw error;
+        }),
+      ]);
+    } finally {
+      await system.stop();
+    }
+  } finally {
+    notes.clear();
+  }
+}
+
+/**
+ * The model to ask: the one that was named, or the only one that there is.
+ * @throws UsageError that lists what there is
+ */
+export async function chooseModel(
+  { client, model }: ServerAccess,
+  { model: named, local }: LocalFlags,
+): Promise<string> {
+  // With --local it names the folder that is served.
+  if (named !== undefined && local !== true) return named;
+  if (model !== undefined) return model;
+  const models = (await client.models()).map(({ id }) => id);
+  if (models.length === 1) return models[0];
+  throw new UsageError(
+    models.length === 0
+      ? 'the server has no model yet'
+      : `the server has several models; choose one with --model: ${models.join(', ')}`,
+  );
+}
+
+function localAccess({ url, apiKey, model }: RunningSystem, dataFolder: string, io: CommandIo): ServerAccess {
+  return { client: clientOf(url, apiKey, io), identity: `local:${dataFolder}`, model };
+}
+
+function clientOf(url: string, apiKey: string | undefined, { signal }: CommandIo): ApiClient {
+  return new ApiClient({ url, signal, ...(apiKey === undefined ? {} : { apiKey }) });
+}
+
+function checkUrl(url: string): void {
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
+    throw new UsageError(`${url}: expected an address like http://127.0.0.1:8000`);
+  }
+}
+
+function fromEnvironment(name: string): string | undefined {
+  const value = process.env[name];
+  return value === '' ? undefined : value;
+}

@@ -1,0 +1,110 @@
+import type { Command } from 'commander';
+import { addLocalOption, addServerOptions, findServer, type ServerFlags } from '../api/server.access.js';
+import type { CommandIo } from '../command.io.js';
+import { ratio, wholeNumber } from '../flag.values.js';
+import { formatCount } from '../terminal/units.js';
+import { textTable } from '../terminal/text.table.js';
+import { batchReport, formatTime } from './batch.report.js';
+import { runBatch, type BatchRunFlags } from './run.command.js';
+
+interface ListFlags extends ServerFlags {
+  readonly limit: number;
+  readonly json?: true;
+}
+
+export function registerBatch(program: Command, io: CommandIo): void {
+  const batch = program
+    .command('batch')
+    .description('Ask many questions at once: the server keeps them and answers as it has room.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  madakv batch run invoices/ --questions questions.csv -o answers.csv --local
+  madakv batch status batch_0123`,
+    );
+  registerRun(batch, io);
+  registerStatus(batch, io);
+  registerCancel(batch, io);
+  registerList(batch, io);
+}
+
+function registerRun(batch: Command, io: CommandIo): void {
+  const run = batch
+    .command('run')
+    .description('Run a batch from input to results. Interrupted, it goes on with the same command.')
+    .argument('<input>', 'JSONL file of requests, or a folder of documents')
+    .option('--questions <csv>', 'questions about a folder: custom_id, file, question (default: questions.csv in it)')
+    .option('-o, --out <file>', 'results: .csv or .jsonl (default: INPUT.answers.csv or .jsonl)')
+    .option('--model <name>', 'model to ask (default: the only one); with --local a checkpoint folder')
+    .option('--cache-ratio <share>', 'share of each prompt’s cache to keep', ratio)
+    .option('--policy <name>', 'eviction policy')
+    .option('--max-tokens <number>', 'most tokens of an answer', wholeNumber(1))
+    .option('--pages <ranges>', 'pages of each PDF, like 1-3,7')
+    .option('--workers <number>', 'with --local: worker processes', wholeNumber(1))
+    .option('--detach', 'start the batch, print its id and end');
+  addLocalOption(run)
+    .addHelpText(
+      'after',
+      `
+Without flags a JSONL file is sent as it is; flags are written into each of its requests. A file beside the results
+(OUT.run.json) remembers how far a run has come; it is gone when the results are there. Exit code 1 when lines failed.
+
+Examples:
+  madakv batch run invoices/ --local
+  madakv batch run invoices/ --questions asked.csv -o answers.csv --cache-ratio 0.1
+  madakv batch run requests.jsonl -o results.jsonl --url https://madakv.example`,
+    )
+    .action((input: string, flags: BatchRunFlags) => runBatch(input, flags, io));
+}
+
+function registerStatus(batch: Command, io: CommandIo): void {
+  addServerOptions(batch.command('status'))
+    .description('Say how far a batch has come.')
+    .argument('<id>')
+    .option('--json', 'print the batch object')
+    .addHelpText('after', '\nExamples:\n  madakv batch status batch_0123')
+    .action(async (id: string, flags: ServerFlags & { json?: true }) => {
+      const found = await findServer(flags, io).client.batch(id);
+      io.stdout.write(flags.json === true ? `${JSON.stringify(found)}\n` : batchReport(found));
+    });
+}
+
+function registerCancel(batch: Command, io: CommandIo): void {
+  addServerOptions(batch.command('cancel'))
+    .description('Stop a batch: what waits at once, what runs at its next step. Finished answers stay.')
+    .argument('<id>')
+    .option('--json', 'print the batch object')
+    .addHelpText('after', '\nExamples:\n  madakv batch cancel batch_0123')
+    .action(async (id: string, flags: ServerFlags & { json?: true }) => {
+      const found = await findServer(flags, io).client.cancelBatch(id);
+      io.stdout.write(flags.json === true ? `${JSON.stringify(found)}\n` : batchReport(found));
+    });
+}
+
+function registerList(batch: Command, io: CommandIo): void {
+  addServerOptions(batch.command('list'))
+    .description('List batches, the newest first.')
+    .option('--limit <number>', 'at most so many', wholeNumber(1), 20)
+    .option('--json', 'print one batch object a line')
+    .addHelpText('after', '\nExamples:\n  madakv batch list --limit 5')
+    .action(async (flags: ListFlags) => {
+      const found = [];
+      for await (const each of findServer(flags, io).client.batches(Math.min(flags.limit, 100))) {
+        if (found.push(each) === flags.limit) break;
+      }
+      if (flags.json === true) {
+        for (const each of found) io.stdout.write(`${JSON.stringify(each)}\n`);
+        return;
+      }
+      const rows = found.map(({ id, status, created_at, request_counts: { total, completed, failed } }) => [
+        id,
+        status,
+        formatTime(created_at),
+        formatCount(completed),
+        formatCount(failed),
+        formatCount(total),
+      ]);
+      io.stdout.write(textTable(['batch', 'status', 'created', 'answered', 'failed', 'of'], rows));
+    });
+}

@@ -1,0 +1,40 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { CommandIo } from '../command.io.js';
+import { ratio } from '../flag.values.js';
+import { BUNDLED_MODEL } from '../system/installation.js';
+import { demo } from './demo.js';
+
+interface DemoFlags {
+  readonly model?: string;
+  readonly cacheRatio: number;
+  readonly keep?: string;
+}
+
+export function registerDemo(program: Command, io: CommandIo): void {
+  program
+    .command('demo')
+    .description('Answer the sample documents’ questions with a part of the cache, and with all of it, and compare.')
+    .option('--model <folder>', `checkpoint (default: ${BUNDLED_MODEL})`)
+    .option('--cache-ratio <share>', 'share of each prompt’s cache to keep', ratio, 0.2)
+    .option('--keep <folder>', 'keep the data folder, to look at traces with `madakv up --data` afterwards')
+    .addHelpText(
+      'after',
+      `
+Starts everything in a temporary data folder and ends it again.
+
+Examples:
+  madakv demo
+  madakv demo --cache-ratio 0.05 --keep ./demo-data`,
+    )
+    .action((flags: DemoFlags) =>
+      demo(
+        {
+          model: flags.model === undefined ? BUNDLED_MODEL : resolve(io.cwd, flags.model),
+          cacheRatio: flags.cacheRatio,
+          ...(flags.keep === undefined ? {} : { dataFolder: resolve(io.cwd, flags.keep) }),
+        },
+        io,
+      ),
+    );
+}

@@ -1,0 +1,76 @@
+import { scorers } from '@madakv/evaluation';
+import type { AnswerRow } from '../batch/batch.results.js';
+import { textTable, type Cell } from '../terminal/text.table.js';
+import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
+
+export interface DemoAnswer {
+  readonly question: string;
+  readonly file: string;
+  readonly expected: string;
+  readonly row: AnswerRow;
+  /** Time that the model took: prefill, eviction and decoding; pages were drawn and seen before. */
+  readonly modelMs: number;
+}
+
+export interface DemoRound {
+  readonly cacheRatio: number;
+  /** From upload to results. */
+  readonly wallMs: number;
+  readonly answers: readonly DemoAnswer[];
+}
+
+const QUESTION_WIDTH = 30;
+const ANSWER_WIDTH = 15;
+
+/** A table of the round with less cache, and both rounds side by side. */
+export function demoReport(reduced: DemoRound, full: DemoRound): string {
+  const rows = reduced.answers.map((answer): Cell[] => {
+    const { row, expected, question } = answer;
+    return [
+      clipped(question, QUESTION_WIDTH),
+      clipped(row.error === '' ? row.answer.trim() : row.error, ANSWER_WIDTH),
+      isRight(answer) ? 'right' : row.error === '' ? `wrong: ${clipped(expected, ANSWER_WIDTH)}` : 'failed',
+      row.promptTokens === undefined ? '-' : formatCount(row.promptTokens),
+      row.cacheKept === undefined ? '-' : percent(row.cacheKept),
+      row.bytesFull === undefined || row.bytesKept === undefined ? '-' : formatBytes(row.bytesFull - row.bytesKept),
+    ];
+  });
+  const table = textTable(['question', 'answer', '', 'tokens', 'kept', 'saved'], rows);
+  return `\n${table}\n${totals(reduced, full)}`;
+}
+
+export function isRight({ row, expected }: DemoAnswer): boolean {
+  return row.error === '' && scorers.exact(row.answer, expected) === 1;
+}
+
+function totals(reduced: DemoRound, full: DemoRound): string {
+  const both = [reduced, full];
+  const line = (name: string, of: (round: DemoRound) => string): Cell[] => [name, ...both.map(of)];
+  return textTable(
+    ['total', ...both.map(({ cacheRatio }) => `${Number((100 * cacheRatio).toFixed(1))} % of the cache`)],
+    [
+      line('right', ({ answers }) => {
+        const right = answers.filter(isRight).length;
+        return `${right} of ${answers.length} (${percent(right / answers.length)})`;
+      }),
+      line('prompt tokens', (round) => formatCount(sum(round, ({ row }) => row.promptTokens))),
+      line('cache kept', (round) => formatBytes(sum(round, ({ row }) => row.bytesKept))),
+      line('cache saved', (round) => formatBytes(sum(round, ({ row }) => (row.bytesFull ?? 0) - (row.bytesKept ?? 0)))),
+      line('time of the model', (round) => formatMs(sum(round, ({ modelMs }) => modelMs))),
+      line('time of the batch', ({ wallMs }) => formatMs(wallMs)),
+    ],
+  );
+}
+
+function sum({ answers }: DemoRound, of: (answer: DemoAnswer) => number | undefined): number {
+  return answers.reduce((total, answer) => total + (of(answer) ?? 0), 0);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function clipped(text: string, width: number): string {
+  const line = text.replace(/\s+/g, ' ');
+  return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
+}

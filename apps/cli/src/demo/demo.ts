@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ApiClient } from '../api/api.client.js';
+import type { ServerAccess } from '../api/server.access.js';
+import { BatchRun } from '../batch/batch.run.js';
+import { questionsWork } from '../batch/batch.work.js';
+import { readQuestions } from '../batch/question.sheet.js';
+import type { CommandIo } from '../command.io.js';
+import { DEMO_FOLDER, requireModel } from '../system/installation.js';
+import { LocalSystem } from '../system/local.system.js';
+import { SystemNotes } from '../system/system.notes.js';
+import { drawTrace } from '../trace/trace.drawing.js';
+import { demoReport, type DemoAnswer, type DemoRound } from './demo.report.js';
+
+export interface DemoOptions {
+  readonly model: string;
+  readonly cacheRatio: number;
+  /** Folder that stays; without one a temporary folder is used and removed. */
+  readonly dataFolder?: string;
+  /** Of documents and questions; the project's own by default. */
+  readonly documents?: string;
+}
+
+/** Answers of the reader are short. */
+const MAX_TOKENS = 32;
+
+/** Answers all sample questions twice and writes what came of it to stdout. */
+export async function demo(options: DemoOptions, io: CommandIo): Promise<void> {
+  requireModel(options.model);
+  const folder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'madakv-demo-'));
+  const notes = new SystemNotes(io, { logs: 'none' });
+  try {
+    const system = await LocalSystem.start({
+      dataFolder: folder,
+      model: options.model,
+      signal: io.signal,
+      onNote: notes.onNote,
+    });
+    try {
+      io.stderr.write(`\nready at ${system.url}\n`);
+      await Promise.race([
+        compare(system, options, io),
+        system.failure.then((error) => {
+          throw error;
+        }),
+      ]);
+    } finally {
+      await system.stop();
+    }
+  } finally {
+    notes.clear();
+    if (options.dataFolder === undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function compare(
+  system: LocalSystem,
+  { cacheRatio, documents = DEMO_FOLDER }: DemoOptions,
+  io: CommandIo,
+): Promise<void> {
+  const client = new ApiClient({ url: system.url, apiKey: system.apiKey, signal: io.signal });
+  const access: ServerAccess = { client, identity: system.url, model: system.model };
+  // The full cache first: documents are drawn and seen once, and what is drawn is reused.
+  const full = await round(documents, { model: system.model, cacheRatio: 1 }, access, io);
+  const reduced = await round(documents, { model: system.model, cacheRatio }, access, io);
+  io.stdout.write(demoReport(reduced, full));
+  const traceId = exemplary(reduced.answers);
+  if (traceId === undefined) return;
+  io.stdout.write(`\nWhat the cache reduction did to one of them (madakv trace ${traceId}):\n\n`);
+  io.stdout.write(
+    drawTrace(await client.trace(traceId), io.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''),
+  );
+}
+
+async function round(
+  documents: string,
+  { model, cacheRatio }: { model: string; cacheRatio: number },
+  access: ServerAccess,
+  io: CommandIo,
+): Promise<DemoRound> {
+  const questions = await readQuestions(join(documents, 'questions.csv'), documents);
+  io.stderr.write(`\n${questions.length} questions, ${100 * cacheRatio} % of the cache\n`);
+  // The policy `full` is the cache as it is elsewhere: nothing is scored, nothing evicted.
+  const policy = cacheRatio === 1 ? { policy: 'full' } : {};
+  const work = await questionsWork(questions, model, { cacheRatio, maxTokens: MAX_TOKENS, ...policy });
+  const run = new BatchRun(work, access, undefined, io);
+  const startedAt = performance.now();
+  const { lines } = await run.results(await run.start());
+  const wallMs = performance.now() - startedAt;
+  const answers: DemoAnswer[] = [];
+  for (const { row, item } of lines) {
+    const ms = row.traceId === undefined ? undefined : (await access.client.trace(row.traceId)).ms;
+    answers.push({
+      question: item.columns['question'],
+      file: item.columns['file'],
+      expected: item.columns['answer'],
+      row,
+      modelMs: ms === undefined ? 0 : ms.prefill + ms.observe + ms.evict + ms.decode,
+    });
+  }
+  return { cacheRatio, wallMs, answers };
+}
+
+/** The right answer about the longest prompt, or else any. */
+function exemplary(answers: readonly DemoAnswer[]): string | undefined {
+  const traced = answers.filter(({ row }) => row.traceId !== undefined);
+  const byLength = traced.sort((a, b) => (b.row.promptTokens ?? 0) - (a.row.promptTokens ?? 0));
+  return (byLength.find(({ row, expected }) => row.answer.trim() === expected) ?? byLength.at(0))?.row.traceId;
+}

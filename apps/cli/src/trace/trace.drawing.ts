@@ -1,0 +1,172 @@
+import type { LayerTraceDocument, TraceDocument } from '@madakv/contracts';
+import { partMark, partSign, sparkline, stackedBar } from '../terminal/stacked.bar.js';
+import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
+import { keptDensity } from './kept.density.js';
+
+/** Everything fits a terminal of 80 columns. */
+const BAR_WIDTH = 26;
+const CACHE_WIDTH = 40;
+const TIME_WIDTH = 34;
+const PROMPT_WIDTH = 64;
+/** Heads whose preference is drawn one by one. */
+const SHOWN_HEADS = 10;
+/** Pages that are listed. */
+const SHOWN_PAGES = 6;
+
+/** A trace for people, at most 80 columns wide. */
+export function drawTrace(trace: TraceDocument, colour: boolean): string {
+  const sections = [
+    heading(trace),
+    summary(trace, colour),
+    ...(trace.cache.layers.length === 0 ? [] : [layers(trace, colour), prompt(trace)]),
+    times(trace),
+    lease(trace),
+  ];
+  return sections.map((lines) => lines.map((line) => `${line.trimEnd()}\n`).join('')).join('\n');
+}
+
+function heading(trace: TraceDocument): string[] {
+  const { id, model, createdAt, customId, batchId, worker, device, attempt, otelTraceId } = trace;
+  const when = `${new Date(createdAt).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+  return [
+    `${id}   ${model}   ${when}`,
+    ...(batchId === null ? [] : [`line ${JSON.stringify(customId ?? '')} of ${batchId}`]),
+    `worker ${worker}, device ${device}${attempt > 1 ? `, attempt ${attempt}` : ''}`,
+    ...(otelTraceId === null ? [] : [`OpenTelemetry trace ${otelTraceId}`]),
+  ];
+}
+
+function summary({ cache, usage, finishReason, images }: TraceDocument, colour: boolean): string[] {
+  const { bytes, modalities, promptTokens } = cache;
+  const tokens = modalities.map((name, i) => `${partSign(i, colour)} ${formatCount(promptTokens[i])} ${name}`);
+  const granted = cache.ratio === cache.requestedRatio ? '' : ` (${percent(cache.requestedRatio)} asked for)`;
+  const cacheBar = (name: string, value: number): string => {
+    const bar = stackedBar([value], { whole: Math.max(bytes.full, bytes.peak), width: CACHE_WIDTH, colour: false });
+    return `${name.padEnd(9)}${bar}  ${formatBytes(value).padStart(9)}  ${percent(value / Math.max(1, bytes.full)).padStart(8)}`;
+  };
+  return [
+    `prompt   ${formatCount(usage.promptTokens)} tokens: ${tokens.join('  ')}`,
+    ...pages(images),
+    `answer   ${formatCount(usage.completionTokens)} tokens, ended by ${finishReason}`,
+    `policy   ${cache.policy}, ${percent(cache.ratio)} of the cache granted${granted}, ${cache.protocol} protocol`,
+    '',
+    'Cache',
+    cacheBar('  full', bytes.full),
+    cacheBar('  peak', bytes.peak),
+    cacheBar('  kept', bytes.afterEviction),
+    cacheBar('  at end', bytes.final),
+  ];
+}
+
+function pages(images: TraceDocument['images']): string[] {
+  const lines = images.slice(0, SHOWN_PAGES).map(({ part, page, width, height, tokens }) => {
+    const name = page === null ? part : `${part}, page ${page}`;
+    return `         ${clipped(name, 38).padEnd(38)}  ${`${width}×${height}`.padStart(9)}  ${formatCount(tokens).padStart(6)} tokens`;
+  });
+  const more = images.length - lines.length;
+  return more > 0 ? [...lines, `         and ${more} more images`] : lines;
+}
+
+function layers({ cache }: TraceDocument, colour: boolean): string[] {
+  const { modalities } = cache;
+  const most = Math.max(1, ...cache.layers.map(({ rows, budget }) => Math.max(rows, budget)));
+  const legend = modalities.map((name, i) => `${partSign(i, colour)} ${name}`).join('  ');
+  // With text and one other modality, that other one says it all.
+  const shown = modalities.length > 1 ? 1 : 0;
+  const head = `  ${'layer'.padStart(5)} ${'budget'.padStart(7)} ${'demand'.padStart(7)} ${'comp.'.padStart(7)} ${'rows'.padStart(6)}  `;
+  return [
+    `Layers: rows a head   ${legend}  · budget left`,
+    `${head}${'kept'.padEnd(BAR_WIDTH)}  ${modalities[shown]} preferred`,
+    ...cache.layers.map((layer) => {
+      const cells = [
+        String(layer.layer).padStart(5),
+        figure(layer.budget).padStart(7),
+        figure(layer.demand).padStart(7),
+        signed(layer.compensation).padStart(7),
+        formatCount(layer.rows).padStart(6),
+      ];
+      const kept = modalities.map((_, modality) => meanOf(layer.kept, modality));
+      const bar = stackedBar(kept, { whole: most, reach: layer.budget, width: BAR_WIDTH, colour });
+      return `  ${cells.join(' ')}  ${bar}  ${preference(layer, shown, colour)}`;
+    }),
+  ];
+}
+
+/** A column a head, and the mean. */
+function preference(layer: LayerTraceDocument, modality: number, colour: boolean): string {
+  const heads = layer.preference.map((shares) => shares[modality]);
+  const drawn = sparkline(heads.slice(0, SHOWN_HEADS)) + (heads.length > SHOWN_HEADS ? '…' : '');
+  return `${partMark(modality, drawn, colour)} ${percent(meanOf(layer.preference, modality)).padStart(6)}`;
+}
+
+/** Where in the prompt kept rows lie, over all layers and heads. */
+function prompt({ cache }: TraceDocument): string[] {
+  const total = cache.promptTokens.reduce((sum, count) => sum + count, 0);
+  const density = keptDensity(cache.layers, total, PROMPT_WIDTH);
+  if (density.length === 0) return [];
+  const end = formatCount(total);
+  return [
+    'Prompt: share of heads and layers that kept what stands there',
+    `  ${sparkline(density, Math.max(...density))}`,
+    `  1${end.padStart(density.length - 1)}`,
+  ];
+}
+
+function times({ ms }: TraceDocument): string[] {
+  const steps = [
+    ['waiting to prepare', ms.queuePrepare],
+    ['prepare', ms.prepare],
+    ['waiting to generate', ms.queueGenerate],
+    ['lease', ms.lease],
+    ['vision', ms.vision],
+    ['prefill', ms.prefill],
+    ['observe', ms.observe],
+    ['evict', ms.evict],
+    ['decode', ms.decode],
+  ] as const;
+  const whole = Math.max(
+    ms.total,
+    steps.reduce((sum, [, took]) => sum + took, 0),
+  );
+  let before = 0;
+  const lines = steps.map(([name, took]) => {
+    const start = Math.min(TIME_WIDTH - 1, Math.round((before / whole) * TIME_WIDTH));
+    before += took;
+    const end = Math.round((before / whole) * TIME_WIDTH);
+    const drawn = took === 0 ? '' : ' '.repeat(start) + (end > start ? '█'.repeat(end - start) : '▏');
+    return `  ${name.padEnd(21)}${drawn.padEnd(TIME_WIDTH + 1)} ${formatMs(took).padStart(10)}`;
+  });
+  return [`Time: ${formatMs(ms.total)} in all, first token ${formatMs(ms.firstToken)} after submission`, ...lines];
+}
+
+function lease({ lease: { leaseId, deviceId, fencingToken, grantedBytes, events } }: TraceDocument): string[] {
+  const since = events.at(0)?.atMs ?? 0;
+  return [
+    `Lease: ${formatBytes(grantedBytes)} granted on ${deviceId}, fencing token ${fencingToken}`,
+    `  ${leaseId}`,
+    ...events.map(({ atMs, event, bytes, detail }) => {
+      const after = `+${formatMs(atMs - since)}`.padStart(12);
+      return `  ${after}  ${event.padEnd(9)} ${formatBytes(bytes).padStart(9)}${detail === undefined ? '' : `  ${detail}`}`;
+    }),
+  ];
+}
+
+function meanOf(heads: readonly (readonly number[])[], modality: number): number {
+  return heads.reduce((sum, head) => sum + head[modality], 0) / Math.max(1, heads.length);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function figure(value: number): string {
+  return Number.isInteger(value) || Math.abs(value) >= 1000 ? formatCount(value) : value.toFixed(1);
+}
+
+function signed(value: number): string {
+  return value > 0 ? `+${figure(value)}` : figure(value);
+}
+
+function clipped(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+}
