@@ -12,7 +12,13 @@ import { storedPng, type StoredImage } from './stored.image.js';
 export interface DrawingRules {
   readonly dpi: number;
   readonly multipleOf: number;
+  /** What the model takes of one page. */
   readonly maxPixels?: number;
+  /**
+   * A page that gets less is refused, in dots per inch. For a model that shows even an A4 page with few, it is half of
+   * what such a page gets.
+   */
+  readonly minDpi: number;
 }
 
 export interface StoredPage extends StoredImage {
@@ -24,6 +30,7 @@ export interface StoredPage extends StoredImage {
 const DRAWING_VERSION = 1;
 /** Pages that are looked up in the store at once. */
 const LOOKUPS = 8;
+const A4_SQUARE_INCHES = (210 * 297) / 25.4 ** 2;
 
 const record = (pageCount: number): Buffer => Buffer.from(JSON.stringify({ pageCount }));
 const DocumentRecordSchema = z.object({ pageCount: z.int().min(1) });
@@ -35,6 +42,7 @@ const DocumentRecordSchema = z.object({ pageCount: z.int().min(1) });
 export class PageStore {
   private readonly turns = new KeyedLock();
   private readonly drawing: string;
+  private readonly minDpi: number;
 
   constructor(
     private readonly store: Pick<FileStore, 'get' | 'put'>,
@@ -43,6 +51,7 @@ export class PageStore {
   ) {
     const { dpi, multipleOf, maxPixels } = rules;
     const text = JSON.stringify([DRAWING_VERSION, 'png', dpi, multipleOf, maxPixels ?? null]);
+    this.minDpi = Math.min(rules.minDpi, maxPixels === undefined ? Infinity : dpiOfA4(maxPixels) / 2);
     this.drawing = createHash('sha256').update(text).digest('hex').slice(0, 16);
   }
 
@@ -95,6 +104,7 @@ export class PageStore {
       if (!Array.isArray(pages)) admit(parsePageRanges(pages as string | undefined, pageCount).length);
     };
     const bitmaps = this.rasteriser.rasterise(await content.bytes(signal), {
+      limits: { minDpi: this.minDpi },
       dpi,
       multipleOf,
       onOpened,
@@ -134,4 +144,8 @@ export class PageStore {
     }
     return found;
   }
+}
+
+function dpiOfA4(pixels: number): number {
+  return Math.sqrt(pixels / A4_SQUARE_INCHES);
 }

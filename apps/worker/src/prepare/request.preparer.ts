@@ -71,7 +71,11 @@ export class RequestPreparer {
       maxDocumentBytes: options.document.maxDocumentBytes,
       maxImageBytes: options.image.maxImageBytes,
     });
-    this.pages = new PageStore(store, this.rasteriser, { dpi: options.dpi, ...model.pages });
+    this.pages = new PageStore(store, this.rasteriser, {
+      dpi: options.dpi,
+      minDpi: options.document.minDpi,
+      ...model.pages,
+    });
     this.images = new ImageStore(store, options.image);
   }
 

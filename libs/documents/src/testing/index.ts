@@ -1,0 +1,2 @@
+export * from './pdf.samples.js';
+export * from './test.certificate.js';

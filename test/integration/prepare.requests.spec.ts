@@ -1,0 +1,239 @@
+import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { PreparedRequestSchema, storeKeys, type PreparedRequest } from '@madakv/contracts';
+import { PdfRasteriser } from '@madakv/documents';
+import { plainPdf } from '@madakv/documents/testing';
+import { chatMessages } from '@madakv/requests';
+import sharp from 'sharp';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { chat, dataUrl, fixtureImage, PrepareWorld } from './prepare.world.js';
+
+const rasterise = vi.spyOn(PdfRasteriser.prototype, 'rasterise');
+beforeEach(() => {
+  rasterise.mockClear();
+});
+
+let world: PrepareWorld;
+beforeAll(async () => {
+  world = await PrepareWorld.start();
+});
+afterAll(async () => {
+  await world.close();
+});
+
+const pdfPart = (pdf: Uint8Array) => ({
+  type: 'file' as const,
+  file: { file_data: Buffer.from(pdf).toString('base64') },
+});
+const text = (value: string) => ({ type: 'text' as const, text: value });
+/** A document that no other test has. */
+let documents = 0;
+const freshPdf = (pages: number): Buffer => Buffer.concat([plainPdf(pages), Buffer.from(`\n% ${++documents}\n`)]);
+
+async function stored(world: PrepareWorld, key: string): Promise<Buffer> {
+  return buffer(await world.store.get(key));
+}
+
+describe.each(['qwen-plain', 'llava-plain'] as const)('a request for %s', (checkpoint) => {
+  let world: PrepareWorld;
+  beforeAll(async () => {
+    world = await PrepareWorld.start({ checkpoint });
+  });
+  afterAll(async () => {
+    await world.close();
+  });
+
+  it('becomes pages and images in the order of its parts, counted as the engine will count them', async () => {
+    const fileId = await world.upload(plainPdf(3));
+    const imageId = await world.upload(fixtureImage('photo.webp'));
+    const body = chat(
+      [
+        text('First:'),
+        pdfPart(freshPdf(2)),
+        { type: 'image_url', image_url: { url: dataUrl(fixtureImage('rotated.jpg'), 'image/jpeg') } },
+        text('then:'),
+        { type: 'file', file: { file_id: fileId } },
+        { type: 'file', file: { file_url: `${world.origin}/moved` } },
+        { type: 'file', file: { file_id: imageId } },
+        { type: 'image_url', image_url: { url: `${world.origin}/photo.jpg` } },
+        { type: 'file', file: { file_data: dataUrl(fixtureImage('page.png'), 'image/png'), filename: 'page.png' } },
+        text('What is the total?'),
+      ],
+      { temperature: 0.5, madakv: { pages: '2-' } },
+    );
+    const prepared = await world.prepare(body, { customId: 'line-1', queueMs: 12 });
+    expect(PreparedRequestSchema.parse(prepared)).toEqual(prepared);
+    expect(prepared).toMatchObject({ requestId: 'request-1', customId: 'line-1', ms: { queue: 12 } });
+    const part = (index: number, of: string): string => `messages.0.content.${index}.${of}`;
+    expect(prepared.images.map((image) => [image.part, image.page])).toEqual([
+      [part(1, 'file'), 2],
+      [part(2, 'image_url'), null],
+      [part(4, 'file'), 2],
+      [part(4, 'file'), 3],
+      [part(5, 'file'), 2],
+      [part(6, 'file'), null],
+      [part(7, 'image_url'), null],
+      [part(8, 'file'), null],
+    ]);
+    expect(prepared.messages).toEqual([
+      {
+        role: 'user',
+        content: [
+          text('First:'),
+          { type: 'image', index: 0 },
+          { type: 'image', index: 1 },
+          text('then:'),
+          ...[2, 3, 4, 5, 6, 7].map((index) => ({ type: 'image', index })),
+          text('What is the total?'),
+        ],
+      },
+    ]);
+    await expectAsPrepared(world, prepared);
+  });
+
+  it('is read as text where it spells out special tokens', async () => {
+    const control = world.model.tokenizer.token(world.model.config.tokens.eos[0]) ?? '';
+    const count = async (value: string): Promise<number> => {
+      const prepared = await world.prepare(chat(value));
+      const [{ content }] = prepared.messages;
+      expect(content).toEqual([text(value)]);
+      return prepared.promptTokens['text'];
+    };
+    expect(await count(`a${control}b`)).toBeGreaterThan((await count('ab')) + 1);
+  });
+});
+
+/** The images in the store have the sizes noted, and the model makes as many tokens of them as were counted. */
+async function expectAsPrepared(world: PrepareWorld, prepared: PreparedRequest): Promise<void> {
+  const images = await Promise.all(prepared.images.map(({ key }) => stored(world, key)));
+  for (const [index, image] of images.entries()) {
+    const { autoOrient } = await sharp(image).metadata();
+    expect(autoOrient).toEqual({ width: prepared.images[index].width, height: prepared.images[index].height });
+  }
+  const { messages, images: order } = chatMessages(prepared.messages, images.length);
+  const prompt = await world.model.prepare(
+    messages,
+    order.map((index) => images[index]),
+  );
+  const counts = { text: 0, visual: 0 };
+  for (const { modality, start, end } of prompt.segments) counts[modality] += end - start;
+  expect(prepared.promptTokens).toEqual(counts);
+  const { layers, kvHeads, headDim } = world.model.config.decoder;
+  expect(prepared.fullBytes).toBe(prompt.inputIds.length * 2 * layers * kvHeads * headDim * 4);
+}
+
+describe('what is prepared of a request', () => {
+  it('keeps every parameter and draws a seed that stays the same', async () => {
+    const drawn = await world.prepare(chat('Hi', { temperature: 1, stop: 'x', user: 'me' } as object));
+    expect(drawn.parameters).toMatchObject({ model: 'reader', temperature: 1, stop: 'x' });
+    expect(drawn.parameters).not.toHaveProperty('messages');
+    const seed = drawn.parameters['seed'];
+    expect(Number.isInteger(seed)).toBe(true);
+    expect((await world.prepare(chat('Hi', { temperature: 1 }))).parameters['seed']).toBe(seed);
+    expect((await world.prepare(chat('Hi', { temperature: 1 }), { requestId: 'other' })).parameters['seed']).not.toBe(
+      seed,
+    );
+    expect((await world.prepare(chat('Hi', { temperature: 1, seed: 5 }))).parameters['seed']).toBe(5);
+    expect((await world.prepare(chat('Hi'))).parameters).not.toHaveProperty('seed');
+  });
+
+  it('knows messages without content, and developers as the system', async () => {
+    const { messages } = await world.prepare({
+      model: 'reader',
+      messages: [
+        { role: 'developer', content: 'Be short.' },
+        { role: 'user', content: 'Hi' },
+        { role: 'assistant', content: null },
+        { role: 'user', content: 'Well?' },
+      ],
+    });
+    expect(messages.map(({ role, content }) => [role, content.length])).toEqual([
+      ['system', 1],
+      ['user', 1],
+      ['assistant', 0],
+      ['user', 1],
+    ]);
+  });
+
+  it('draws pages on the grid of the model, within its pixels', async () => {
+    const { images } = await world.prepare(chat([pdfPart(freshPdf(1)), text('?')]));
+    const [{ width, height }] = images;
+    const { multipleOf, maxPixels = 0 } = world.model.pages;
+    expect([width % multipleOf, height % multipleOf, width * height <= maxPixels]).toEqual([0, 0, true]);
+    expect(width * height).toBeGreaterThan(maxPixels / 2);
+  });
+});
+
+describe('a document', () => {
+  it('is drawn once, for later requests and other processes too', async () => {
+    const pdf = freshPdf(3);
+    const first = await world.prepare(chat([pdfPart(pdf), text('What?')]));
+    expect(rasterise).toHaveBeenCalledTimes(1);
+    const second = await world.prepare(chat([pdfPart(pdf), text('Who?')], { madakv: { pages: '2' } }));
+    expect(second.images).toEqual([first.images[1]]);
+    const fileId = await world.upload(pdf);
+    const body = chat([{ type: 'file', file: { file_id: fileId } }, text('When?')]);
+    const third = await world.anotherPreparer().prepare({ requestId: 'r', tenant: 'acme', customId: null, body });
+    expect(third.images).toEqual(first.images);
+    expect(rasterise).toHaveBeenCalledTimes(1);
+  });
+
+  it('is drawn once for requests that come together', async () => {
+    const pdf = freshPdf(3);
+    const all = await Promise.all(
+      ['a', 'b', 'c'].map((question) => world.prepare(chat([pdfPart(pdf), text(question)]))),
+    );
+    expect(rasterise).toHaveBeenCalledTimes(1);
+    for (const { images } of all) expect(images).toEqual(all[0].images);
+  });
+
+  it('is drawn as far as it is missing', async () => {
+    const pdf = freshPdf(4);
+    const pages = async (choice?: string) =>
+      (await world.prepare(chat([pdfPart(pdf)], choice === undefined ? {} : { madakv: { pages: choice } }))).images;
+    const [second] = await pages('2');
+    const all = await pages();
+    expect(all[1]).toEqual(second);
+    expect(rasterise.mock.calls.map(([, options]) => options?.pages)).toEqual(['2', [1, 3, 4]]);
+    await rm(join(world.folder, 'files', all[2].key));
+    expect(await pages('1-3')).toEqual(all.slice(0, 3));
+    expect(rasterise.mock.calls.at(-1)?.[1]?.pages).toEqual([3]);
+  });
+
+  it('is taken up by the next request when the one that draws it is cancelled', async () => {
+    const pdf = freshPdf(8);
+    const stop = new AbortController();
+    const put = vi.spyOn(world.store, 'put').mockImplementationOnce(async (...call) => {
+      stop.abort(new Error('no longer wanted'));
+      return world.store.put(...call);
+    });
+    const cancelled = world.prepare(chat([pdfPart(pdf)]), { signal: stop.signal });
+    const waiting = world.prepare(chat([pdfPart(pdf)]));
+    await expect(cancelled).rejects.toThrow('no longer wanted');
+    expect((await waiting).images).toHaveLength(8);
+    put.mockRestore();
+  });
+
+  it('is not touched for a request that was cancelled before', async () => {
+    const stop = new AbortController();
+    stop.abort(new Error('stopped'));
+    await expect(world.prepare(chat([pdfPart(freshPdf(1))]), { signal: stop.signal })).rejects.toThrow('stopped');
+    expect(rasterise).not.toHaveBeenCalled();
+  });
+});
+
+describe('an image', () => {
+  it('is kept once, as it came', async () => {
+    const bytes = fixtureImage('wide.png');
+    const part = { type: 'image_url' as const, image_url: { url: dataUrl(bytes, 'image/png') } };
+    const put = vi.spyOn(world.store, 'put');
+    const { images } = await world.prepare(chat([part, part, text('?')]));
+    expect(images[0].key).toBe(images[1].key);
+    expect(put.mock.calls.filter(([key]) => key === images[0].key)).toHaveLength(1);
+    expect(Buffer.compare(await stored(world, images[0].key), bytes)).toBe(0);
+    expect(images[0].key).toBe(storeKeys.image(createHash('sha256').update(bytes).digest('hex')));
+    put.mockRestore();
+  });
+});
