@@ -1,1 +1,99 @@
-export {};
+import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { parseEnvironment, SettingsError } from '@madakv/contracts';
+import { connectRedis, persistenceProblems } from '@madakv/records';
+import { startTelemetry } from '@madakv/telemetry';
+import { ConsoleLogger, Logger, type LogLevel } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { WorkerModule } from './worker.module.js';
+import { workerIdOf, WorkerSettingsSchema, type WorkerSettings } from './worker.settings.js';
+
+/** From least to most; a level logs itself and what comes before it. */
+const LEVELS: readonly LogLevel[] = ['fatal', 'error', 'warn', 'log', 'debug'];
+/** The environment, the model or Redis is not as it has to be. */
+const EXIT_SETTINGS = 2;
+/** Time to end in order beyond the grace period, in milliseconds. */
+const END_MS = 30_000;
+
+function readSettings(): WorkerSettings {
+  try {
+    return parseEnvironment(WorkerSettingsSchema, process.env);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    refuse(error.message);
+  }
+}
+
+function refuse(message: string): never {
+  console.error(message);
+  process.exit(EXIT_SETTINGS);
+}
+
+/** A Redis that may forget would lose what was accepted. */
+async function checkPersistence({ MADAKV_REDIS_URL, MADAKV_ALLOW_VOLATILE_REDIS }: WorkerSettings): Promise<void> {
+  const redis = connectRedis(MADAKV_REDIS_URL, { name: 'madakv-worker:check' }, () => undefined);
+  try {
+    const problems = await persistenceProblems(redis);
+    if (problems.length === 0) return;
+    if (MADAKV_ALLOW_VOLATILE_REDIS === 'true') {
+      for (const problem of problems) logger.warn(`Redis: ${problem}`);
+      return;
+    }
+    refuse(
+      problems
+        .map((problem) => `Redis: ${problem}; or set MADAKV_ALLOW_VOLATILE_REDIS=true where losing jobs is fine`)
+        .join('\n'),
+    );
+  } catch (error) {
+    refuse(`MADAKV_REDIS_URL: Redis does not answer: ${(error as Error).message}`);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+const settings = readSettings();
+const levels = LEVELS.slice(0, LEVELS.findIndex((level) => level === settings.MADAKV_LOG_LEVEL) + 1);
+Logger.overrideLogger(new ConsoleLogger({ json: true, logLevels: levels }));
+const logger = new Logger('Worker');
+await checkPersistence(settings);
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+const telemetry = await startTelemetry({
+  serviceName: 'madakv-worker',
+  serviceVersion: version,
+  role: settings.MADAKV_WORKER_ROLES,
+  instanceId: workerIdOf(settings),
+});
+
+let ending = false;
+async function end(code: number): Promise<void> {
+  ending = true;
+  setTimeout(() => {
+    logger.error('the worker does not end in order; what it holds ends with its time to live');
+    process.exit(1);
+  }, settings.MADAKV_GRACE_MS + END_MS).unref();
+  await app.close();
+  await telemetry.shutdown();
+  process.exit(code);
+}
+
+const app = await NestFactory.createApplicationContext(
+  WorkerModule.register(settings, (error) => {
+    logger.fatal(`the model cannot be loaded: ${error.message}`);
+    void end(EXIT_SETTINGS);
+  }),
+  // Nest declares its options as a class and takes plain objects.
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
+  { abortOnError: false },
+).catch((error: unknown) => refuse((error as Error).message));
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    // Whoever says it twice does not want to wait.
+    if (ending) process.exit(1);
+    void end(0);
+  });
+}
+logger.log(`${workerIdOf(settings)} takes ${settings.MADAKV_WORKER_ROLES} jobs`);

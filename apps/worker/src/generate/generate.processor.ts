@@ -1,0 +1,280 @@
+import {
+  GEN_AI,
+  MadakvError,
+  storeKeys,
+  type LeaseEvent,
+  type Need,
+  type PreparedRequest,
+  type RequestJobResult,
+  type TraceDocument,
+} from '@madakv/contracts';
+import type { AnswerEventWriter, CrashCounter, FairShares } from '@madakv/records';
+import {
+  chatCompletion,
+  generationSettings,
+  grantedRatio,
+  memoryNeed,
+  readParameters,
+  type GenerationSettings,
+} from '@madakv/requests';
+import type { FileStore } from '@madakv/storage';
+import {
+  currentTraceId,
+  leaseWaited,
+  queueWaited,
+  recordedSpan,
+  requestSettled,
+  withSpan,
+  type ActiveSpan,
+} from '@madakv/telemetry';
+import { basename } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EngineAnswer, EngineEvent, EngineHost } from '../engine/engine.host.js';
+import type { BudgetWatch } from '../lease/budget.watch.js';
+import type { HeldLease } from '../lease/held.lease.js';
+import type { LeaseDesk } from '../lease/lease.desk.js';
+import type { OutcomeWriter } from '../outcome/outcome.writer.js';
+import { FinalError } from '../roles/failure.js';
+import { HandBack } from '../roles/hand.back.js';
+import type { BullRequestJob, RequestAttempt, RequestJobRunner } from '../roles/request.job.runner.js';
+import { GenerationSpans } from '../trace/generation.spans.js';
+import { traceDocument } from '../trace/trace.document.builder.js';
+import { AnswerPublisher } from './answer.publisher.js';
+import type { Isolation } from './isolation.js';
+import type { PreparedReader } from './prepared.reader.js';
+
+/** Engines that may die over one request before it fails for good. */
+const MAX_CRASHES = 3;
+/** When a job is tried again that came while the memory-budget service was away, in milliseconds. */
+const BUDGET_AWAY_MS = 1_000;
+/**
+ * How long a job that finds no room keeps its slot, in milliseconds. Queued jobs ask one after the other; this bounds how often,
+ * and leaves the slot to a chat completion soon enough.
+ */
+const NO_ROOM_PAUSE_MS = 50;
+
+export interface GenerateParts {
+  readonly runner: RequestJobRunner;
+  readonly reader: PreparedReader;
+  readonly engine: Pick<EngineHost, 'generate' | 'info'>;
+  readonly desk: Pick<LeaseDesk, 'acquire'>;
+  readonly budget: Pick<BudgetWatch, 'available'>;
+  readonly isolation: Isolation;
+  readonly outcomes: Pick<OutcomeWriter, 'complete'>;
+  readonly shares: Pick<FairShares, 'served'>;
+  readonly crashes: Pick<CrashCounter, 'add' | 'count'>;
+  readonly events: Pick<AnswerEventWriter, 'append'>;
+  readonly store: Pick<FileStore, 'put'>;
+  readonly workerId: string;
+}
+
+/** What is asked of the engine, and what that takes. */
+interface Question {
+  readonly attempt: RequestAttempt;
+  readonly prepared: PreparedRequest;
+  readonly settings: GenerationSettings;
+  readonly need: Need;
+}
+
+interface GrantedLease {
+  readonly lease: HeldLease;
+  readonly waited: readonly LeaseEvent[];
+  /** When it was asked for the first time, and granted, in milliseconds since 1970. */
+  readonly askedAtMs: number;
+  readonly grantedAtMs: number;
+}
+
+/** Answers a prepared request: lease, engine, trace, outcome. */
+export class GenerateProcessor {
+  constructor(private readonly parts: GenerateParts) {}
+
+  /** A BullMQ processor. */
+  process(job: BullRequestJob, token: string | undefined): Promise<RequestJobResult> {
+    return this.parts.runner.run(job, token, (attempt) => this.answer(attempt));
+  }
+
+  private async answer(attempt: RequestAttempt): Promise<RequestJobResult> {
+    const { reader, budget, crashes, isolation } = this.parts;
+    const { request, signal } = attempt;
+    const prepared = await reader.read(request.requestId);
+    attempt.customId = prepared.customId;
+    signal.throwIfAborted();
+    if (!budget.available) throw new HandBack(BUDGET_AWAY_MS, 'the memory-budget service is away');
+    const settings = generationSettings(readParameters(prepared.parameters));
+    const question = { attempt, prepared, settings, need: this.needOf(prepared, settings) };
+    const suspect = (await crashes.count(request.requestId)) > 0;
+    return isolation.run(suspect, signal, () => this.answerUnderLease(question));
+  }
+
+  private async answerUnderLease(question: Question): Promise<RequestJobResult> {
+    const { request } = question.attempt;
+    const granted = await this.acquire(question);
+    this.taken(question, granted);
+    let answered: { readonly answer: EngineAnswer; readonly trace: TraceDocument };
+    try {
+      if (request.fairTag !== undefined) await this.parts.shares.served(request.model, request.fairTag);
+      answered = await withSpan(
+        'chat',
+        { of: request.model, attributes: this.attributesOf(question) },
+        (span: ActiveSpan) => this.generate(question, granted, span),
+      );
+    } finally {
+      await granted.lease.release();
+    }
+    const { answer, trace } = answered;
+    // The release belongs to the lease's history.
+    await this.finish(question, answer, { ...trace, lease: { ...trace.lease, events: eventsOf(granted) } });
+    return { state: 'settled' };
+  }
+
+  /** @throws HandBack where there is no room now */
+  private async acquire({ attempt, need }: Question): Promise<GrantedLease> {
+    const { request, holder, signal } = attempt;
+    const askedAtMs = request.roomSinceMs ?? Date.now();
+    const answer = await this.parts.desk.acquire({
+      jobId: request.requestId,
+      holder,
+      tenant: request.tenant,
+      need,
+    });
+    if (answer.kind === 'granted') {
+      const waited: LeaseEvent[] = [];
+      if (request.roomSinceMs !== undefined) waited.push({ atMs: request.roomSinceMs, event: 'waited', bytes: 0 });
+      return { lease: answer.lease, waited, askedAtMs, grantedAtMs: Date.now() };
+    }
+    if (request.roomSinceMs === undefined) await attempt.update({ ...request, roomSinceMs: askedAtMs });
+    const pauseMs = Math.min(answer.delayMs, NO_ROOM_PAUSE_MS);
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+    signal.throwIfAborted();
+    throw new HandBack(answer.delayMs - pauseMs, answer.reason);
+  }
+
+  private async generate(
+    { attempt, prepared, settings, need }: Question,
+    granted: GrantedLease,
+    span: ActiveSpan,
+  ): Promise<{ readonly answer: EngineAnswer; readonly trace: TraceDocument }> {
+    const { engine, reader, events, workerId } = this.parts;
+    const { request } = attempt;
+    const { lease } = granted;
+    const spans = new GenerationSpans(span);
+    const publisher = request.source.kind === 'body' ? new AnswerPublisher(events, request.requestId) : undefined;
+    let begun = false;
+    let resized: Promise<void> = Promise.resolve();
+    const onEvent = (event: EngineEvent): void => {
+      if (event.kind === 'started') begun = true;
+      // What is allocated is covered at every moment: it has shrunk to this before, and never exceeds it from here on.
+      if (event.kind === 'evicted') resized = lease.resize(event.maxBytes);
+      spans.observe(event);
+      publisher?.publish(event);
+    };
+    const answer = await engine
+      .generate(
+        {
+          requestId: request.requestId,
+          messages: prepared.messages,
+          images: reader.imagesOf(prepared),
+          settings,
+          cacheRatio: grantedRatio(lease.grantedBytes, { ...prepared, need }),
+        },
+        { signal: AbortSignal.any([attempt.signal, lease.lost]), onEvent },
+      )
+      .catch((error: unknown) => this.failed(error, request.requestId, begun))
+      .finally(() => resized);
+    await publisher?.flush();
+    const trace = traceDocument({
+      request,
+      prepared,
+      answer,
+      attempt: attempt.attempt,
+      worker: workerId,
+      otelTraceId: currentTraceId(),
+      lease: { ref: lease.ref, grantedBytes: lease.grantedBytes, events: eventsOf(granted) },
+      at: { taken: attempt.takenAtMs, asked: granted.askedAtMs, granted: granted.grantedAtMs, answered: Date.now() },
+    });
+    spans.record(answer, trace);
+    return { answer, trace };
+  }
+
+  /** An engine that died counts against the requests it had begun, and the third one is enough. */
+  private async failed(error: unknown, requestId: string, begun: boolean): Promise<never> {
+    if (!(error instanceof MadakvError && error.code === 'engine_crashed' && begun)) throw error;
+    const crashes = await this.parts.crashes.add(requestId);
+    if (crashes < MAX_CRASHES) throw error;
+    throw new FinalError(
+      new MadakvError('engine_crashed', `the engine died ${crashes} times while it worked on this request`, {
+        cause: error,
+      }),
+    );
+  }
+
+  private async finish({ attempt, prepared }: Question, answer: EngineAnswer, trace: TraceDocument): Promise<void> {
+    const { request } = attempt;
+    const { requestId, model } = request;
+    await withSpan('finalize', { attributes: { requestId, tenant: request.tenant, model } }, async () => {
+      await this.parts.store.put(storeKeys.trace(requestId), Buffer.from(JSON.stringify(trace)));
+      const head = { id: requestId, created: Math.floor(Date.now() / 1_000), model };
+      const completion = chatCompletion(head, {
+        ...answer,
+        requestedRatio: prepared.cacheRatio,
+        systemFingerprint: basename(this.parts.engine.info.builtDir),
+      });
+      await this.parts.outcomes.complete({ ...request, customId: prepared.customId }, completion);
+    });
+    requestSettled({ model, seconds: (Date.now() - request.acceptedAtMs) / 1_000 });
+  }
+
+  /** The job's waits, told once it has its lease. */
+  private taken({ attempt, prepared }: Question, { lease, askedAtMs, grantedAtMs }: GrantedLease): void {
+    const { request, takenAtMs } = attempt;
+    const { queue, fetch, rasterise, tokenise } = prepared.ms;
+    const readyAtMs = request.acceptedAtMs + queue + fetch + rasterise + tokenise;
+    const endMs = Math.max(readyAtMs, Math.min(takenAtMs, askedAtMs));
+    const { requestId, model } = request;
+    recordedSpan('queue', { of: 'generate', startMs: readyAtMs, endMs, attributes: { requestId, model } });
+    queueWaited({ kind: 'generate', model, seconds: (endMs - readyAtMs) / 1_000 });
+    recordedSpan('lease', {
+      startMs: askedAtMs,
+      endMs: grantedAtMs,
+      attributes: {
+        requestId,
+        deviceId: lease.ref.deviceId,
+        leaseId: lease.ref.leaseId,
+        leaseFencingToken: lease.ref.fencingToken,
+        leaseBytes: lease.bytes,
+        leaseGrantedBytes: lease.grantedBytes,
+      },
+    });
+    leaseWaited({ model, seconds: (grantedAtMs - askedAtMs) / 1_000 });
+  }
+
+  private attributesOf({ attempt, settings, prepared }: Question) {
+    const { request } = attempt;
+    return {
+      ...GEN_AI,
+      model: request.model,
+      maxTokens: settings.maxTokens,
+      temperature: settings.sampling.temperature,
+      topP: settings.sampling.topP,
+      topK: settings.sampling.topK,
+      seed: settings.sampling.seed,
+      stream: prepared.parameters['stream'] === true,
+      requestId: request.requestId,
+      tenant: request.tenant,
+      attempt: attempt.attempt,
+      worker: this.parts.workerId,
+      ...(request.source.kind === 'line' && { batchId: request.source.batchId, batchLine: request.source.line }),
+    };
+  }
+
+  private needOf({ promptTokens, cacheRatio, minCacheRatio }: PreparedRequest, settings: GenerationSettings): Need {
+    const tokens = Object.values(promptTokens).reduce((sum, count) => sum + count, 0);
+    const heldBack = settings.protocol === 'replay' && tokens > 1 ? 1 : 0;
+    const demand = { tokens, heldBack, maxTokens: settings.maxTokens, cacheRatio, minCacheRatio };
+    return memoryNeed(demand, this.parts.engine.info.kv);
+  }
+}
+
+function eventsOf({ waited, lease }: GrantedLease): LeaseEvent[] {
+  return [...waited, ...lease.events];
+}

@@ -1,0 +1,28 @@
+import { buffer } from 'node:stream/consumers';
+import { PreparedRequestSchema, storeKeys, type PreparedRequest } from '@madakv/contracts';
+import type { FileStore } from '@madakv/storage';
+import type { EngineImage } from '../engine/engine.host.js';
+import type { ByteCache } from './byte.cache.js';
+
+/** Reads what prepare has left for generate. */
+export class PreparedReader {
+  constructor(
+    private readonly store: Pick<FileStore, 'get'>,
+    private readonly images: ByteCache,
+  ) {}
+
+  /** @throws StorageError `not_found`, `storage_failed` */
+  async read(requestId: string): Promise<PreparedRequest> {
+    const content = await this.content(storeKeys.prepared(requestId));
+    return PreparedRequestSchema.parse(JSON.parse(Buffer.from(content).toString('utf8')));
+  }
+
+  /** Images as the engine takes them: their bytes are read only where it does not hold them any more. */
+  imagesOf({ images }: PreparedRequest): EngineImage[] {
+    return images.map(({ key, part }) => ({ key, part, load: () => this.images.get(key, () => this.content(key)) }));
+  }
+
+  private async content(key: string): Promise<Uint8Array> {
+    return buffer(await this.store.get(key));
+  }
+}

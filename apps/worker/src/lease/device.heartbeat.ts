@@ -1,0 +1,49 @@
+import type { RegisterDeviceRequest } from '@madakv/contracts';
+import type { BudgetWatch } from './budget.watch.js';
+
+/** Pause after an announcement without an answer, in milliseconds. */
+const RETRY_MS = 1_000;
+
+/** Announces this worker's device to the memory-budget service, thrice in each time to live, and when the service comes back. */
+export class DeviceHeartbeat {
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly budget: BudgetWatch,
+    readonly device: RegisterDeviceRequest,
+  ) {
+    budget.onChange((reachable) => {
+      if (reachable) this.beat();
+    });
+  }
+
+  start(): void {
+    this.beat();
+  }
+
+  /** Announces it now. @throws MadakvError `budget_unavailable` */
+  async announce(): Promise<void> {
+    const { ttlMs } = await this.budget.call('registerDevice', this.device);
+    this.schedule(ttlMs / 3);
+  }
+
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+  }
+
+  private beat(): void {
+    this.announce().catch(() => {
+      this.schedule(RETRY_MS);
+    });
+  }
+
+  private schedule(inMs: number): void {
+    clearTimeout(this.timer);
+    if (this.closed) return;
+    this.timer = setTimeout(() => {
+      this.beat();
+    }, inMs);
+  }
+}

@@ -1,0 +1,101 @@
+import { BATCH_QUEUE, MadakvError } from '@madakv/contracts';
+import { JobQueues, queueTelemetry } from '@madakv/queue';
+import type { Records } from '@madakv/records';
+import type { FileStore } from '@madakv/storage';
+import { Inject, Injectable, Logger, Module, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
+import { DelayedError, type Job } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { BatchRole } from '../batch/index.js';
+import type { WorkerSettings } from '../worker.settings.js';
+import { IntakeGate } from './intake.gate.js';
+import { queueConsumer, type JobHandler, type QueueConsumer } from './queue.consumer.js';
+import { RECORDS, REDIS, STORE } from './worker.tokens.js';
+
+const CONSUMER = Symbol('batch consumer');
+
+/** Runs a step of a batch; one that the end of the process interrupts goes back as it is. */
+export class BatchHandler implements JobHandler {
+  private readonly stopping = new AbortController();
+
+  constructor(readonly role: Pick<BatchRole, 'process' | 'start'>) {}
+
+  async process(job: Job, token: string | undefined): Promise<void> {
+    const { signal } = this.stopping;
+    try {
+      await this.role.process(job, token, signal);
+    } catch (error) {
+      if (!signal.aborted || error !== signal.reason) throw error;
+      await job.moveToDelayed(Date.now(), token);
+      throw new DelayedError();
+    }
+  }
+
+  /** Ends the steps that run. */
+  stop(): void {
+    this.stopping.abort(new MadakvError('worker_stopping', 'the worker is stopping'));
+  }
+}
+
+/** Takes batch jobs. */
+@Injectable()
+export class BatchRoleHost implements OnApplicationBootstrap {
+  readonly gate = new IntakeGate([], (error) => {
+    this.log.error(String(error));
+  });
+  private readonly log = new Logger('Batch');
+
+  constructor(
+    @Inject(CONSUMER) readonly consumer: QueueConsumer,
+    @Inject(BatchHandler) readonly handler: BatchHandler,
+    @Inject(JobQueues) readonly queues: JobQueues,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.handler.role.start();
+    this.consumer.worker.on('error', (error) => {
+      this.log.warn(error.message);
+    });
+    this.consumer.worker.on('failed', (job, error) => {
+      this.log.warn(`${job?.id ?? 'a job'}: failed and is tried again: ${error.message}`);
+    });
+    this.gate.attach(this.consumer.worker);
+  }
+}
+
+@Module({})
+export class BatchRoleModule {
+  static register(settings: WorkerSettings): DynamicModule {
+    const Consumer = queueConsumer({
+      queue: BATCH_QUEUE,
+      concurrency: settings.MADAKV_BATCH_CONCURRENCY,
+      lockMs: settings.MADAKV_LOCK_MS,
+      stalledMs: settings.MADAKV_STALLED_MS,
+      // Its steps can be repeated, and only lines are ever to blame for a worker's death.
+      maxStalled: Number.MAX_SAFE_INTEGER,
+    });
+    return {
+      module: BatchRoleModule,
+      providers: [
+        {
+          provide: JobQueues,
+          useFactory: (connection: Redis) =>
+            new JobQueues({ connection, prefix: settings.MADAKV_KEY_PREFIX, telemetry: queueTelemetry() }),
+          inject: [REDIS],
+        },
+        {
+          provide: BatchHandler,
+          useFactory: (records: Records, queues: JobQueues, store: FileStore) =>
+            new BatchHandler(new BatchRole({ records, queues, store, settings })),
+          inject: [RECORDS, JobQueues, STORE],
+        },
+        {
+          provide: CONSUMER,
+          useFactory: (handler: BatchHandler): QueueConsumer => new Consumer(handler),
+          inject: [BatchHandler],
+        },
+        BatchRoleHost,
+      ],
+      exports: [BatchRoleHost],
+    };
+  }
+}

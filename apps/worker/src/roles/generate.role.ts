@@ -1,0 +1,164 @@
+import { modelQueue } from '@madakv/contracts';
+import type { Records } from '@madakv/records';
+import type { FileStore } from '@madakv/storage';
+import { Inject, Injectable, Logger, Module, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
+import type { Job } from 'bullmq';
+import { EngineHost, type EngineCrash } from '../engine/engine.host.js';
+import { ByteCache } from '../generate/byte.cache.js';
+import { GenerateProcessor } from '../generate/generate.processor.js';
+import { Isolation } from '../generate/isolation.js';
+import { PreparedReader } from '../generate/prepared.reader.js';
+import { BudgetWatch } from '../lease/budget.watch.js';
+import { DeviceHeartbeat } from '../lease/device.heartbeat.js';
+import { LeaseDesk } from '../lease/lease.desk.js';
+import { OutcomeWriter } from '../outcome/outcome.writer.js';
+import { deviceIdOf, engineSettingsOf, modelIdOf, workerIdOf, type WorkerSettings } from '../worker.settings.js';
+import { IntakeGate } from './intake.gate.js';
+import { queueConsumer, type JobHandler, type QueueConsumer } from './queue.consumer.js';
+import { listen } from './request.consumer.js';
+import { RequestJobRunner } from './request.job.runner.js';
+import { ON_FATAL, OUTCOMES, RECORDS, SETTINGS, STORE, type OnFatal } from './worker.tokens.js';
+
+const CONSUMER = Symbol('generate consumer');
+/** Stands between BullMQ's worker, which Nest makes at once, and the processor, which needs a loaded model. */
+class GenerateHandler implements JobHandler {
+  processor: GenerateProcessor | undefined;
+
+  process(job: Job, token: string | undefined): Promise<unknown> {
+    if (this.processor === undefined) throw new Error('the intake was opened before the model was loaded');
+    return this.processor.process(job, token);
+  }
+}
+
+/** How far the building of the model's graphs has come. */
+export interface BuildProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Takes generate jobs of this worker's model, once it is loaded. */
+@Injectable()
+export class GenerateRole implements OnApplicationBootstrap {
+  readonly gate = new IntakeGate(['engine'], (error) => {
+    this.log.error(String(error));
+  });
+  build: BuildProgress | undefined;
+  private readonly log = new Logger('Generate');
+  private readonly heartbeat: DeviceHeartbeat;
+  private starting: Promise<EngineHost | undefined> = Promise.resolve(undefined);
+  private engine: EngineHost | undefined;
+
+  constructor(
+    @Inject(CONSUMER) readonly consumer: QueueConsumer,
+    @Inject(GenerateHandler) private readonly handler: GenerateHandler,
+    @Inject(SETTINGS) private readonly settings: WorkerSettings,
+    @Inject(RequestJobRunner) private readonly runner: RequestJobRunner,
+    @Inject(RECORDS) private readonly records: Records,
+    @Inject(STORE) private readonly store: FileStore,
+    @Inject(OUTCOMES) private readonly outcomes: OutcomeWriter,
+    @Inject(BudgetWatch) private readonly budget: BudgetWatch,
+    @Inject(ON_FATAL) private readonly onFatal: OnFatal,
+  ) {
+    this.heartbeat = new DeviceHeartbeat(budget, {
+      deviceId: deviceIdOf(settings),
+      workerId: workerIdOf(settings),
+      capacityBytes: settings.MADAKV_DEVICE_CAPACITY_BYTES,
+    });
+    budget.onChange((reachable) => {
+      this.gate.set('budget', !reachable);
+      if (reachable) this.log.log('the memory-budget service is back');
+      else this.log.warn('the memory-budget service is away: what runs goes on, nothing new is taken');
+    });
+  }
+
+  get engineState(): EngineHost['state'] {
+    return this.engine?.state ?? 'starting';
+  }
+
+  onApplicationBootstrap(): void {
+    listen(this.consumer.worker, this.runner);
+    this.gate.attach(this.consumer.worker);
+    this.starting = this.start().catch((error: unknown) => {
+      this.onFatal(error as Error);
+      return undefined;
+    });
+  }
+
+  /** Frees the device. What still runs fails with `worker_stopping`. */
+  async close(): Promise<void> {
+    this.heartbeat.close();
+    await (await this.starting)?.close();
+  }
+
+  private async start(): Promise<EngineHost> {
+    const engine = await EngineHost.start({
+      settings: engineSettingsOf(this.settings),
+      onBuild: (done, total) => {
+        this.build = { done, total };
+      },
+      onCrash: (crash) => {
+        this.crashed(crash);
+      },
+      onReady: () => {
+        if (this.engine !== undefined) this.gate.set('engine', false);
+      },
+      onRestartFailed: (error) => {
+        this.log.error(`the model cannot be loaded again: ${error.message}`);
+      },
+    });
+    this.engine = engine;
+    this.handler.processor = this.processorOf(engine);
+    this.heartbeat.start();
+    this.gate.set('engine', false);
+    this.log.log(`${modelIdOf(this.settings)} is ready on ${this.heartbeat.device.deviceId}`);
+    return engine;
+  }
+
+  private crashed({ error, running }: EngineCrash): void {
+    this.gate.set('engine', true);
+    this.log.error(`the engine died over one of ${running.join(', ') || 'no requests'}: ${error.message}`);
+  }
+
+  private processorOf(engine: EngineHost): GenerateProcessor {
+    const { shares, crashes, events } = this.records;
+    return new GenerateProcessor({
+      runner: this.runner,
+      reader: new PreparedReader(this.store, new ByteCache(this.settings.MADAKV_IMAGE_CACHE_BYTES)),
+      engine,
+      desk: new LeaseDesk(this.budget, this.heartbeat),
+      budget: this.budget,
+      isolation: new Isolation(),
+      outcomes: this.outcomes,
+      shares,
+      crashes,
+      events,
+      store: this.store,
+      workerId: workerIdOf(this.settings),
+    });
+  }
+}
+
+@Module({})
+export class GenerateRoleModule {
+  static register(settings: WorkerSettings): DynamicModule {
+    const Consumer = queueConsumer({
+      queue: modelQueue('generate', modelIdOf(settings)),
+      concurrency: settings.MADAKV_CONCURRENCY,
+      lockMs: settings.MADAKV_LOCK_MS,
+      stalledMs: settings.MADAKV_STALLED_MS,
+    });
+    return {
+      module: GenerateRoleModule,
+      providers: [
+        GenerateHandler,
+        {
+          provide: CONSUMER,
+          useFactory: (handler: GenerateHandler): QueueConsumer => new Consumer(handler),
+          inject: [GenerateHandler],
+        },
+        GenerateRole,
+      ],
+      exports: [GenerateRole],
+    };
+  }
+}

@@ -1,0 +1,110 @@
+import { BudgetClient } from '@madakv/budget-client';
+import { freshRowBytes, kvGeometry } from '@madakv/engine';
+import { openModel, type OpenModel } from '@madakv/models';
+import { queueTelemetry } from '@madakv/queue';
+import { connectRedis, Records } from '@madakv/records';
+import { openFileStore, type FileStore } from '@madakv/storage';
+import { BullModule } from '@nestjs/bullmq';
+import { Logger, Module, type DynamicModule, type Provider } from '@nestjs/common';
+import type { Redis } from 'ioredis';
+import { BudgetWatch } from '../lease/budget.watch.js';
+import { OutcomeWriter } from '../outcome/outcome.writer.js';
+import { modelIdOf, workerIdOf, type WorkerSettings } from '../worker.settings.js';
+import { CancellationWatch } from './cancellation.watch.js';
+import { ModelHeartbeat } from './model.heartbeat.js';
+import { RequestJobRunner } from './request.job.runner.js';
+import { RunningRequests } from './running.requests.js';
+import {
+  MODEL,
+  ON_FATAL,
+  OUTCOMES,
+  RECORDS,
+  REDIS,
+  SETTINGS,
+  STORE,
+  SUBSCRIBER,
+  type OnFatal,
+} from './worker.tokens.js';
+
+/** What all roles share. */
+@Module({})
+export class WorkerCoreModule {
+  static register(settings: WorkerSettings, onFatal: OnFatal): DynamicModule {
+    const redis = openRedis(settings, 'worker');
+    const warn = (error: unknown): void => {
+      new Logger('Redis').warn((error as Error).message);
+    };
+    const providers: Provider[] = [
+      { provide: SETTINGS, useValue: settings },
+      { provide: ON_FATAL, useValue: onFatal },
+      { provide: REDIS, useValue: redis },
+      { provide: SUBSCRIBER, useFactory: () => openRedis(settings, 'subscriber') },
+      { provide: RECORDS, useFactory: () => new Records(redis, settings.MADAKV_KEY_PREFIX) },
+      { provide: STORE, useFactory: () => openFileStore(settings.MADAKV_STORAGE) },
+      { provide: BudgetClient, useFactory: () => new BudgetClient({ address: settings.MADAKV_BUDGET_ADDRESS }) },
+      { provide: BudgetWatch, useFactory: (client: BudgetClient) => new BudgetWatch(client), inject: [BudgetClient] },
+      {
+        provide: OUTCOMES,
+        useFactory: (store: FileStore, { outcomes, events }: Records) => new OutcomeWriter(store, outcomes, events),
+        inject: [STORE, RECORDS],
+      },
+      {
+        provide: RunningRequests,
+        useFactory: ({ cancellations }: Records) => new RunningRequests(cancellations),
+        inject: [RECORDS],
+      },
+      {
+        provide: CancellationWatch,
+        useFactory: ({ cancellations }: Records, subscriber: Redis, running: RunningRequests) =>
+          new CancellationWatch(cancellations, subscriber, running, warn),
+        inject: [RECORDS, SUBSCRIBER, RunningRequests],
+      },
+      {
+        provide: RequestJobRunner,
+        useFactory: (outcomes: OutcomeWriter, running: RunningRequests, budget: BudgetWatch) =>
+          new RequestJobRunner(outcomes, running, new Logger('Requests'), ({ requestId }) => {
+            budget.call('publishDemand', { jobId: requestId, bytes: 0 }).catch(() => undefined);
+          }),
+        inject: [OUTCOMES, RunningRequests, BudgetWatch],
+      },
+    ];
+    if (settings.MADAKV_MODEL !== '') providers.push(...modelProviders(settings, warn));
+    return {
+      module: WorkerCoreModule,
+      global: true,
+      imports: [
+        BullModule.forRoot({ connection: redis, prefix: settings.MADAKV_KEY_PREFIX, telemetry: queueTelemetry() }),
+      ],
+      providers,
+      exports: providers,
+    };
+  }
+}
+
+function modelProviders(settings: WorkerSettings, warn: (error: unknown) => void): Provider[] {
+  return [
+    {
+      provide: MODEL,
+      // What a document says must not end its turn; the engine opens the model likewise.
+      useFactory: () => openModel(settings.MADAKV_MODEL, { specialTokensInText: 'text' }),
+    },
+    {
+      provide: ModelHeartbeat,
+      useFactory: ({ models }: Records, { config: { family, decoder } }: OpenModel) => {
+        const kvBytesPerToken = decoder.layers * freshRowBytes(kvGeometry(decoder, 'cpu', 'fp32'));
+        const { maxPositions } = decoder;
+        return new ModelHeartbeat(models, { id: modelIdOf(settings), family, maxPositions, kvBytesPerToken }, warn);
+      },
+      inject: [RECORDS, MODEL],
+    },
+  ];
+}
+
+/** BullMQ's workers want commands that wait for Redis to come back. */
+function openRedis(settings: WorkerSettings, purpose: string): Redis {
+  const log = new Logger('Redis');
+  const name = `madakv-${purpose}:${workerIdOf(settings)}`;
+  return connectRedis(settings.MADAKV_REDIS_URL, { name, maxRetriesPerRequest: null }, (error) => {
+    log.warn(`no connection: ${error.message}`);
+  });
+}
