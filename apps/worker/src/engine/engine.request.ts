@@ -44,6 +44,8 @@ export interface EngineRequest {
   readonly settings: GenerationSettings;
   /** Share of the prompt's cache that was granted: `grantedRatio` of libs/requests. */
   readonly cacheRatio: number;
+  /** Prompt tokens that the lease was asked for. A prompt of another length fails, lest it outgrow the lease. */
+  readonly promptTokens?: number;
 }
 
 /** What a running request says, in order. Times are milliseconds since 1970, with fractions. */

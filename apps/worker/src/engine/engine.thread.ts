@@ -1,12 +1,12 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { MadakvError } from '@madakv/contracts';
 import { Engine } from '@madakv/engine';
-import { openModel } from '@madakv/models';
 import { cpuProvider, cudaProvider, webgpuProvider, type ExecutionProvider } from '@madakv/onnx';
 import type { FromThread, ThreadData, ToThread, WireRequest } from './engine.protocol.js';
 import type { EngineInfo, EngineSettings } from './engine.request.js';
 import { ImageCache } from './image.cache.js';
 import { runRequest } from './request.runner.js';
+import { openServedModel } from './served.model.js';
 import { toWire } from './wire.error.js';
 
 /*
@@ -122,7 +122,7 @@ async function openProvider({ provider, threads }: EngineSettings): Promise<Exec
 
 async function loadEngine(settings: EngineSettings, port: MessagePort): Promise<Engine> {
   const { precision, kvPrecision, cacheDir, chunkTokens, maxSequences, featureCacheBytes } = settings;
-  const model = openModel(settings.modelDir);
+  const model = openServedModel(settings.modelDir);
   return Engine.load(model, await openProvider(settings), {
     precision,
     kvPrecision,

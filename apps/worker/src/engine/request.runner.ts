@@ -29,6 +29,7 @@ export async function runRequest(
   const profile = profileFor(engine, settings);
   const policy = profile === undefined ? draft : createPolicy(settings.policy, profile.policyOptions);
   const prompt = await preparePrompt(engine, images, request, control);
+  checkPrepared(prompt, request.promptTokens);
   checkLength(prompt, settings.maxTokens, engine.model.config.decoder.maxPositions);
   const { maxTokens, protocol, sampling, stop, topLogprobs } = settings;
   const result = await engine.generate(
@@ -64,6 +65,14 @@ async function preparePrompt(
   const prompt = await model.prepare(messages, prepared);
   signal.throwIfAborted();
   return prompt;
+}
+
+function checkPrepared({ inputIds }: PreparedPrompt, expected = inputIds.length): void {
+  if (inputIds.length === expected) return;
+  throw new MadakvError(
+    'internal_error',
+    `the prompt has ${inputIds.length} tokens where ${expected} were prepared: do all workers serve the same checkpoint?`,
+  );
 }
 
 /** Says which part of the request the image was; other errors stay as they are. */
