@@ -1,4 +1,5 @@
-import { parseEnvironment } from '@madakv/contracts';
+import { readFileSync } from 'node:fs';
+import { parseEnvironment, settingsTable } from '@madakv/contracts';
 import { DEFAULT_DOCUMENT_LIMITS, DEFAULT_FETCH_POLICY, DEFAULT_IMAGE_LIMITS } from '@madakv/documents';
 import { describe, expect, it } from 'vitest';
 import { prepareOptions, PrepareSettingsSchema } from './prepare.settings.js';
@@ -66,4 +67,12 @@ describe('prepareOptions', () => {
   ])('refuses %s=%s', (name, value, expected) => {
     expect(() => read({ [name]: value })).toThrow(`${name}: expected ${expected}`);
   });
+});
+
+it('docs/documents.md has the settings', () => {
+  const page = readFileSync(new URL('../../../../docs/documents.md', import.meta.url), 'utf8');
+  const [, table = ''] = /<!-- settings -->\n([^]*?)<!-- \/settings -->/.exec(page) ?? [];
+  // The formatter pads columns.
+  const plain = (text: string): string => text.trim().replaceAll(/ +/g, ' ').replaceAll(/-+/g, '-');
+  expect(plain(table)).toBe(plain(settingsTable(PrepareSettingsSchema)));
 });
