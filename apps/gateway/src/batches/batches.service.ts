@@ -1,0 +1,117 @@
+import {
+  BatchRecordSchema,
+  CreateBatchSchema,
+  MadakvError,
+  newId,
+  parseJson,
+  type BatchObject,
+  type BatchRecord,
+  type CreateBatch,
+  type FileRecord,
+} from '@madakv/contracts';
+import { JobQueues } from '@madakv/queue';
+import { BatchControl, hasEnded, Records, type RecordPage } from '@madakv/records';
+import { Inject, Injectable } from '@nestjs/common';
+import { FilesService } from '../files/files.service.js';
+import { InputLines } from '../files/input.lines.js';
+import { checked } from '../http/checked.query.js';
+import { pageQuery, type BatchPage } from '../http/page.query.js';
+import { ActiveBatches } from '../limits/active.batches.js';
+import { IdempotencyKeys } from './idempotency.keys.js';
+
+const WINDOW_SECONDS = 24 * 3600;
+
+/** Creates, finds and cancels batches. What becomes of them is the workers' business. */
+@Injectable()
+export class BatchesService {
+  constructor(
+    @Inject(Records) private readonly records: Records,
+    @Inject(JobQueues) private readonly queues: JobQueues,
+    @Inject(BatchControl) private readonly control: BatchControl,
+    @Inject(FilesService) private readonly files: FilesService,
+    @Inject(InputLines) private readonly lines: InputLines,
+    @Inject(ActiveBatches) private readonly active: ActiveBatches,
+    @Inject(IdempotencyKeys) private readonly idempotency: IdempotencyKeys,
+  ) {}
+
+  /**
+   * The record is written before the job: a gateway that dies in between leaves a batch that the same request, or looking
+   * at the batch, carries on.
+   * @param idempotencyKey requests of a tenant with the same one are one
+   * @throws MadakvError
+   */
+  async create(tenant: string, text: string, idempotencyKey: string | undefined): Promise<BatchObject> {
+    const body = checked(CreateBatchSchema, parseJson(text));
+    const id =
+      idempotencyKey === undefined ? newId('batch') : await this.idempotency.batchId(tenant, idempotencyKey, body);
+    const existing = await this.records.batches.find(tenant, id);
+    if (existing !== undefined) return this.resumed(existing);
+    const file = await this.inputOf(tenant, body);
+    await this.active.add(tenant, id, await this.lines.of(tenant, file.object.id));
+    const record = newBatch(tenant, id, body, file);
+    await this.records.batches.create(record);
+    await this.queues.addBatch({ batchId: id, tenant }, Number(record.object.expires_at) * 1000);
+    return record.object;
+  }
+
+  /** @throws MadakvError not_found */
+  async get(tenant: string, id: string): Promise<BatchObject> {
+    const record = await this.records.batches.find(tenant, id);
+    if (record === undefined) throw notFound(id);
+    return this.resumed(record);
+  }
+
+  async list(tenant: string, page: BatchPage): Promise<RecordPage<BatchRecord>> {
+    return this.records.batches.list(tenant, pageQuery(page));
+  }
+
+  /** @throws MadakvError not_found; conflict where it has ended */
+  async cancel(tenant: string, id: string): Promise<BatchObject> {
+    if ((await this.records.batches.find(tenant, id)) === undefined) throw notFound(id);
+    return (await this.control.cancel(tenant, id)).object;
+  }
+
+  /** A batch whose job was never added, or is lost, gets one. */
+  private async resumed(record: BatchRecord): Promise<BatchObject> {
+    if (!hasEnded(record.object.status)) await this.control.carryOn(record);
+    return record.object;
+  }
+
+  private async inputOf(tenant: string, { input_file_id }: CreateBatch): Promise<FileRecord> {
+    const param = 'input_file_id';
+    const file = await this.files.get(tenant, input_file_id).catch((error: unknown) => {
+      if (!(error instanceof MadakvError && error.code === 'not_found')) throw error;
+      throw new MadakvError('not_found', error.message, { param });
+    });
+    if (file.object.purpose === 'batch') return file;
+    throw new MadakvError('invalid_request', `${input_file_id} has purpose ${file.object.purpose}; expected batch.`, {
+      param,
+    });
+  }
+}
+
+function newBatch(tenant: string, id: string, body: CreateBatch, { key, object: file }: FileRecord): BatchRecord {
+  const created_at = Math.floor(Date.now() / 1000);
+  return BatchRecordSchema.parse({
+    tenant,
+    inputKey: key,
+    object: {
+      id,
+      object: 'batch',
+      endpoint: body.endpoint,
+      input_file_id: file.id,
+      completion_window: body.completion_window,
+      status: 'validating',
+      created_at,
+      expires_at: created_at + WINDOW_SECONDS,
+      request_counts: { total: 0, completed: 0, failed: 0 },
+      metadata: body.metadata ?? null,
+    },
+    cursor: { byte: 0, line: 1 },
+    ending: null,
+  } satisfies BatchRecord);
+}
+
+function notFound(id: string): MadakvError {
+  return new MadakvError('not_found', `No batch found with id '${id.slice(0, 128)}'.`, { param: 'id' });
+}

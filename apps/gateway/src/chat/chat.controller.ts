@@ -1,0 +1,127 @@
+import { ChatCompletionSchema, errorBody, MadakvError, type RequestAnswer } from '@madakv/contracts';
+import { Controller, HttpCode, Inject, Post, Res, UseInterceptors } from '@nestjs/common';
+import type { Response } from 'express';
+import type { GatewaySettings } from '../gateway.settings.js';
+import { SETTINGS } from '../gateway.tokens.js';
+import { Shutdown } from '../health/shutdown.js';
+import { toMadakvError } from '../http/error.mapping.js';
+import { BodyText, JsonBody } from '../http/json.body.js';
+import { Tenant } from '../http/request.context.js';
+import { ConcurrentChats } from '../limits/concurrent.chats.js';
+import { ApiRoute } from '../openapi/api.route.js';
+import { ChatChunks } from './chat.chunks.js';
+import { ChatService, type Chat } from './chat.service.js';
+import { EventStream } from './event.stream.js';
+
+@Controller('v1/chat')
+export class ChatController {
+  constructor(
+    @Inject(ChatService) private readonly chats: ChatService,
+    @Inject(ConcurrentChats) private readonly concurrent: ConcurrentChats,
+    @Inject(Shutdown) private readonly shutdown: Shutdown,
+    @Inject(SETTINGS) private readonly settings: GatewaySettings,
+  ) {}
+
+  @Post('completions')
+  @HttpCode(200)
+  @UseInterceptors(JsonBody((settings) => settings.MADAKV_GATEWAY_MAX_BODY_BYTES))
+  @ApiRoute({
+    tag: 'Chat',
+    summary: 'Answer a question about documents',
+    description: 'With `stream: true` the answer comes as server-sent events, of which the last is `data: [DONE]`.',
+    body: { schema: 'ChatRequest' },
+    response: { 'application/json': 'ChatCompletion', 'text/event-stream': 'ChatCompletionChunk' },
+    errors: [
+      'invalid_request',
+      'invalid_json',
+      'invalid_document',
+      'context_length_exceeded',
+      'cache_ratio_too_small',
+      'exceeds_device_memory',
+      'document_unavailable',
+      'model_not_found',
+      'too_large',
+      'unsupported_media_type',
+      'timeout',
+    ],
+  })
+  async createChatCompletion(
+    @Tenant() tenant: string,
+    @BodyText() body: string,
+    @Res() response: Response,
+  ): Promise<void> {
+    const chat = await this.chats.open(tenant, body);
+    await this.concurrent.run(tenant, chat.job.requestId, async () => {
+      const { signal, release } = this.signalOf(response);
+      try {
+        if (chat.request.stream === true) await this.stream(chat, body, signal, response);
+        else sendAnswer(response, await this.chats.run(chat, body, signal, () => Promise.resolve()));
+      } finally {
+        release();
+      }
+    });
+  }
+
+  private async stream(chat: Chat, body: string, signal: AbortSignal, response: Response): Promise<void> {
+    const { request, job } = chat;
+    const stream = new EventStream(response, this.settings.MADAKV_GATEWAY_HEARTBEAT_MS);
+    const head = { id: job.requestId, created: Math.floor(job.acceptedAtMs / 1000), model: job.model };
+    const chunks = new ChatChunks(head, request.stream_options?.include_usage === true);
+    let spoken = false;
+    const speak = async (): Promise<void> => {
+      if (!spoken) await stream.send(chunks.role());
+      spoken = true;
+    };
+    try {
+      const answer = await this.chats.run(chat, body, signal, async (event) => {
+        const chunk = event.kind === 'token' ? chunks.token(event) : undefined;
+        if (chunk === undefined) return;
+        await speak();
+        await stream.send(chunk);
+      });
+      if (answer.status !== 200) {
+        if (stream.hasBegun) await stream.send(answer.body);
+        else sendAnswer(response, answer);
+      } else {
+        await speak();
+        for (const chunk of chunks.end(ChatCompletionSchema.parse(answer.body))) await stream.send(chunk);
+        await stream.send('[DONE]');
+      }
+    } catch (error) {
+      if (!stream.hasBegun) throw error;
+      await stream.send(errorBody(toMadakvError(error)));
+    } finally {
+      if (stream.hasBegun) stream.end();
+      else stream.abandon();
+    }
+  }
+
+  /** Aborted when the caller hangs up, the time is over, or the gateway ends. */
+  private signalOf(response: Response): { readonly signal: AbortSignal; readonly release: () => void } {
+    const controller = new AbortController();
+    const stop = (error: MadakvError) => () => {
+      controller.abort(error);
+    };
+    const ms = this.settings.MADAKV_GATEWAY_REQUEST_TIMEOUT_MS;
+    const timer = setTimeout(stop(new MadakvError('timeout', `There was no answer within ${ms} ms.`)), ms);
+    const hungUp = stop(new MadakvError('cancelled', 'The caller hung up.'));
+    const ending = stop(new MadakvError('worker_stopping', 'The gateway is being stopped; try again.'));
+    const { signal } = this.shutdown;
+    if (response.destroyed) hungUp();
+    if (signal.aborted) ending();
+    response.once('close', hungUp);
+    signal.addEventListener('abort', ending, { once: true });
+    return {
+      signal: controller.signal,
+      release: () => {
+        clearTimeout(timer);
+        response.off('close', hungUp);
+        signal.removeEventListener('abort', ending);
+      },
+    };
+  }
+}
+
+function sendAnswer(response: Response, { status, body }: RequestAnswer): void {
+  response.status(status).json(body);
+}

@@ -1,0 +1,197 @@
+import {
+  MAX_BATCH_BYTES,
+  MadakvError,
+  newId,
+  storeKeys,
+  UploadPurposeSchema,
+  type FileObject,
+  type FileRecord,
+  type UploadPurpose,
+} from '@madakv/contracts';
+import { checkMediaType, DEFAULT_DOCUMENT_LIMITS, DEFAULT_IMAGE_LIMITS } from '@madakv/documents';
+import { Records, type RecordPage } from '@madakv/records';
+import { StorageError, type FileStore, type PutResult } from '@madakv/storage';
+import { Inject, Injectable } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import { STORE } from '../gateway.tokens.js';
+import { checked } from '../http/checked.query.js';
+import { pageQuery, type FilePage } from '../http/page.query.js';
+import { ActiveBatches } from '../limits/active.batches.js';
+import { StoredBytes } from '../limits/stored.bytes.js';
+import { ContentFacts } from './content.facts.js';
+import { InputLines } from './input.lines.js';
+import { readForm, type FormFile } from './upload.form.js';
+
+/** Largest file of a purpose, in bytes. Images have a lower limit of their own. */
+const MAX_BYTES: Readonly<Record<UploadPurpose, number>> = {
+  batch: MAX_BATCH_BYTES,
+  user_data: DEFAULT_DOCUMENT_LIMITS.maxDocumentBytes,
+};
+const MAX_FILENAME = 255;
+/** Files that one sweep looks at, at most. */
+const SWEPT = 1_000;
+
+const seconds = z
+  .string()
+  .regex(/^\d{1,9}$/, 'expected a whole number of seconds')
+  .transform(Number)
+  .refine((value) => value >= 3_600 && value <= 2_592_000, 'expected 3600 (an hour) to 2592000 (30 days)');
+
+/** The text fields of an upload's form. */
+const UploadFieldsSchema = z
+  .object({
+    purpose: UploadPurposeSchema,
+    'expires_after[anchor]': z.literal('created_at').optional(),
+    'expires_after[seconds]': seconds.optional(),
+  })
+  .refine(
+    (fields) => (fields['expires_after[anchor]'] === undefined) === (fields['expires_after[seconds]'] === undefined),
+    {
+      error: 'expected both anchor and seconds, or neither',
+      path: ['expires_after'],
+    },
+  );
+
+interface StoredUpload {
+  readonly filename: string;
+  readonly result: PutResult;
+  readonly facts: ContentFacts;
+}
+
+/** Files: contents in the FileStore, records in Redis. A content is written before its record and deleted after it. */
+@Injectable()
+export class FilesService {
+  constructor(
+    @Inject(Records) private readonly records: Records,
+    @Inject(STORE) private readonly store: FileStore,
+    @Inject(StoredBytes) private readonly stored: StoredBytes,
+    @Inject(InputLines) private readonly lines: InputLines,
+    @Inject(ActiveBatches) private readonly batches: ActiveBatches,
+  ) {}
+
+  /** Stores the upload as it comes; nothing is kept of one that fails. */
+  async upload(tenant: string, request: IncomingMessage): Promise<FileObject> {
+    const id = newId('file');
+    const room = await this.stored.room(tenant);
+    const gone = new AbortController();
+    request.once('close', () => {
+      if (!request.complete) gone.abort(new MadakvError('cancelled', 'the caller hung up'));
+    });
+    const key = storeKeys.file(id);
+    try {
+      const { fields, file } = await readForm(request, (part) => this.put(tenant, key, part, room, gone.signal));
+      const checkedFields = checked(UploadFieldsSchema, Object.fromEntries(fields));
+      checkContent(checkedFields.purpose, file);
+      await this.stored.add(tenant, id, file.result.bytes);
+      const created_at = Math.floor(Date.now() / 1000);
+      const expiresAfter = checkedFields['expires_after[seconds]'];
+      const object: FileObject = {
+        id,
+        object: 'file',
+        bytes: file.result.bytes,
+        created_at,
+        ...(expiresAfter === undefined ? {} : { expires_at: created_at + expiresAfter }),
+        filename: file.filename,
+        purpose: checkedFields.purpose,
+        status: 'processed',
+      };
+      if (object.purpose === 'batch') await this.lines.set(tenant, id, file.facts.lines);
+      await this.records.files.create({ tenant, key, sha256: file.result.sha256, object });
+      return object;
+    } catch (error) {
+      await this.forget(tenant, id, key).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** @throws MadakvError not_found */
+  async get(tenant: string, id: string): Promise<FileRecord> {
+    const record = await this.records.files.find(tenant, id);
+    const { expires_at } = record?.object ?? {};
+    if (record === undefined || (expires_at !== undefined && expires_at * 1000 <= Date.now())) {
+      throw new MadakvError('not_found', `No such File object: ${id.slice(0, 128)}`, { param: 'id' });
+    }
+    return record;
+  }
+
+  list(tenant: string, { order, purpose, ...page }: FilePage): Promise<RecordPage<FileRecord>> {
+    return this.records.files.list(tenant, {
+      ...pageQuery(page),
+      order,
+      ...(purpose === undefined ? {} : { purpose }),
+    });
+  }
+
+  async content(tenant: string, id: string): Promise<{ readonly object: FileObject; readonly content: Readable }> {
+    const { object, key } = await this.get(tenant, id);
+    return { object, content: await this.store.get(key) };
+  }
+
+  /** @throws MadakvError not_found; conflict while a batch reads the file */
+  async delete(tenant: string, id: string): Promise<void> {
+    await this.get(tenant, id);
+    const batch = await this.batches.using(tenant, id);
+    if (batch !== undefined) {
+      throw new MadakvError('conflict', `${id} is the input of ${batch}, which has not ended; cancel it first.`);
+    }
+    await this.remove(tenant, id);
+  }
+
+  /** Deletes files whose time has come. @returns how many */
+  async sweep(): Promise<number> {
+    let removed = 0;
+    for (const { tenant, object } of await this.records.files.expired(Math.floor(Date.now() / 1000), SWEPT)) {
+      if ((await this.batches.using(tenant, object.id)) !== undefined) continue;
+      await this.remove(tenant, object.id);
+      removed++;
+    }
+    return removed;
+  }
+
+  private async remove(tenant: string, id: string): Promise<void> {
+    const record = await this.records.files.delete(tenant, id);
+    await this.forget(tenant, id, record?.key ?? storeKeys.file(id));
+  }
+
+  private async forget(tenant: string, id: string, key: string): Promise<void> {
+    await this.store.delete(key);
+    await this.stored.remove(tenant, id);
+    await this.lines.forget(tenant, id);
+  }
+
+  private async put(
+    tenant: string,
+    key: string,
+    { content, filename, fields }: FormFile,
+    room: number,
+    signal: AbortSignal,
+  ): Promise<StoredUpload> {
+    const purpose = UploadPurposeSchema.safeParse(fields.get('purpose')).data;
+    const limit = purpose === undefined ? Math.max(...Object.values(MAX_BYTES)) : MAX_BYTES[purpose];
+    const facts = new ContentFacts();
+    const source = facts.pass(content as AsyncIterable<Uint8Array>, (head) => {
+      if (purpose === 'user_data') checkMediaType(head);
+    });
+    try {
+      const result = await this.store.put(key, source, { maxBytes: Math.min(limit, room), signal });
+      return { filename: filename.slice(-MAX_FILENAME) || 'upload', result, facts };
+    } catch (error) {
+      if (!(error instanceof StorageError && error.code === 'too_large')) throw error;
+      throw room < limit ? this.stored.exceeded(tenant) : tooLarge(limit);
+    }
+  }
+}
+
+/** What could not be checked before the purpose was known. @throws MadakvError, DocumentError */
+function checkContent(purpose: UploadPurpose, { result, facts }: StoredUpload): void {
+  if (result.bytes > MAX_BYTES[purpose]) throw tooLarge(MAX_BYTES[purpose]);
+  if (purpose !== 'user_data') return;
+  const isImage = checkMediaType(facts.head) !== 'application/pdf';
+  if (isImage && result.bytes > DEFAULT_IMAGE_LIMITS.maxImageBytes) throw tooLarge(DEFAULT_IMAGE_LIMITS.maxImageBytes);
+}
+
+function tooLarge(limit: number): MadakvError {
+  return new MadakvError('too_large', `The file is larger than the limit of ${limit} bytes.`, { param: 'file' });
+}

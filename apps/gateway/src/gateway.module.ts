@@ -1,0 +1,92 @@
+import { JobQueues, queueTelemetry } from '@madakv/queue';
+import { AnswerEventReader, BatchControl, RecordKeys, Records } from '@madakv/records';
+import type { FileStore } from '@madakv/storage';
+import type { Telemetry } from '@madakv/telemetry';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { ApiKeyGuard } from './auth/api.key.guard.js';
+import { ApiKeys } from './auth/api.keys.js';
+import { BatchesController } from './batches/batches.controller.js';
+import { BatchesService } from './batches/batches.service.js';
+import { IdempotencyKeys } from './batches/idempotency.keys.js';
+import { ChatController } from './chat/chat.controller.js';
+import { ChatService } from './chat/chat.service.js';
+import { FilesController } from './files/files.controller.js';
+import { FilesService } from './files/files.service.js';
+import { InputLines } from './files/input.lines.js';
+import { GatewayEnd } from './gateway.end.js';
+import type { GatewaySettings } from './gateway.settings.js';
+import { EVENTS, REDIS, SETTINGS, STORE, TELEMETRY } from './gateway.tokens.js';
+import { HealthServer } from './health/health.server.js';
+import { Shutdown } from './health/shutdown.js';
+import { ErrorFilter } from './http/error.filter.js';
+import { RouteGuard } from './http/route.guard.js';
+import { RouteTable } from './http/route.table.js';
+import { SpanInterceptor } from './http/span.interceptor.js';
+import { ActiveBatches } from './limits/active.batches.js';
+import { ConcurrentChats } from './limits/concurrent.chats.js';
+import { RateLimitGuard } from './limits/rate.limit.guard.js';
+import { StoredBytes } from './limits/stored.bytes.js';
+import { TenantLimits } from './limits/tenant.limits.js';
+import { ModelsController } from './models/models.controller.js';
+import { RedisConnections } from './redis.connections.js';
+import { Sweeper } from './sweeper.js';
+import { TracesController } from './traces/traces.controller.js';
+
+/** What is opened before the application, as its opening may fail. */
+export interface GatewayParts {
+  readonly settings: GatewaySettings;
+  readonly keys: ApiKeys;
+  readonly store: FileStore;
+  readonly connections: RedisConnections;
+  readonly telemetry: Telemetry;
+}
+
+@Module({})
+export class GatewayModule {
+  static register({ settings, keys, store, connections, telemetry }: GatewayParts): DynamicModule {
+    const prefix = settings.MADAKV_KEY_PREFIX;
+    const { main, patient, subscriber } = connections;
+    const records = new Records(main, prefix);
+    const queues = new JobQueues({ connection: main, prefix, telemetry: queueTelemetry() });
+    return {
+      module: GatewayModule,
+      controllers: [FilesController, BatchesController, ChatController, ModelsController, TracesController],
+      providers: [
+        { provide: SETTINGS, useValue: settings },
+        { provide: ApiKeys, useValue: keys },
+        { provide: STORE, useValue: store },
+        { provide: TELEMETRY, useValue: telemetry },
+        { provide: RedisConnections, useValue: connections },
+        { provide: REDIS, useValue: main },
+        { provide: Records, useValue: records },
+        { provide: JobQueues, useValue: queues },
+        { provide: BatchControl, useValue: new BatchControl(records.batches, records.cancellations, queues) },
+        { provide: EVENTS, useValue: new AnswerEventReader(patient, subscriber, new RecordKeys(prefix)) },
+        {
+          provide: TenantLimits,
+          useValue: new TenantLimits(settings.MADAKV_GATEWAY_LIMITS, settings.MADAKV_GATEWAY_TENANT_LIMITS),
+        },
+        StoredBytes,
+        ConcurrentChats,
+        ActiveBatches,
+        InputLines,
+        IdempotencyKeys,
+        FilesService,
+        Sweeper,
+        BatchesService,
+        ChatService,
+        RouteTable,
+        Shutdown,
+        HealthServer,
+        GatewayEnd,
+        // In this order: the rate is the tenant's whom the key names.
+        { provide: APP_GUARD, useClass: RouteGuard },
+        { provide: APP_GUARD, useClass: ApiKeyGuard },
+        { provide: APP_GUARD, useClass: RateLimitGuard },
+        { provide: APP_INTERCEPTOR, useClass: SpanInterceptor },
+        { provide: APP_FILTER, useClass: ErrorFilter },
+      ],
+    };
+  }
+}

@@ -1,0 +1,18 @@
+import { describeIssues, firstIssuePath, MadakvError } from '@madakv/contracts';
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { Request } from 'express';
+import type { z } from 'zod';
+
+/** @throws MadakvError invalid_request: `param` is the first key that is wrong */
+export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { issues } = parsed.error;
+  const param = firstIssuePath(issues);
+  throw new MadakvError('invalid_request', describeIssues(issues), param === undefined ? {} : { param });
+}
+
+/** The query string, as the schema has it. Keys that it does not know are ignored. */
+export const CheckedQuery = createParamDecorator((schema: z.ZodType, context: ExecutionContext): unknown =>
+  checked(schema, context.switchToHttp().getRequest<Request>().query),
+);

@@ -1,0 +1,56 @@
+import { FilePurposeSchema } from '@madakv/contracts';
+import type { PageQuery, RecordPage } from '@madakv/records';
+import { z } from 'zod';
+
+const limit = (most: number, fallback: number): z.ZodType<number> =>
+  z
+    .string()
+    .regex(/^\d{1,6}$/, `expected a whole number from 1 to ${most}`)
+    .transform(Number)
+    .refine((value) => value >= 1 && value <= most, `expected a whole number from 1 to ${most}`)
+    .default(fallback);
+const after = z.string().max(128).optional().meta({ description: 'Id of the last object of the page before.' });
+
+export const BatchPageSchema = z.object({ limit: limit(100, 20), after });
+export const FilePageSchema = z.object({
+  limit: limit(10_000, 10_000),
+  after,
+  order: z.enum(['asc', 'desc']).default('desc'),
+  purpose: FilePurposeSchema.optional(),
+});
+export type FilePage = z.output<typeof FilePageSchema>;
+export type BatchPage = z.output<typeof BatchPageSchema>;
+
+export interface ListBody<T> {
+  readonly object: 'list';
+  readonly data: readonly T[];
+  readonly has_more: boolean;
+  readonly first_id: string | null;
+  readonly last_id: string | null;
+}
+
+/** OpenAI's body of a page. */
+export function listBody<T extends { readonly id: string }>({
+  data,
+  hasMore,
+}: RecordPage<{ readonly object: T }>): ListBody<T> {
+  const objects = data.map(({ object }) => object);
+  return {
+    object: 'list',
+    data: objects,
+    has_more: hasMore,
+    first_id: objects.at(0)?.id ?? null,
+    last_id: objects.at(-1)?.id ?? null,
+  };
+}
+
+/** A page as the records want it: what is not given is left out. */
+export function pageQuery({
+  after,
+  ...rest
+}: {
+  readonly after?: string | undefined;
+  readonly limit: number;
+}): PageQuery {
+  return { ...rest, ...(after === undefined ? {} : { after }) };
+}

@@ -1,0 +1,71 @@
+import { MadakvError, type BatchRecord } from '@madakv/contracts';
+import { hasEnded, Records } from '@madakv/records';
+import { Inject, Injectable } from '@nestjs/common';
+import type { GatewaySettings } from '../gateway.settings.js';
+import { SETTINGS } from '../gateway.tokens.js';
+import { TenantLimits } from './tenant.limits.js';
+
+/** When to ask again, in milliseconds. */
+const RETRY_MS = 60_000;
+
+/**
+ * A tenant's batches that have not ended, with the lines of their input: a hash, from which those that have ended are
+ * taken out whenever it is read.
+ */
+@Injectable()
+export class ActiveBatches {
+  constructor(
+    @Inject(Records) private readonly records: Records,
+    @Inject(SETTINGS) private readonly settings: GatewaySettings,
+    @Inject(TenantLimits) private readonly limits: TenantLimits,
+  ) {}
+
+  /**
+   * Counts a batch that is about to be created.
+   * @throws MadakvError rate_limit_exceeded when its lines are too many beside the others'; then it does not count
+   */
+  async add(tenant: string, batchId: string, lines: number): Promise<void> {
+    const { queuedBatchLines } = this.limits.of(tenant);
+    await this.records.redis.hset(this.key(tenant), batchId, lines);
+    let others = 0;
+    for (const [id, count, record] of await this.entries(tenant)) {
+      if (id === batchId) continue;
+      const { completed, failed } = record?.object.request_counts ?? { completed: 0, failed: 0 };
+      others += Math.max(0, count - completed - failed);
+    }
+    if (others + lines <= queuedBatchLines) return;
+    await this.records.redis.hdel(this.key(tenant), batchId);
+    throw new MadakvError(
+      'rate_limit_exceeded',
+      `Too many lines in batches: ${others} are queued and the file has ${lines}; the limit is ${queuedBatchLines}.`,
+      { reason: 'batch_lines_exceeded', retryAfterMs: RETRY_MS },
+    );
+  }
+
+  /** Takes back a batch that was not created after all. */
+  async remove(tenant: string, batchId: string): Promise<void> {
+    await this.records.redis.hdel(this.key(tenant), batchId);
+  }
+
+  /** @returns the batch that still reads this file */
+  async using(tenant: string, fileId: string): Promise<string | undefined> {
+    const entries = await this.entries(tenant);
+    return entries.find(([, , record]) => record?.object.input_file_id === fileId)?.[0];
+  }
+
+  /** Record is undefined for a batch that is being created now. */
+  private async entries(tenant: string): Promise<[string, number, BatchRecord | undefined][]> {
+    const lines = await this.records.redis.hgetall(this.key(tenant));
+    const entries: [string, number, BatchRecord | undefined][] = [];
+    for (const [id, count] of Object.entries(lines)) {
+      const record = await this.records.batches.get(id);
+      if (record !== undefined && hasEnded(record.object.status)) await this.remove(tenant, id);
+      else entries.push([id, Number(count), record]);
+    }
+    return entries;
+  }
+
+  private key(tenant: string): string {
+    return `${this.settings.MADAKV_KEY_PREFIX}:activebatches:${tenant}`;
+  }
+}

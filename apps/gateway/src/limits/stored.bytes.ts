@@ -1,0 +1,69 @@
+import { MadakvError } from '@madakv/contracts';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Redis } from 'ioredis';
+import type { GatewaySettings } from '../gateway.settings.js';
+import { REDIS, SETTINGS } from '../gateway.tokens.js';
+import { TenantLimits } from './tenant.limits.js';
+
+/** Nothing but deleting frees room. In milliseconds. */
+const RETRY_MS = 60_000;
+
+/** KEYS: hash of file -> bytes, their sum. ARGV: file, bytes, limit. Returns 1 when the file counts. */
+const ADD = `
+local bytes = tonumber(ARGV[2])
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 1 end
+if tonumber(redis.call('GET', KEYS[2]) or '0') + bytes > tonumber(ARGV[3]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], bytes)
+redis.call('INCRBY', KEYS[2], bytes)
+return 1
+`;
+/** KEYS as above. ARGV: file. */
+const REMOVE = `
+local bytes = redis.call('HGET', KEYS[1], ARGV[1])
+if not bytes then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('DECRBY', KEYS[2], bytes)
+return 1
+`;
+
+/** Bytes that a tenant has uploaded and not deleted. A batch's own files do not count. */
+@Injectable()
+export class StoredBytes {
+  constructor(
+    @Inject(REDIS) private readonly redis: Redis,
+    @Inject(SETTINGS) private readonly settings: GatewaySettings,
+    @Inject(TenantLimits) private readonly limits: TenantLimits,
+  ) {}
+
+  /** @returns bytes that may still be stored @throws MadakvError rate_limit_exceeded when that is none */
+  async room(tenant: string): Promise<number> {
+    const { storedBytes } = this.limits.of(tenant);
+    const room = storedBytes - Number((await this.redis.get(this.keys(tenant)[1])) ?? 0);
+    if (room <= 0) throw this.exceeded(tenant);
+    return room;
+  }
+
+  /** @throws MadakvError rate_limit_exceeded; then the file does not count */
+  async add(tenant: string, fileId: string, bytes: number): Promise<void> {
+    const { storedBytes } = this.limits.of(tenant);
+    const added = await this.redis.eval(ADD, 2, ...this.keys(tenant), fileId, bytes, storedBytes);
+    if (added !== 1) throw this.exceeded(tenant);
+  }
+
+  async remove(tenant: string, fileId: string): Promise<void> {
+    await this.redis.eval(REMOVE, 2, ...this.keys(tenant), fileId);
+  }
+
+  exceeded(tenant: string): MadakvError {
+    const { storedBytes } = this.limits.of(tenant);
+    return new MadakvError('rate_limit_exceeded', `Files may take ${storedBytes} bytes in all; delete some first.`, {
+      reason: 'storage_quota_exceeded',
+      retryAfterMs: RETRY_MS,
+    });
+  }
+
+  private keys(tenant: string): [string, string] {
+    const prefix = `${this.settings.MADAKV_KEY_PREFIX}:stored`;
+    return [`${prefix}:${tenant}`, `${prefix}:${tenant}:sum`];
+  }
+}
