@@ -26,6 +26,7 @@ export interface BadInputs {
 
 /** Small ones, so that little breaks them. */
 export const LIMITS: Readonly<Record<string, string>> = {
+  MADAKV_MAX_TEXT_BYTES: String(64 * 1024),
   MADAKV_MAX_DOCUMENTS: '2',
   MADAKV_MAX_IMAGES: '2',
   MADAKV_MAX_PAGES: '10',
@@ -147,6 +148,13 @@ export const BAD_INPUTS: readonly BadInputs[] = [
         chat('word '.repeat(4_000)),
         'messages',
         'too many tokens: the prompt of … tokens ends at position …',
+      ),
+      refusedRequest(
+        'more text than a request may have',
+        'invalid_request',
+        ask({ type: 'text', text: 'é'.repeat(48 * 1024) }),
+        'messages',
+        'messages: the request has 96 KiB of text; the limit is 64 KiB',
       ),
       refusedRequest(
         'too many files',

@@ -27,6 +27,7 @@ describe('prepareOptions', () => {
   it('takes what the environment says', () => {
     const options = read({
       MADAKV_PAGE_DPI: '100',
+      MADAKV_MAX_TEXT_BYTES: '13',
       MADAKV_MAX_DOCUMENTS: '1',
       MADAKV_MAX_IMAGES: '2',
       MADAKV_MAX_PAGES: '3',
@@ -46,7 +47,7 @@ describe('prepareOptions', () => {
     expect(options).toMatchObject({
       dpi: 100,
       rasterProcesses: 9,
-      request: { maxDocuments: 1, maxImages: 2, maxPages: 3, maxBytes: 4 },
+      request: { maxTextBytes: 13, maxDocuments: 1, maxImages: 2, maxPages: 3, maxBytes: 4 },
       document: {
         maxDocumentBytes: 5,
         maxPages: 3,

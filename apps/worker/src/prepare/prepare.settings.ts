@@ -21,6 +21,12 @@ export const PREPARE_SETTINGS = {
     default: 140,
     about: 'Resolution of pages, in dots per inch; large pages come out at a lower one.',
   }),
+  MADAKV_MAX_TEXT_BYTES: wholeNumber({
+    min: 1,
+    max: 1024 ** 3,
+    default: 1024 ** 2,
+    about: "Text of one request's messages, in bytes; a tokenizer takes some seconds for a million.",
+  }),
   MADAKV_MAX_DOCUMENTS: wholeNumber({ min: 1, max: 10_000, default: 32, about: 'Files in one request.' }),
   MADAKV_MAX_IMAGES: wholeNumber({
     min: 1,
@@ -100,6 +106,7 @@ export type PrepareSettings = z.output<typeof PrepareSettingsSchema>;
 
 /** What one request may hold. */
 export interface RequestLimits {
+  readonly maxTextBytes: number;
   readonly maxDocuments: number;
   readonly maxImages: number;
   readonly maxPages: number;
@@ -120,6 +127,7 @@ export function prepareOptions(settings: PrepareSettings): PrepareOptions {
     dpi: settings.MADAKV_PAGE_DPI,
     rasterProcesses: settings.MADAKV_RASTER_PROCESSES,
     request: {
+      maxTextBytes: settings.MADAKV_MAX_TEXT_BYTES,
       maxDocuments: settings.MADAKV_MAX_DOCUMENTS,
       maxImages: settings.MADAKV_MAX_IMAGES,
       maxPages: settings.MADAKV_MAX_PAGES,

@@ -1,4 +1,4 @@
-import { MadakvError } from '@madakv/contracts';
+import { MadakvError, type ChatRequest, type ContentPart } from '@madakv/contracts';
 import { DocumentError, formatBytes, formatCount } from '@madakv/documents';
 import type { DocumentPart } from './document.part.js';
 import type { RequestLimits } from './prepare.settings.js';
@@ -10,6 +10,20 @@ export class RequestBudget {
   private bytes = 0;
 
   constructor(private readonly limits: RequestLimits) {}
+
+  /** Before a tokenizer spends its time on it. @throws MadakvError `invalid_request` */
+  checkText(messages: ChatRequest['messages']): void {
+    const { maxTextBytes } = this.limits;
+    const bytes = messages
+      .flatMap(({ content }) => (typeof content === 'string' ? [content] : textsOf(content ?? [])))
+      .reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    if (bytes <= maxTextBytes) return;
+    throw new MadakvError(
+      'invalid_request',
+      `messages: the request has ${formatBytes(bytes)} of text; the limit is ${formatBytes(maxTextBytes)}`,
+      { param: 'messages' },
+    );
+  }
 
   /** @throws MadakvError `invalid_request` naming the first part that is one too many */
   checkParts(parts: readonly DocumentPart[]): void {
@@ -49,6 +63,10 @@ export class RequestBudget {
     const { maxImages } = this.limits;
     if (this.images > maxImages) throw beyond(path, this.images, maxImages, 'images');
   }
+}
+
+function textsOf(content: readonly ContentPart[]): string[] {
+  return content.flatMap((part) => (part.type === 'text' ? [part.text] : []));
 }
 
 function tooMany(parts: readonly DocumentPart[], limit: number, what: string): MadakvError {

@@ -87,6 +87,7 @@ export class RequestPreparer {
     const { requestId, customId, body, queueMs = 0 } = input;
     const clock = new PhaseClock<Phase>(this.now);
     const budget = new RequestBudget(this.parts.options.request);
+    budget.checkText(body.messages);
     const images = await this.takeDocuments({ input, budget, clock });
     const messages = preparedMessages(body.messages, images);
     const parameters = withSeed(withoutMessages(body), () => seedOf(requestId));
