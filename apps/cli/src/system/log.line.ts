@@ -30,16 +30,17 @@ export function readableLine({ source, text }: LogLine, colour: boolean): string
 }
 
 /**
- * Why a process ended, of the last lines that it wrote: its complaints, or else the very last. What is not a log line is one.
- * @param most that many complaints
+ * Why a process ended, of the last lines that it wrote: its last errors, else what is no log line (a stack begins with its
+ * message), else the very last.
+ * @param most that many lines
  */
 export function lastWords(texts: readonly string[], most: number): string {
   const parts = texts.map(partsOf);
-  const complaints = parts.filter(({ level, time }) => level === 'fatal' || level === 'error' || time === '');
-  return (complaints.length > 0 ? complaints : parts.slice(-1))
-    .slice(-most)
-    .map(({ message }) => message)
-    .join(' | ');
+  const errors = parts.filter(({ level }) => level === 'fatal' || level === 'error');
+  const unlogged = parts.filter(({ time }) => time === '');
+  const told =
+    errors.length > 0 ? errors.slice(-most) : unlogged.length > 0 ? unlogged.slice(0, most) : parts.slice(-1);
+  return told.map(({ message }) => message.trim()).join(' | ');
 }
 
 interface Parts {

@@ -1,0 +1,315 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { BatchLine, BatchObject, CacheSummary, FileObject, TraceDocument } from '@madakv/contracts';
+
+/** What the fake answers to a request: a text, or an error with a status. */
+export type FakeAnswer = string | { readonly status: number; readonly code: string; readonly message: string };
+
+interface StoredFile {
+  readonly object: FileObject;
+  readonly content: Buffer;
+}
+
+interface StoredBatch {
+  object: BatchObject;
+  looks: number;
+}
+
+/** The API without a model behind it, in memory: files, batches, chat and traces as the command line uses them. For tests. */
+export class FakeApiServer {
+  /** Model ids. */
+  models = ['fake-reader'];
+  readonly files = new Map<string, StoredFile>();
+  readonly batches = new Map<string, StoredBatch>();
+  readonly traces = new Map<string, TraceDocument>();
+  /** `POST /v1/files` and the like, in order. */
+  readonly calls: string[] = [];
+  readonly authorizations = new Set<string>();
+  /** Bodies of chat completions and of batch lines. */
+  readonly asked: Record<string, unknown>[] = [];
+  /** What to answer to a question. */
+  answer: (question: string, body: Record<string, unknown>) => FakeAnswer = (question) => `answer to ${question}`;
+  /** Looks at a batch until it has ended. */
+  looksUntilDone = 1;
+  /** Lines of the input file that are refused, by number. */
+  refusedLines: readonly number[] = [];
+  /** When set, batches fail validation with this. */
+  refusal: string | undefined;
+  /** Statuses for the next calls, whatever they ask. */
+  readonly failNext: { readonly status: number; readonly headers?: Record<string, string> }[] = [];
+
+  private ids = 0;
+  private readonly server = createServer((request, response) => {
+    this.handle(request, response).catch((error: unknown) => {
+      fail(response, 500, 'internal_error', String(error));
+    });
+  });
+
+  async start(): Promise<string> {
+    this.server.listen(0, '127.0.0.1');
+    await once(this.server, 'listening');
+    return this.url;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  count(call: string): number {
+    return this.calls.filter((made) => made === call).length;
+  }
+
+  private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname, searchParams } = new URL(request.url ?? '/', this.url);
+    const pieces: Buffer[] = [];
+    for await (const piece of request) pieces.push(piece as Buffer);
+    const body = Buffer.concat(pieces);
+    this.calls.push(`${request.method ?? ''} ${pathname}`);
+    this.authorizations.add(request.headers.authorization ?? '');
+    const planned = this.failNext.shift();
+    if (planned !== undefined) {
+      fail(response, planned.status, 'planned', `planned ${planned.status}`, planned.headers);
+      return;
+    }
+    const [kind, id = '', part] = pathname.split('/').slice(2) as [string, ...(string | undefined)[]];
+    switch (`${request.method ?? ''} ${kind}`) {
+      case 'GET models':
+        send(
+          response,
+          list(this.models.map((model) => ({ id: model, object: 'model', created: 1, owned_by: 'fake' }))),
+        );
+        return;
+      case 'POST files':
+        send(response, await this.storeUpload(request, body));
+        return;
+      case 'GET files':
+        this.sendFile(response, id, part);
+        return;
+      case 'DELETE files':
+        this.files.delete(id);
+        send(response, { id, object: 'file', deleted: true });
+        return;
+      case 'POST batches':
+        send(response, id === '' ? this.createBatch(body) : this.cancelBatch(id));
+        return;
+      case 'GET batches':
+        this.sendBatch(response, id, searchParams);
+        return;
+      case 'POST chat':
+        this.chat(response, JSON.parse(body.toString()) as Record<string, unknown>);
+        return;
+      case 'GET requests': {
+        const trace = this.traces.get(id);
+        if (trace === undefined) fail(response, 404, 'not_found', `no request ${id}`);
+        else send(response, trace);
+        return;
+      }
+      default:
+        fail(response, 404, 'not_found', pathname);
+    }
+  }
+
+  private async storeUpload(request: IncomingMessage, body: Buffer): Promise<FileObject> {
+    const headers = { 'content-type': request.headers['content-type'] ?? '' };
+    // Meant for small forms, which a test's are.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated
+    const form = await new Response(new Uint8Array(body), { headers }).formData();
+    const file = form.get('file');
+    const purpose = form.get('purpose');
+    if (!(file instanceof File) || (purpose !== 'batch' && purpose !== 'user_data')) throw new Error('a bad upload');
+    return this.store(Buffer.from(await file.arrayBuffer()), file.name, purpose);
+  }
+
+  private store(content: Buffer, filename: string, purpose: FileObject['purpose']): FileObject {
+    const object: FileObject = {
+      id: `file-${++this.ids}`,
+      object: 'file',
+      bytes: content.length,
+      created_at: 1,
+      filename,
+      purpose,
+      status: 'processed',
+    };
+    this.files.set(object.id, { object, content });
+    return object;
+  }
+
+  private sendFile(response: ServerResponse, id: string, part: string | undefined): void {
+    const file = this.files.get(id);
+    if (file === undefined) fail(response, 404, 'not_found', `no file ${id}`);
+    else if (part === 'content') response.end(file.content);
+    else send(response, file.object);
+  }
+
+  private createBatch(body: Buffer): BatchObject {
+    const { input_file_id } = JSON.parse(body.toString()) as { input_file_id: string };
+    const object: BatchObject = {
+      id: `batch_${++this.ids}`,
+      object: 'batch',
+      endpoint: '/v1/chat/completions',
+      input_file_id,
+      completion_window: '24h',
+      status: 'validating',
+      created_at: 1,
+      request_counts: { total: 0, completed: 0, failed: 0 },
+      metadata: null,
+    };
+    this.batches.set(object.id, { object, looks: 0 });
+    return object;
+  }
+
+  private cancelBatch(id: string): BatchObject {
+    const batch = this.batches.get(id);
+    if (batch === undefined) throw new Error(`no batch ${id}`);
+    batch.object = { ...batch.object, status: 'cancelled' };
+    return batch.object;
+  }
+
+  private sendBatch(response: ServerResponse, id: string, query: URLSearchParams): void {
+    if (id === '') {
+      const all = [...this.batches.values()].map(({ object }) => object).reverse();
+      const start = 1 + all.findIndex((batch) => batch.id === query.get('after'));
+      const end = start + Number(query.get('limit') ?? 20);
+      send(response, { ...list(all.slice(start, end)), has_more: end < all.length });
+      return;
+    }
+    const batch = this.batches.get(id);
+    if (batch === undefined) {
+      fail(response, 404, 'not_found', `no batch ${id}`);
+      return;
+    }
+    if (++batch.looks >= this.looksUntilDone && batch.object.status !== 'cancelled') this.finish(batch);
+    send(response, batch.object);
+  }
+
+  /** Answers are written last line first: an order that nobody may rely on. */
+  private finish(batch: StoredBatch): void {
+    if (batch.object.status === 'completed') return;
+    if (this.refusal !== undefined) {
+      const data = [{ code: 'invalid_request', message: this.refusal, line: 1, param: null }];
+      batch.object = { ...batch.object, status: 'failed', errors: { object: 'list', data } };
+      return;
+    }
+    const input = this.files.get(batch.object.input_file_id)?.content.toString() ?? '';
+    const [output, errors]: [string[], string[]] = [[], []];
+    for (const [index, text] of [...input.split('\n').entries()].reverse()) {
+      if (text === '') continue;
+      const number = index + 1;
+      if (this.refusedLines.includes(number)) {
+        const error = { code: 'invalid_json', message: 'not JSON', line: number };
+        errors.push(JSON.stringify({ id: `r${number}`, custom_id: null, response: null, error }));
+        continue;
+      }
+      const { custom_id, body } = JSON.parse(text) as BatchLine;
+      const id = `${batch.object.id}_${number}`;
+      const answered = this.reply(id, body);
+      const line = { id: `r${number}`, custom_id, response: { ...answered, request_id: id }, error: null };
+      (answered.status_code === 200 ? output : errors).push(JSON.stringify(line));
+    }
+    const counts = { total: output.length + errors.length, completed: output.length, failed: errors.length };
+    const fileOf = (lines: string[]): string =>
+      this.store(Buffer.from(`${lines.join('\n')}\n`), 'out.jsonl', 'batch_output').id;
+    batch.object = {
+      ...batch.object,
+      status: 'completed',
+      request_counts: counts,
+      completed_at: 2,
+      ...(output.length === 0 ? {} : { output_file_id: fileOf(output) }),
+      ...(errors.length === 0 ? {} : { error_file_id: fileOf(errors) }),
+    };
+  }
+
+  private reply(id: string, body: Record<string, unknown>): { status_code: number; body: Record<string, unknown> } {
+    this.asked.push(body);
+    const answer = this.answer(questionOf(body), body);
+    if (typeof answer !== 'string') {
+      const { status, code, message } = answer;
+      return { status_code: status, body: { error: { message, type: 'invalid_request_error', param: null, code } } };
+    }
+    return {
+      status_code: 200,
+      body: {
+        id,
+        object: 'chat.completion',
+        created: 1,
+        model: String(body['model']),
+        choices: [
+          {
+            index: 0,
+            message: { role: 'assistant', content: answer, refusal: null },
+            logprobs: null,
+            finish_reason: 'stop',
+          },
+        ],
+        usage: USAGE,
+        madakv: summaryOf(id),
+      },
+    };
+  }
+
+  private chat(response: ServerResponse, body: Record<string, unknown>): void {
+    this.asked.push(body);
+    const answer = this.answer(questionOf(body), body);
+    if (typeof answer !== 'string') {
+      fail(response, answer.status, answer.code, answer.message);
+      return;
+    }
+    const id = `chatcmpl-${++this.ids}`;
+    const chunk = (content: object): string =>
+      `data: ${JSON.stringify({ id, object: 'chat.completion.chunk', created: 1, model: String(body['model']), ...content })}\n\n`;
+    const choice = (delta: object, finish_reason: string | null = null): object => ({
+      choices: [{ index: 0, delta, logprobs: null, finish_reason }],
+    });
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(': nothing to say yet\n\n');
+    for (const word of answer.split(/(?<= )/)) response.write(chunk(choice({ content: word })));
+    response.write(chunk(choice({}, 'stop')));
+    response.write(chunk({ choices: [], usage: USAGE, madakv: summaryOf(id) }));
+    response.end('data: [DONE]\n\n');
+  }
+}
+
+const USAGE = { prompt_tokens: 1000, completion_tokens: 3, total_tokens: 1003 };
+
+function summaryOf(traceId: string): CacheSummary {
+  return {
+    trace_id: traceId,
+    policy: 'madakv',
+    cache_ratio: 0.2,
+    requested_cache_ratio: 0.2,
+    prompt_tokens: { text: 40, visual: 960 },
+    bytes: { full: 10_240_000, peak: 3_000_000, kept: 2_048_000 },
+  };
+}
+
+/** The last text of the last message. */
+function questionOf(body: Record<string, unknown>): string {
+  const messages = body['messages'] as { content: string | { type: string; text?: string }[] }[];
+  const content = messages.at(-1)?.content ?? '';
+  return typeof content === 'string' ? content : (content.filter(({ type }) => type === 'text').at(-1)?.text ?? '');
+}
+
+function list(data: readonly unknown[]): { object: 'list'; data: readonly unknown[] } {
+  return { object: 'list', data };
+}
+
+function send(response: ServerResponse, body: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function fail(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  message: string,
+  headers: Record<string, string> = {},
+): void {
+  const error = { message, type: 'invalid_request_error', param: null, code };
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify({ error }));
+}
