@@ -54,9 +54,10 @@ export class BatchResultWriter {
    */
   async write(record: BatchRecord, signal?: AbortSignal): Promise<BatchResults> {
     const { id } = record.object;
-    const output = new ResultFile(this.store, resultFileId(id, 'output'), `${id}_output.jsonl`);
-    const errors = new ResultFile(this.store, resultFileId(id, 'error'), `${id}_error.jsonl`);
+    const output = new ResultFile(this.store, id, 'output');
+    const errors = new ResultFile(this.store, id, 'error');
     const sums: Sums = { completed: 0, failed: 0, promptTokens: 0, completionTokens: 0 };
+    let ids: Pick<BatchResults, 'output_file_id' | 'error_file_id'>;
     try {
       for await (const { result, outcome } of this.results(record, signal)) {
         const status = result.response?.status_code ?? 0;
@@ -64,17 +65,15 @@ export class BatchResultWriter {
         count(sums, completed, outcome);
         await (completed ? output : errors).write(result);
       }
+      ids = { ...(await this.publish(record, output)), ...(await this.publish(record, errors)) };
     } catch (error) {
       await output.abort();
       await errors.abort();
       throw error;
     }
-    const output_file_id = await this.publish(record, output);
-    const error_file_id = await this.publish(record, errors);
     const { completed, failed, promptTokens, completionTokens } = sums;
     return {
-      ...(output_file_id === undefined ? {} : { output_file_id }),
-      ...(error_file_id === undefined ? {} : { error_file_id }),
+      ...ids,
       request_counts: { total: completed + failed, completed, failed },
       ...(completed === 0
         ? {}
@@ -144,13 +143,13 @@ export class BatchResultWriter {
     }
   }
 
-  /** @returns the file's id, or nothing where it has no lines */
-  private async publish({ tenant, object }: BatchRecord, file: ResultFile): Promise<string | undefined> {
+  /** @returns the file's id as the batch names it, or nothing where it has no lines */
+  private async publish({ tenant, object }: BatchRecord, file: ResultFile): Promise<Record<string, string>> {
     const stored = await file.commit();
     if (stored === undefined) {
       await this.files.delete(tenant, file.id);
       await this.store.delete(storeKeys.file(file.id));
-      return undefined;
+      return {};
     }
     const created: FileRecord = {
       tenant,
@@ -167,7 +166,7 @@ export class BatchResultWriter {
       },
     };
     await this.files.create(created);
-    return file.id;
+    return { [`${file.kind}_file_id`]: file.id };
   }
 }
 
@@ -175,11 +174,17 @@ export class BatchResultWriter {
 class ResultFile {
   private writer: FileWriter | undefined;
 
+  readonly id: string;
+  readonly name: string;
+
   constructor(
     private readonly store: Pick<FileStore, 'createWriter'>,
-    readonly id: string,
-    readonly name: string,
-  ) {}
+    batchId: string,
+    readonly kind: 'output' | 'error',
+  ) {
+    this.id = resultFileId(batchId, kind);
+    this.name = `${batchId}_${kind}.jsonl`;
+  }
 
   async write(result: BatchResult): Promise<void> {
     this.writer ??= this.store.createWriter(storeKeys.file(this.id));
@@ -229,7 +234,7 @@ function count(sums: Sums, completed: boolean, outcome: LineOutcome | undefined)
 }
 
 /** The same for the same batch, so that writing its results again replaces them. */
-export function resultFileId(batchId: string, kind: 'output' | 'error'): string {
+function resultFileId(batchId: string, kind: 'output' | 'error'): string {
   return `file-${digest(`${batchId}:${kind}`)}`;
 }
 
