@@ -1,4 +1,10 @@
-import { decodePositions, type Engine, type GenerationRequest, type GenerationResult } from '@madakv/engine';
+import {
+  decodePositions,
+  type Engine,
+  type GenerationEvent,
+  type GenerationRequest,
+  type GenerationResult,
+} from '@madakv/engine';
 import { createPolicy, policies } from '@madakv/madakv';
 import type { PreparedPrompt } from '@madakv/models';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -191,6 +197,37 @@ describe('answers', () => {
     expect(streamed).toBe(result.text);
     expect(result.text).toBe(engine.model.tokenizer.decode(result.tokenIds));
   });
+
+  it.each(['replay', 'plain'] as const)(
+    'tell when each stage began and ended, with the %s protocol',
+    async (protocol) => {
+      const events: GenerationEvent[] = [];
+      const before = performance.timeOrigin + performance.now();
+      const { times, trace } = await engine.generate(request(prompt, { maxTokens: 3, protocol }), {
+        onEvent: (event) => events.push(event),
+      });
+      const layers = events.flatMap((event) => (event.kind === 'layer' ? [event] : []));
+      expect(layers.map(({ layer }) => layer)).toEqual(trace.layers.map(({ layer }) => layer));
+      const ascending = [
+        before,
+        times.submitted,
+        times.started,
+        times.prefillStarted,
+        ...layers.flatMap(({ startMs, endMs }) => [startMs, endMs]),
+        times.prefillEnded,
+        times.firstToken,
+        times.ended,
+        performance.timeOrigin + performance.now(),
+      ];
+      expect(ascending).toEqual([...ascending].sort((a, b) => a - b));
+      const kinds = events.map(({ kind }) => kind).filter((kind, i, all) => kind !== all[i - 1]);
+      const perLayer = trace.layers.flatMap(() => ['prefill', 'layer']);
+      expect(kinds).toEqual(['started', ...perLayer, 'evicted', 'token']);
+      const evicted = events.find((event) => event.kind === 'evicted');
+      expect(evicted).toMatchObject({ atMs: times.prefillEnded, bytes: trace.bytes.afterEviction });
+      expect(evicted?.maxBytes).toBe(trace.bytes.final);
+    },
+  );
 
   it('report log-probabilities on request', async () => {
     const { tokens } = await engine.generate(request(prompt, { topLogprobs: 3, maxTokens: 2 }));

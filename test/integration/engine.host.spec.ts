@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MadakvError } from '@madakv/contracts';
-import { Engine } from '@madakv/engine';
+import { Engine, newProfile, PROFILE_FILE, writeProfile } from '@madakv/engine';
 import { createPolicy } from '@madakv/madakv';
 import { openModel } from '@madakv/models';
 import { cpuProvider } from '@madakv/onnx';
@@ -33,6 +33,8 @@ const settings: EngineSettings = {
 
 const crashes: EngineCrash[] = [];
 let thread: Worker;
+let modelDir = MODEL;
+const failedStarts: string[] = [];
 let ready = 0;
 let host: EngineHost;
 const loads: string[] = [];
@@ -43,7 +45,9 @@ beforeAll(async () => {
     restartMs: { first: 1, longest: 10 },
     onCrash: (crash) => crashes.push(crash),
     onReady: () => ready++,
-    spawn: (entry, workerData) => (thread = new Worker(entry, { workerData })),
+    onRestartFailed: ({ reason }) => failedStarts.push(reason),
+    spawn: (entry, { kvBytes }) =>
+      (thread = new Worker(entry, { workerData: { kvBytes, settings: { ...settings, modelDir } } })),
   });
 });
 afterAll(async () => {
@@ -176,6 +180,32 @@ describe('EngineHost', () => {
     await expect(host.generate(ask('bad', parameters))).rejects.toMatchObject({ name: 'MadakvError', ...error });
   });
 
+  it('refuses a prompt that is not the one that was prepared', async () => {
+    const { usage } = await host.generate(ask('prepared', { max_tokens: 1 }));
+    const right = { ...ask('right', { max_tokens: 1 }), promptTokens: usage.prompt_tokens };
+    expect((await host.generate(right)).usage.prompt_tokens).toBe(usage.prompt_tokens);
+    await expect(host.generate({ ...right, promptTokens: usage.prompt_tokens - 1 })).rejects.toMatchObject({
+      code: 'internal_error',
+      message: expect.stringContaining(`${usage.prompt_tokens} tokens where ${usage.prompt_tokens - 1}`) as unknown,
+    });
+  });
+
+  it('follows the layer profile beside the built model', async () => {
+    const budgets = async (parameters: RequestParameters): Promise<number[]> => {
+      const { trace } = await host.generate(ask('profile', { ...parameters, max_tokens: 1 }));
+      return trace.layers.map(({ budget }) => budget);
+    };
+    const before = await budgets({});
+    writeProfile(host.info.builtDir, profile([5, 1]));
+    try {
+      const [first, second] = await budgets({});
+      expect(first).toBeGreaterThan(second);
+      expect(await budgets({ madakv: { options: { profile: 'late' } } })).toEqual(before);
+    } finally {
+      rmSync(join(host.info.builtDir, PROFILE_FILE));
+    }
+  });
+
   it('refuses a grant that is too small, and bytes that are no image', async () => {
     await expect(host.generate({ ...ask('small', {}), cacheRatio: 0.001 })).rejects.toMatchObject({
       code: 'cache_ratio_too_small',
@@ -200,29 +230,53 @@ describe('EngineHost', () => {
     const decoding = host.generate(ask('second', { max_tokens: 1_000 }));
     const failed = expect(decoding).rejects.toMatchObject({ code: 'engine_crashed', retryable: true });
     const seen = ready;
-    const ended = thread.terminate();
+    crash();
     await expect.poll(() => host.state).toBe('starting');
     const waiting = host.generate(ask('waiting', { max_tokens: 3 }));
     const given = new AbortController();
     const impatient = host.generate(ask('impatient', {}), { signal: given.signal });
     given.abort('enough');
     await expect(impatient).rejects.toBe('enough');
-    await ended;
     await failed;
     expect((await waiting).usage.completion_tokens).toBeGreaterThan(0);
     expect(ready).toBe(seen + 1);
     expect(crashes).toHaveLength(1);
+    expect(crashes[0].error.message).toContain('nonsense');
     expect(crashes[0].running).toContain('decoding');
     expect([...crashes[0].running, ...crashes[0].waiting].sort()).toEqual(['decoding', 'second']);
     expect(host.kvBytes).toBe(0);
   });
 
+  it('goes on trying when the model cannot be loaded again', async () => {
+    modelDir = join(FIXTURES, 'images');
+    crash();
+    await expect.poll(() => failedStarts.length).toBeGreaterThan(1);
+    expect(failedStarts[0]).toBe('missing_file');
+    expect(host.state).toBe('starting');
+    modelDir = MODEL;
+    expect((await host.generate(ask('healed', { max_tokens: 2 }))).usage.completion_tokens).toBeGreaterThan(0);
+    expect(crashes.at(-1)).toMatchObject({ running: [], waiting: [] });
+  });
+
   it('says what is wrong with a model folder', async () => {
-    const modelDir = join(FIXTURES, 'images');
-    const start = EngineHost.start({ settings: { ...settings, modelDir } });
+    const start = EngineHost.start({ settings: { ...settings, modelDir: join(FIXTURES, 'images') } });
     await expect(start).rejects.toBeInstanceOf(EngineStartError);
     await expect(start).rejects.toThrow(/config\.json/);
     await expect(start).rejects.toMatchObject({ reason: 'missing_file' });
+  });
+
+  it('gives up a start', async () => {
+    const fresh = { ...settings, cacheDir: join(cacheDir, 'given-up') };
+    const controller = new AbortController();
+    const start = EngineHost.start({
+      settings: fresh,
+      signal: controller.signal,
+      onBuild: () => {
+        controller.abort(new Error('enough'));
+      },
+    });
+    await expect(start).rejects.toThrow('enough');
+    await expect(EngineHost.start({ settings, signal: AbortSignal.abort('no') })).rejects.toBe('no');
   });
 
   it('fails what is under way when it is closed', async () => {
@@ -240,6 +294,11 @@ describe('EngineHost', () => {
     await other.close();
   });
 });
+
+/** Ends the thread by an error that nobody catches. */
+function crash(): void {
+  thread.postMessage({ kind: 'nonsense' });
+}
 
 function fixture(name: string): RequestFixture {
   const found = requestFixtures().find((entry) => entry.name === `qwen-plain ${name}`);
@@ -269,6 +328,19 @@ function ask(requestId: string, parameters: RequestParameters, prefix = ''): Eng
     settings: generationSettings(parameters),
     cacheRatio: 0.5,
   };
+}
+
+function profile(layers: readonly number[]): Parameters<typeof writeProfile>[1] {
+  return newProfile(layers, {
+    data: { file: 'test', sha256: '' },
+    requests: 1,
+    promptTokens: 1,
+    ratio: 0.1,
+    ranking: 'test',
+    formula: 'test',
+    createdAt: new Date(0).toISOString(),
+    figures: { layers: [] },
+  });
 }
 
 async function engineAnswer(request: RequestFixture, parameters: RequestParameters, cacheRatio: number) {

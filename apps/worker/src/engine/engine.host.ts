@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { MadakvError } from '@madakv/contracts';
-import type { FromThread, ThreadData } from './engine.protocol.js';
+import type { FromThread, ThreadData, ToThread } from './engine.protocol.js';
 import type { EngineAnswer, EngineEvent, EngineInfo, EngineRequest, EngineSettings } from './engine.request.js';
 import { threadEntry } from './thread.entry.js';
 import { Ticket } from './ticket.js';
@@ -20,6 +20,8 @@ export interface EngineCrash {
 
 export interface EngineHostOptions {
   readonly settings: EngineSettings;
+  /** Gives up the start. */
+  readonly signal?: AbortSignal;
   /** First and longest pause before the thread is started again; it doubles. 500 and 30,000 where absent. */
   readonly restartMs?: { readonly first: number; readonly longest: number };
   /** Graphs that were built of those to build; not called where the model was built before. */
@@ -56,8 +58,6 @@ export class EngineStartError extends Error {
 }
 
 const DEFAULT_RESTART_MS = { first: 500, longest: 30_000 };
-/** Time for the thread to end by itself, in milliseconds; a run of ONNX Runtime cannot be interrupted. */
-const CLOSE_MS = 10_000;
 
 /**
  * The main thread's side of the engine's thread. Its event loop is never blocked by the engine. A thread that dies is
@@ -83,11 +83,24 @@ export class EngineHost {
 
   /**
    * Starts the thread and waits until the model is loaded.
-   * @throws EngineStartError when it cannot be
+   * @throws EngineStartError when it cannot be; the signal's reason when aborted
    */
   static async start(options: EngineHostOptions): Promise<EngineHost> {
+    const { signal } = options;
+    signal?.throwIfAborted();
     const host = new EngineHost(options);
-    await host.launch();
+    const stop = (): void => void host.close();
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      await host.launch();
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+    if (signal?.aborted === true) await host.close();
+    signal?.throwIfAborted();
     return host;
   }
 
@@ -123,20 +136,16 @@ export class EngineHost {
     }
   }
 
-  /** Fails what is under way with `worker_stopping` and ends the thread. */
+  /**
+   * Fails what is under way with `worker_stopping` and ends the thread, after the chunk or step that it is at. To be awaited
+   * before the process exits: ONNX Runtime does not survive an exit in the middle of a run.
+   */
   async close(): Promise<void> {
     if (!this.stopping.signal.aborted) {
       this.stopping.abort(new MadakvError('worker_stopping', 'the worker is stopping'));
       this.wake();
-      this.thread?.postMessage({ kind: 'close' });
+      this.thread?.postMessage({ kind: 'close' } satisfies ToThread);
     }
-    const patience = new AbortController();
-    const late = pause(CLOSE_MS, undefined, { signal: patience.signal }).then(
-      () => this.thread?.terminate(),
-      () => undefined,
-    );
-    await Promise.race([this.ended, late]);
-    patience.abort();
     await this.ended;
   }
 
@@ -245,7 +254,7 @@ export class EngineHost {
         await this.launch();
         return;
       } catch (error) {
-        if (error instanceof EngineStartError) this.options.onRestartFailed?.(error);
+        if (error instanceof EngineStartError && this.state !== 'closed') this.options.onRestartFailed?.(error);
       }
     }
   }

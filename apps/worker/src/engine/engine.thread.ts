@@ -1,20 +1,21 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { MadakvError } from '@madakv/contracts';
-import { Engine } from '@madakv/engine';
-import { cpuProvider, cudaProvider, webgpuProvider, type ExecutionProvider } from '@madakv/onnx';
+import type { Engine } from '@madakv/engine';
+import { infoOf, loadEngine } from './engine.loading.js';
 import type { FromThread, ThreadData, ToThread, WireRequest } from './engine.protocol.js';
-import type { EngineInfo, EngineSettings } from './engine.request.js';
+import type { EngineSettings } from './engine.request.js';
 import { ImageCache } from './image.cache.js';
 import { runRequest } from './request.runner.js';
-import { openServedModel } from './served.model.js';
 import { toWire } from './wire.error.js';
 
 /*
  * The engine's thread: loads the model and answers what the host submits. Runs of ONNX Runtime block it; messages are read
  * between two of them, so a cancellation takes effect before the next chunk or step.
  *
- * Weights, sessions and visual features lie outside of V8's heap, in memory that all threads of the process share: no heap
- * limit of the thread bounds them, and a fault in native code ends the whole process, not the thread alone.
+ * Weights, caches, sessions and images lie outside of V8's heap, in memory that all threads of the process share: no heap
+ * limit of the thread bounds them. What goes wrong in JavaScript, running out of V8's heap included, ends the thread alone; a
+ * fault in native code ends the process, and other workers take its jobs over. The same happens to a process that ends the
+ * thread with `terminate()`, or exits, in the middle of a run: the host asks the thread to close and waits.
  */
 
 const DEFAULT_IMAGE_CACHE_BYTES = 256 * 2 ** 20;
@@ -53,6 +54,10 @@ class EngineThread {
         return;
       case 'close':
         void this.close();
+        return;
+      default:
+        // Host and thread are not of one build: nothing that follows can be trusted.
+        throw new Error(`a message that nobody knows: ${JSON.stringify(message)}`);
     }
   }
 
@@ -100,7 +105,8 @@ class EngineThread {
     });
   }
 
-  private async close(): Promise<void> {
+  /** Cancels what is under way, frees the model and ends the thread. */
+  async close(): Promise<void> {
     const reason = new MadakvError('worker_stopping', 'the worker is stopping');
     const all = [...this.running.values()];
     for (const { controller } of all) controller.abort(reason);
@@ -115,50 +121,24 @@ class EngineThread {
   }
 }
 
-async function openProvider({ provider, threads }: EngineSettings): Promise<ExecutionProvider> {
-  if (provider === 'cpu') return cpuProvider(threads);
-  return provider === 'webgpu' ? webgpuProvider() : cudaProvider();
-}
-
-async function loadEngine(settings: EngineSettings, port: MessagePort): Promise<Engine> {
-  const { precision, kvPrecision, cacheDir, chunkTokens, maxSequences, featureCacheBytes } = settings;
-  const model = openServedModel(settings.modelDir);
-  return Engine.load(model, await openProvider(settings), {
-    precision,
-    kvPrecision,
-    ...(cacheDir === undefined ? {} : { cacheDir }),
-    ...(chunkTokens === undefined ? {} : { chunkTokens }),
-    ...(maxSequences === undefined ? {} : { maxSequences }),
-    ...(featureCacheBytes === undefined ? {} : { featureCacheBytes }),
-    onProgress: (done, total) => {
-      port.postMessage({ kind: 'building', done, total } satisfies FromThread);
-    },
-  });
-}
-
-function infoOf({ model, kvBytesPerToken, kvGeometry, builtDir }: Engine, settings: EngineSettings): EngineInfo {
-  const { family, decoder } = model.config;
-  return {
-    family,
-    decoder,
-    maxPositions: decoder.maxPositions,
-    kvBytesPerToken,
-    kv: kvGeometry,
-    provider: settings.provider,
-    builtDir,
-  };
-}
-
 async function main(port: MessagePort, { settings, kvBytes }: ThreadData): Promise<void> {
+  const stopping = new AbortController();
+  let thread: EngineThread | undefined;
+  port.on('message', (message: ToThread) => {
+    if (message.kind === 'close') stopping.abort();
+    thread?.receive(message);
+  });
   try {
-    const engine = await loadEngine(settings, port);
-    const thread = new EngineThread(port, engine, settings, new Float64Array(kvBytes));
-    port.on('message', (message: ToThread) => {
-      thread.receive(message);
+    const engine = await loadEngine(settings, (done, total) => {
+      stopping.signal.throwIfAborted();
+      port.postMessage({ kind: 'building', done, total } satisfies FromThread);
     });
+    thread = new EngineThread(port, engine, settings, new Float64Array(kvBytes));
     port.postMessage({ kind: 'ready', info: infoOf(engine, settings) } satisfies FromThread);
+    if (stopping.signal.aborted) await thread.close();
   } catch (error) {
     port.postMessage({ kind: 'failed', error: startFailure(error) } satisfies FromThread);
+    port.close();
   }
 }
 

@@ -1,0 +1,145 @@
+import { ChatCompletionChunkSchema, ChatCompletionSchema, TraceDocumentSchema } from '@madakv/contracts';
+import type { CacheTrace } from '@madakv/engine';
+import { describe, expect, it } from 'vitest';
+import {
+  chatCompletion,
+  endChunk,
+  roleChunk,
+  textChunk,
+  tokenLogprob,
+  traceCache,
+  usageChunk,
+  usageOf,
+} from './chat.completion.js';
+
+const head = { id: 'chatcmpl-1', created: 1_700_000_000, model: 'reader' };
+const usage = usageOf({ promptTokens: 30, completionTokens: 2 });
+
+const trace: CacheTrace = {
+  policy: 'madakv',
+  ratio: 0.15,
+  protocol: 'replay',
+  modalities: ['text', 'visual'],
+  promptTokens: [10, 20],
+  layers: [
+    {
+      layer: 0,
+      budget: 4.5,
+      demand: 3,
+      compensation: -1.5,
+      rows: 4,
+      kept: [[1, 3]],
+      preference: [[0.25, 0.75]],
+      positions: ['DwA='],
+    },
+  ],
+  bytes: { full: 1_000, peak: 700, afterEviction: 200, final: 300 },
+  ms: { queue: 0, vision: 1, prefill: 2, observe: 3, evict: 4, firstToken: 11, decode: 5 },
+};
+
+const tokenizer = {
+  decode: (ids: readonly number[]) => `<${ids.join()}>`,
+  tokenBytes: (id: number) => Uint8Array.of(id),
+};
+const logprob = tokenLogprob(
+  {
+    id: 7,
+    text: 'a',
+    logprobs: {
+      chosen: { id: 7, logprob: Math.fround(-0.1) },
+      top: [
+        { id: 7, logprob: Math.fround(-0.1) },
+        { id: 8, logprob: -2 },
+      ],
+    },
+  },
+  tokenizer,
+);
+
+const result = {
+  text: 'ab',
+  finishReason: 'stop',
+  usage,
+  logprobs: null,
+  trace,
+  requestedRatio: 0.2,
+} as const;
+
+describe('chatCompletion', () => {
+  it('is OpenAI’s body with what the cache reduction did', () => {
+    const completion = ChatCompletionSchema.parse(chatCompletion(head, { ...result, systemFingerprint: 'fp' }));
+    expect(completion).toMatchObject({
+      ...head,
+      object: 'chat.completion',
+      choices: [
+        {
+          index: 0,
+          message: { role: 'assistant', content: 'ab', refusal: null },
+          logprobs: null,
+          finish_reason: 'stop',
+        },
+      ],
+      usage: { prompt_tokens: 30, completion_tokens: 2, total_tokens: 32 },
+      system_fingerprint: 'fp',
+      madakv: {
+        trace_id: 'chatcmpl-1',
+        policy: 'madakv',
+        cache_ratio: 0.15,
+        requested_cache_ratio: 0.2,
+        prompt_tokens: { text: 10, visual: 20 },
+        bytes: { full: 1_000, peak: 700, kept: 200 },
+      },
+    });
+    expect(chatCompletion(head, result)).not.toHaveProperty('system_fingerprint');
+  });
+
+  it('carries log-probabilities with texts and bytes', () => {
+    expect(logprob).toEqual({
+      token: '<7>',
+      logprob: -0.100000001,
+      bytes: [7],
+      top_logprobs: [
+        { token: '<7>', logprob: -0.100000001, bytes: [7] },
+        { token: '<8>', logprob: -2, bytes: [8] },
+      ],
+    });
+    expect(tokenLogprob({ id: 7, text: 'a' }, tokenizer)).toBeUndefined();
+    const logprobs = logprob === undefined ? [] : [logprob];
+    const [choice] = ChatCompletionSchema.parse(chatCompletion(head, { ...result, logprobs })).choices;
+    expect(choice.logprobs).toEqual({ content: logprobs, refusal: null });
+  });
+});
+
+it('streams who speaks, the text, the end, and usage', () => {
+  const chunks = [
+    roleChunk(head),
+    textChunk(head, 'a', logprob),
+    textChunk(head, 'b'),
+    endChunk(head, chatCompletion(head, result)),
+    usageChunk(head, usage),
+  ].map((chunk) => ChatCompletionChunkSchema.parse(chunk));
+  for (const chunk of chunks) expect(chunk).toMatchObject({ ...head, object: 'chat.completion.chunk' });
+  expect(chunks.map(({ choices }) => choices.map(({ delta }) => delta))).toEqual([
+    [{ role: 'assistant', content: '' }],
+    [{ content: 'a' }],
+    [{ content: 'b' }],
+    [{}],
+    [],
+  ]);
+  expect(chunks.map(({ choices }) => choices.map(({ finish_reason }) => finish_reason)).flat()).toEqual([
+    null,
+    null,
+    null,
+    'stop',
+  ]);
+  expect(chunks[1].choices[0].logprobs?.content).toEqual([logprob]);
+  expect(chunks[3].madakv?.trace_id).toBe('chatcmpl-1');
+  expect(chunks[4].usage).toEqual(usage);
+});
+
+it('gives a trace document what the engine knows of the cache', () => {
+  const cache = traceCache(trace, 0.2);
+  expect(TraceDocumentSchema.shape.cache.parse(cache)).toEqual(cache);
+  expect(cache).toMatchObject({ requestedRatio: 0.2, ratio: 0.15, promptTokens: [10, 20], layers: trace.layers });
+  expect(cache).not.toHaveProperty('ms');
+});
