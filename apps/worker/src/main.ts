@@ -5,6 +5,7 @@ import { connectRedis, persistenceProblems } from '@madakv/records';
 import { startTelemetry } from '@madakv/telemetry';
 import { ConsoleLogger, Logger, type LogLevel } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { EngineHost } from './engine/engine.host.js';
 import { WorkerModule } from './worker.module.js';
 import { workerIdOf, WorkerSettingsSchema, type WorkerSettings } from './worker.settings.js';
 
@@ -80,9 +81,12 @@ async function end(code: number): Promise<void> {
 }
 
 const app = await NestFactory.createApplicationContext(
-  WorkerModule.register(settings, (error) => {
-    logger.fatal(`the model cannot be loaded: ${error.message}`);
-    void end(EXIT_SETTINGS);
+  WorkerModule.register(settings, {
+    startEngine: (options) => EngineHost.start(options),
+    onFatal: (error) => {
+      logger.fatal(`the model cannot be loaded: ${error.message}`);
+      void end(EXIT_SETTINGS);
+    },
   }),
   // Nest declares its options as a class and takes plain objects.
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment

@@ -6,19 +6,18 @@ import { GenerateRoleModule } from './roles/generate.role.js';
 import { PrepareRoleModule } from './roles/prepare.role.js';
 import { WorkerCoreModule } from './roles/worker.core.module.js';
 import { WorkerDrain } from './roles/worker.drain.js';
-import type { OnFatal } from './roles/worker.tokens.js';
+import type { WorkerHooks } from './roles/worker.tokens.js';
 import { rolesOf, type WorkerSettings } from './worker.settings.js';
 
 const ROLE_MODULES = { batch: BatchRoleModule, prepare: PrepareRoleModule, generate: GenerateRoleModule } as const;
 
 @Module({})
 export class WorkerModule {
-  /** @param onFatal told when the model cannot be loaded */
-  static register(settings: WorkerSettings, onFatal: OnFatal): DynamicModule {
+  static register(settings: WorkerSettings, hooks: WorkerHooks): DynamicModule {
     const roles = [...rolesOf(settings)].map((role) => ROLE_MODULES[role].register(settings));
     return {
       module: WorkerModule,
-      imports: [WorkerCoreModule.register(settings, onFatal), ...roles],
+      imports: [WorkerCoreModule.register(settings, hooks), ...roles],
       providers: [Readiness, HealthServer, WorkerDrain],
     };
   }

@@ -176,6 +176,7 @@ export class GenerateProcessor {
           images: reader.imagesOf(prepared),
           settings,
           cacheRatio: grantedRatio(lease.grantedBytes, { ...prepared, need }),
+          promptTokens: tokensOf(prepared),
         },
         { signal: AbortSignal.any([attempt.signal, lease.lost]), onEvent },
       )
@@ -267,12 +268,17 @@ export class GenerateProcessor {
     };
   }
 
-  private needOf({ promptTokens, cacheRatio, minCacheRatio }: PreparedRequest, settings: GenerationSettings): Need {
-    const tokens = Object.values(promptTokens).reduce((sum, count) => sum + count, 0);
+  private needOf(prepared: PreparedRequest, settings: GenerationSettings): Need {
+    const { cacheRatio, minCacheRatio } = prepared;
+    const tokens = tokensOf(prepared);
     const heldBack = settings.protocol === 'replay' && tokens > 1 ? 1 : 0;
     const demand = { tokens, heldBack, maxTokens: settings.maxTokens, cacheRatio, minCacheRatio };
     return memoryNeed(demand, this.parts.engine.info.kv);
   }
+}
+
+function tokensOf({ promptTokens }: PreparedRequest): number {
+  return Object.values(promptTokens).reduce((sum, count) => sum + count, 0);
 }
 
 function eventsOf({ waited, lease }: GrantedLease): LeaseEvent[] {

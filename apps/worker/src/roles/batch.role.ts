@@ -2,6 +2,7 @@ import { BATCH_QUEUE, MadakvError } from '@madakv/contracts';
 import { JobQueues, queueTelemetry } from '@madakv/queue';
 import type { Records } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
+import { BullModule } from '@nestjs/bullmq';
 import { Inject, Injectable, Logger, Module, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
 import { DelayedError, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -75,6 +76,7 @@ export class BatchRoleModule {
     });
     return {
       module: BatchRoleModule,
+      imports: [BullModule.registerQueue({ name: BATCH_QUEUE })],
       providers: [
         {
           provide: JobQueues,

@@ -1,9 +1,10 @@
 import { modelQueue } from '@madakv/contracts';
 import type { Records } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
+import { BullModule } from '@nestjs/bullmq';
 import { Inject, Injectable, Logger, Module, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Job } from 'bullmq';
-import { EngineHost, type EngineCrash } from '../engine/engine.host.js';
+import type { EngineCrash } from '../engine/engine.host.js';
 import { ByteCache } from '../generate/byte.cache.js';
 import { GenerateProcessor } from '../generate/generate.processor.js';
 import { Isolation } from '../generate/isolation.js';
@@ -17,7 +18,7 @@ import { IntakeGate } from './intake.gate.js';
 import { queueConsumer, type JobHandler, type QueueConsumer } from './queue.consumer.js';
 import { listen } from './request.consumer.js';
 import { RequestJobRunner } from './request.job.runner.js';
-import { ON_FATAL, OUTCOMES, RECORDS, SETTINGS, STORE, type OnFatal } from './worker.tokens.js';
+import { HOOKS, OUTCOMES, RECORDS, SETTINGS, STORE, type RunningEngine, type WorkerHooks } from './worker.tokens.js';
 
 const CONSUMER = Symbol('generate consumer');
 /** Stands between BullMQ's worker, which Nest makes at once, and the processor, which needs a loaded model. */
@@ -45,8 +46,8 @@ export class GenerateRole implements OnApplicationBootstrap {
   build: BuildProgress | undefined;
   private readonly log = new Logger('Generate');
   private readonly heartbeat: DeviceHeartbeat;
-  private starting: Promise<EngineHost | undefined> = Promise.resolve(undefined);
-  private engine: EngineHost | undefined;
+  private starting: Promise<RunningEngine | undefined> = Promise.resolve(undefined);
+  private engine: RunningEngine | undefined;
 
   constructor(
     @Inject(CONSUMER) readonly consumer: QueueConsumer,
@@ -57,7 +58,7 @@ export class GenerateRole implements OnApplicationBootstrap {
     @Inject(STORE) private readonly store: FileStore,
     @Inject(OUTCOMES) private readonly outcomes: OutcomeWriter,
     @Inject(BudgetWatch) private readonly budget: BudgetWatch,
-    @Inject(ON_FATAL) private readonly onFatal: OnFatal,
+    @Inject(HOOKS) private readonly hooks: WorkerHooks,
   ) {
     this.heartbeat = new DeviceHeartbeat(budget, {
       deviceId: deviceIdOf(settings),
@@ -71,7 +72,7 @@ export class GenerateRole implements OnApplicationBootstrap {
     });
   }
 
-  get engineState(): EngineHost['state'] {
+  get engineState(): RunningEngine['state'] {
     return this.engine?.state ?? 'starting';
   }
 
@@ -79,7 +80,7 @@ export class GenerateRole implements OnApplicationBootstrap {
     listen(this.consumer.worker, this.runner);
     this.gate.attach(this.consumer.worker);
     this.starting = this.start().catch((error: unknown) => {
-      this.onFatal(error as Error);
+      this.hooks.onFatal(error as Error);
       return undefined;
     });
   }
@@ -90,8 +91,8 @@ export class GenerateRole implements OnApplicationBootstrap {
     await (await this.starting)?.close();
   }
 
-  private async start(): Promise<EngineHost> {
-    const engine = await EngineHost.start({
+  private async start(): Promise<RunningEngine> {
+    const engine = await this.hooks.startEngine({
       settings: engineSettingsOf(this.settings),
       onBuild: (done, total) => {
         this.build = { done, total };
@@ -119,7 +120,7 @@ export class GenerateRole implements OnApplicationBootstrap {
     this.log.error(`the engine died over one of ${running.join(', ') || 'no requests'}: ${error.message}`);
   }
 
-  private processorOf(engine: EngineHost): GenerateProcessor {
+  private processorOf(engine: RunningEngine): GenerateProcessor {
     const { shares, crashes, events } = this.records;
     return new GenerateProcessor({
       runner: this.runner,
@@ -141,14 +142,16 @@ export class GenerateRole implements OnApplicationBootstrap {
 @Module({})
 export class GenerateRoleModule {
   static register(settings: WorkerSettings): DynamicModule {
+    const queue = modelQueue('generate', modelIdOf(settings));
     const Consumer = queueConsumer({
-      queue: modelQueue('generate', modelIdOf(settings)),
+      queue,
       concurrency: settings.MADAKV_CONCURRENCY,
       lockMs: settings.MADAKV_LOCK_MS,
       stalledMs: settings.MADAKV_STALLED_MS,
     });
     return {
       module: GenerateRoleModule,
+      imports: [BullModule.registerQueue({ name: queue })],
       providers: [
         GenerateHandler,
         {

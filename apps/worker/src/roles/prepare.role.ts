@@ -2,6 +2,7 @@ import { modelQueue } from '@madakv/contracts';
 import type { OpenModel } from '@madakv/models';
 import type { Records } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
+import { BullModule } from '@nestjs/bullmq';
 import { Inject, Injectable, Logger, Module, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
 import { BudgetWatch } from '../lease/budget.watch.js';
 import { prepareOptions, RequestPreparer } from '../prepare/index.js';
@@ -39,14 +40,16 @@ export class PrepareRole implements OnApplicationBootstrap {
 @Module({})
 export class PrepareRoleModule {
   static register(settings: WorkerSettings): DynamicModule {
+    const queue = modelQueue('prepare', modelIdOf(settings));
     const Consumer = queueConsumer({
-      queue: modelQueue('prepare', modelIdOf(settings)),
+      queue,
       concurrency: settings.MADAKV_PREPARE_CONCURRENCY,
       lockMs: settings.MADAKV_LOCK_MS,
       stalledMs: settings.MADAKV_STALLED_MS,
     });
     return {
       module: PrepareRoleModule,
+      imports: [BullModule.registerQueue({ name: queue })],
       providers: [
         PrepareRole,
         {

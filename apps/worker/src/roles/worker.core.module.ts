@@ -16,27 +16,27 @@ import { RequestJobRunner } from './request.job.runner.js';
 import { RunningRequests } from './running.requests.js';
 import {
   MODEL,
-  ON_FATAL,
+  HOOKS,
   OUTCOMES,
   RECORDS,
   REDIS,
   SETTINGS,
   STORE,
   SUBSCRIBER,
-  type OnFatal,
+  type WorkerHooks,
 } from './worker.tokens.js';
 
 /** What all roles share. */
 @Module({})
 export class WorkerCoreModule {
-  static register(settings: WorkerSettings, onFatal: OnFatal): DynamicModule {
+  static register(settings: WorkerSettings, hooks: WorkerHooks): DynamicModule {
     const redis = openRedis(settings, 'worker');
     const warn = (error: unknown): void => {
       new Logger('Redis').warn((error as Error).message);
     };
     const providers: Provider[] = [
       { provide: SETTINGS, useValue: settings },
-      { provide: ON_FATAL, useValue: onFatal },
+      { provide: HOOKS, useValue: hooks },
       { provide: REDIS, useValue: redis },
       { provide: SUBSCRIBER, useFactory: () => openRedis(settings, 'subscriber') },
       { provide: RECORDS, useFactory: () => new Records(redis, settings.MADAKV_KEY_PREFIX) },
