@@ -19,24 +19,28 @@ export interface DemoRound {
   readonly answers: readonly DemoAnswer[];
 }
 
-const QUESTION_WIDTH = 30;
-const ANSWER_WIDTH = 15;
+/** So that the table fits 80 columns. */
+const QUESTION_WIDTH = 27;
+const ANSWER_WIDTH = 17;
 
 /** A table of the round with less cache, and both rounds side by side. */
 export function demoReport(reduced: DemoRound, full: DemoRound): string {
   const rows = reduced.answers.map((answer): Cell[] => {
-    const { row, expected, question } = answer;
+    const { row, question } = answer;
     return [
       clipped(question, QUESTION_WIDTH),
       clipped(row.error === '' ? row.answer.trim() : row.error, ANSWER_WIDTH),
-      isRight(answer) ? 'right' : row.error === '' ? `wrong: ${clipped(expected, ANSWER_WIDTH)}` : 'failed',
+      isRight(answer) ? 'right' : row.error === '' ? 'wrong' : 'failed',
       row.promptTokens === undefined ? '-' : formatCount(row.promptTokens),
       row.cacheKept === undefined ? '-' : percent(row.cacheKept),
       row.bytesFull === undefined || row.bytesKept === undefined ? '-' : formatBytes(row.bytesFull - row.bytesKept),
     ];
   });
   const table = textTable(['question', 'answer', '', 'tokens', 'kept', 'saved'], rows);
-  return `\n${table}\n${totals(reduced, full)}`;
+  const missed = reduced.answers.filter((answer) => !isRight(answer));
+  const expected = missed.map(({ file, question, expected: right }) => `  ${file}: ${question} ${right}\n`);
+  const corrections = missed.length === 0 ? '' : `\nWhat would have been right:\n${expected.join('')}`;
+  return `\n${table}${corrections}\n${totals(reduced, full)}`;
 }
 
 export function isRight({ row, expected }: DemoAnswer): boolean {

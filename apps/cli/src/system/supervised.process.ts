@@ -17,6 +17,8 @@ export interface ProcessPlan {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+  /** Folder that it runs in; this process's own by default. */
+  readonly cwd?: string;
   readonly logPath: string;
   /** Whether it does its work. Asked again and again until it is; may reject, which means no. */
   readonly isReady: () => Promise<boolean>;
@@ -107,9 +109,9 @@ export class SupervisedProcess {
   }
 
   private launch(): void {
-    const { command, args, env } = this.plan;
+    const { command, args, env, cwd } = this.plan;
     // In a group of its own: Ctrl-C on a terminal goes to this process alone, which ends the others in order.
-    const child = spawn(command, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { env, cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child = child;
     const { pid } = child;
     const identity = pid === undefined ? undefined : identityOf(pid);
@@ -159,7 +161,7 @@ export class SupervisedProcess {
       if (performance.now() - since >= this.plan.steadyMs) this.deathsInRow = 0;
       const pauses = this.plan.restartPausesMs;
       if (this.deathsInRow >= pauses.length) {
-        const again = pauses.length === 0 ? '' : ` (for the ${pauses.length + 1}th time in a row)`;
+        const again = pauses.length === 0 ? '' : ` (${pauses.length + 1} times in a row)`;
         this.events.onGivenUp(this.error(`${reason}${again}`));
         return;
       }

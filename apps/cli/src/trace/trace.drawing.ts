@@ -4,12 +4,12 @@ import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
 import { keptDensity } from './kept.density.js';
 
 /** Everything fits a terminal of 80 columns. */
-const BAR_WIDTH = 26;
+const BAR_WIDTH = 22;
 const CACHE_WIDTH = 40;
 const TIME_WIDTH = 34;
 const PROMPT_WIDTH = 64;
 /** Heads whose preference is drawn one by one. */
-const SHOWN_HEADS = 10;
+const SHOWN_HEADS = 8;
 /** Pages that are listed. */
 const SHOWN_PAGES = 6;
 
@@ -132,8 +132,8 @@ function times({ ms }: TraceDocument): string[] {
   const lines = steps.map(([name, took]) => {
     const start = Math.min(TIME_WIDTH - 1, Math.round((before / whole) * TIME_WIDTH));
     before += took;
-    const end = Math.round((before / whole) * TIME_WIDTH);
-    const drawn = took === 0 ? '' : ' '.repeat(start) + (end > start ? '█'.repeat(end - start) : '▏');
+    const cells = Math.min(TIME_WIDTH - start, Math.round((took / whole) * TIME_WIDTH));
+    const drawn = took === 0 ? '' : ' '.repeat(start) + (cells > 0 ? '█'.repeat(cells) : '▏');
     return `  ${name.padEnd(21)}${drawn.padEnd(TIME_WIDTH + 1)} ${formatMs(took).padStart(10)}`;
   });
   return [`Time: ${formatMs(ms.total)} in all, first token ${formatMs(ms.firstToken)} after submission`, ...lines];

@@ -1,0 +1,156 @@
+import type { TraceDocument } from '@madakv/contracts';
+import { describe, expect, it } from 'vitest';
+import { FakeApiServer } from '../api/fake.api.server.js';
+import { captureRun } from '../captured.run.js';
+import { keptDensity } from './kept.density.js';
+import { drawTrace } from './trace.drawing.js';
+
+/** Two heads that keep the first tokens and the last one, of 40 text and 960 visual tokens. */
+function sampleTrace(layers: number): TraceDocument {
+  const positions = Buffer.alloc(125);
+  positions.fill(0xff, 0, 12);
+  positions[124] = 0x80;
+  const at = 1_732_291_721_000;
+  return {
+    version: 1,
+    id: 'batch_0123456789abcdef01234567_7',
+    tenant: 'local',
+    batchId: 'batch_0123456789abcdef01234567',
+    customId: 'invoice-total',
+    model: 'madakv-reader',
+    createdAt: at,
+    otelTraceId: '0af7651916cd43dd8448eb211c80319c',
+    worker: 'host:4711',
+    device: 'host:cpu',
+    attempt: 2,
+    images: Array.from({ length: 8 }, (_, page) => ({
+      part: 'messages.0.content.0.file.of.a.long.name',
+      page: page + 1,
+      width: 1184,
+      height: 1680,
+      tokens: 120,
+    })),
+    cache: {
+      policy: 'madakv',
+      requestedRatio: 0.2,
+      ratio: 0.15,
+      protocol: 'replay',
+      modalities: ['text', 'visual'],
+      promptTokens: [40, 960],
+      layers: Array.from({ length: layers }, (_, layer) => ({
+        layer,
+        budget: 200 - 100 * layer,
+        demand: 1234.5,
+        compensation: layer === 0 ? 12.34 : -8,
+        rows: 160 - 60 * layer,
+        kept: [
+          [40, 120 - 60 * layer],
+          [20, 140 - 60 * layer],
+        ],
+        preference: [
+          [0.9, 0.1],
+          [0.3, 0.7],
+        ],
+        positions: [positions.toString('base64'), positions.toString('base64')],
+      })),
+      bytes: { full: 4_096_000, peak: 2_500_000, afterEviction: 614_400, final: 620_000 },
+    },
+    lease: {
+      leaseId: 'host:cpu/batch_0123456789abcdef01234567_7/42',
+      deviceId: 'host:cpu',
+      fencingToken: 42,
+      grantedBytes: 614_400,
+      events: [
+        { atMs: at, event: 'waited', bytes: 0, detail: 'ROOM' },
+        { atMs: at + 1500, event: 'granted', bytes: 2_500_000 },
+        { atMs: at + 1910, event: 'released', bytes: 0 },
+      ],
+    },
+    usage: { promptTokens: 1000, completionTokens: 5 },
+    finishReason: 'stop',
+    ms: {
+      queuePrepare: 12,
+      prepare: 310,
+      queueGenerate: 4,
+      lease: 1500,
+      vision: 120,
+      prefill: 240,
+      observe: 8,
+      evict: 6,
+      firstToken: 380,
+      decode: 60,
+      total: 2300,
+    },
+  };
+}
+
+describe('drawTrace', () => {
+  const text = drawTrace(sampleTrace(2), false);
+
+  it('fits 80 columns, without colour', () => {
+    expect(text.split('\n').filter((line) => Array.from(line).length > 80)).toEqual([]);
+    expect(text).not.toContain('\x1b');
+  });
+
+  it('draws a line a layer: figures, rows kept by modality up to the budget, preference by head', () => {
+    expect(text).toContain('    0     200   1,235   +12.3    160  ███▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒····  ▁▆ 40.0 %\n');
+    expect(text).toContain('    1     100   1,235      -8    100  ███▒▒▒▒▒▒▒▒             ▁▆ 40.0 %\n');
+  });
+
+  it('says what was asked for, granted, kept, and over which pages', () => {
+    expect(text).toContain('policy   madakv, 15.0 % of the cache granted (20.0 % asked for), replay protocol\n');
+    expect(text).toContain('kept   ██████                                      600 KiB    15.0 %\n');
+    expect(text).toContain('and 2 more images\n');
+    expect(text).toContain('line "invoice-total" of batch_0123456789abcdef01234567\n');
+    expect(text).toContain('worker host:4711, device host:cpu, attempt 2\n');
+  });
+
+  it('draws steps one after the other, and the lease', () => {
+    const steps = text.split('\n').filter((line) => /^ {2}(lease|prefill) /.test(line));
+    expect(steps.map((line) => line.indexOf('█'))).toEqual([28, 52]);
+    expect(text).toContain('      +1.5 s  granted    2.38 MiB\n');
+    expect(text).toContain('     +0.0 ms  waited          0 B  ROOM\n');
+  });
+
+  it('colours parts on a terminal', () => {
+    expect(drawTrace(sampleTrace(1), true)).toContain('\x1b[36m███\x1b[0m\x1b[33m███████████████\x1b[0m····');
+  });
+
+  it('has something to say about a request whose cache was not traced', () => {
+    expect(drawTrace(sampleTrace(0), false)).not.toContain('Layers');
+  });
+});
+
+it('keptDensity counts heads and layers at each place', () => {
+  const of = (...tokens: number[]): string => {
+    const bits = Buffer.alloc(2);
+    for (const token of tokens) bits[token >> 3] |= 1 << (token & 7);
+    return bits.toString('base64');
+  };
+  const [layer] = sampleTrace(1).cache.layers;
+  const layers = [
+    { ...layer, positions: [of(0, 1, 9), of(0)] },
+    { ...layer, positions: [of(0, 8, 9), of(9)] },
+  ];
+  expect(keptDensity(layers, 10, 5)).toEqual([4 / 8, 0, 0, 0, 4 / 8]);
+  expect(keptDensity(layers, 10, 64)).toHaveLength(10);
+  expect(keptDensity([], 0, 64)).toEqual([]);
+});
+
+describe('madakv trace', () => {
+  it('draws or prints what the server has', async () => {
+    const server = new FakeApiServer();
+    const url = await server.start();
+    const trace = sampleTrace(2);
+    server.traces.set(trace.id, trace);
+    const drawn = await captureRun(['trace', trace.id, '--url', url]);
+    expect(drawn).toEqual({ code: 0, stdout: drawTrace(trace, false), stderr: '' });
+    const printed = await captureRun(['trace', trace.id, '--url', url, '--json']);
+    expect(JSON.parse(printed.stdout)).toEqual(trace);
+    expect(await captureRun(['trace', 'chatcmpl-x', '--url', url])).toMatchObject({
+      code: 1,
+      stderr: 'madakv: no request chatcmpl-x (404 not_found)\n',
+    });
+    await server.stop();
+  });
+});
