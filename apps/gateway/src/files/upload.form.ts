@@ -40,6 +40,8 @@ export async function readForm<T>(
         } else fields.set(name, value);
       });
       form.on('file', (name, content, { filename }) => {
+        // A form that breaks off ends the content with an error, maybe before anyone reads it: it must not go unheard.
+        content.on('error', () => undefined);
         if (name !== 'file') {
           content.resume();
           refuse(`The form has a file in "${name.slice(0, 64)}"; expected one in "file".`, 'file');

@@ -13,6 +13,9 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
 }
 
 /** The query string, as the schema has it. Keys that it does not know are ignored. */
-export const CheckedQuery = createParamDecorator((schema: z.ZodType, context: ExecutionContext): unknown =>
-  checked(schema, context.switchToHttp().getRequest<Request>().query),
-);
+export function CheckedQuery(schema: z.ZodType): ParameterDecorator {
+  // Nest takes a schema for a pipe, as it has a method `transform`; so it is not handed over as data.
+  return createParamDecorator((_: unknown, context: ExecutionContext): unknown =>
+    checked(schema, context.switchToHttp().getRequest<Request>().query),
+  )();
+}

@@ -1,0 +1,144 @@
+import { toFile } from 'openai';
+import type { Batch } from 'openai/resources/batches';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { batchInput, errorOf, PDF, TestGateway, type TestTenant } from './gateway.fixture.js';
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await TestGateway.start({
+    MADAKV_GATEWAY_TENANT_LIMITS: JSON.stringify({ other: { queuedBatchLines: 10 } }),
+  });
+});
+afterAll(() => gateway.stop());
+
+async function inputFile(tenant: TestTenant = 'acme', lines = 3): Promise<string> {
+  const file = await toFile(batchInput(lines), 'input.jsonl');
+  return (await gateway.client(tenant).files.create({ file, purpose: 'batch' })).id;
+}
+
+const bodyOf = (input_file_id: string) =>
+  ({ input_file_id, endpoint: '/v1/chat/completions', completion_window: '24h' }) as const;
+
+async function create(tenant: TestTenant = 'acme', lines = 3): Promise<Batch> {
+  return gateway.client(tenant).batches.create(bodyOf(await inputFile(tenant, lines)));
+}
+
+const statusOf = async (id: string, tenant: TestTenant = 'acme') =>
+  (await gateway.client(tenant).batches.retrieve(id)).status;
+
+describe('a batch', () => {
+  it('lives through the official client', async () => {
+    const client = gateway.client();
+    const input = await inputFile();
+    const batch = await client.batches.create({ ...bodyOf(input), metadata: { for: 'a test' } });
+    expect(batch).toMatchObject({ object: 'batch', input_file_id: input, metadata: { for: 'a test' } });
+    expect(batch.expires_at).toBe(batch.created_at + 24 * 3600);
+    await expect.poll(() => statusOf(batch.id)).toBe('completed');
+    const done = await client.batches.retrieve(batch.id);
+    expect(done.request_counts).toEqual({ total: 3, completed: 3, failed: 0 });
+    const output = await (await client.files.content(done.output_file_id ?? '')).text();
+    const lines = output
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { custom_id: string });
+    expect(lines.map(({ custom_id }) => custom_id)).toEqual(['line-1', 'line-2', 'line-3']);
+    await expect(client.batches.cancel(batch.id)).rejects.toMatchObject({ status: 409, code: 'conflict' });
+  });
+
+  it('is cancelled, and its input is not deleted while it runs', async () => {
+    const client = gateway.client();
+    gateway.worker.batches.run = false;
+    const batch = await create();
+    await expect(client.files.delete(batch.input_file_id)).rejects.toMatchObject({ status: 409 });
+    expect((await client.batches.cancel(batch.id)).status).toBe('cancelling');
+    await expect.poll(() => statusOf(batch.id)).toBe('cancelled');
+    gateway.worker.batches.run = true;
+    expect((await client.files.delete(batch.input_file_id)).deleted).toBe(true);
+  });
+
+  it('is listed page by page, newest first', async () => {
+    const ids = [await create('other', 1), await create('other', 1), await create('other', 1)].map(({ id }) => id);
+    const client = gateway.client('other');
+    const listed: string[] = [];
+    for await (const { id } of client.batches.list({ limit: 2 })) listed.push(id);
+    expect(listed).toEqual(ids.toReversed());
+    const error = await errorOf(await gateway.fetch('/v1/batches?limit=101'));
+    expect(error).toMatchObject({ status: 400, param: 'limit' });
+    const unknown = await errorOf(await gateway.fetch('/v1/batches?after=batch_none'));
+    expect(unknown).toMatchObject({ status: 404, param: 'after' });
+  });
+
+  it('gets its job though the gateway died before adding it', async () => {
+    const batch = await create();
+    await expect.poll(() => statusOf(batch.id)).toBe('completed');
+    const record = await gateway.records.batches.get(batch.id);
+    if (record === undefined) throw new Error('not stored');
+    const id = 'batch_orphan';
+    await gateway.records.batches.create({
+      ...record,
+      ending: null,
+      object: { ...batch, id, status: 'validating' } as typeof record.object,
+    });
+    await expect.poll(() => statusOf(id)).toBe('completed');
+  });
+});
+
+describe('an Idempotency-Key', () => {
+  const post = (body: object, tenant: TestTenant = 'acme', key = 'once') =>
+    gateway.postJson('/v1/batches', body, { tenant, headers: { 'idempotency-key': key } });
+  const idOf = async (response: Response) => ((await response.json()) as { id: string }).id;
+
+  it('makes one batch of several requests, at the same time or later', async () => {
+    const body = bodyOf(await inputFile());
+    const ids = await Promise.all([post(body), post(body), post(body)].map(async (response) => idOf(await response)));
+    ids.push(await idOf(await post(body)));
+    expect(new Set(ids).size).toBe(1);
+    const listed = await gateway.client().batches.list({ limit: 100 });
+    expect(listed.data.filter(({ id }) => id === ids[0])).toHaveLength(1);
+    expect(await idOf(await post(bodyOf(await inputFile('other', 1)), 'other'))).not.toBe(ids[0]);
+    expect(await errorOf(await post({ ...body, metadata: { a: 'b' } }))).toMatchObject({ status: 409 });
+    expect(await errorOf(await post(body, 'acme', 'x'.repeat(256)))).toMatchObject({ status: 400 });
+  });
+});
+
+describe('a batch is refused', () => {
+  it.each([
+    ['{"input', 'invalid_json', null],
+    [{}, 'invalid_request', 'input_file_id'],
+    [{ ...bodyOf('file-x'), endpoint: '/v1/embeddings' }, 'invalid_request', 'endpoint'],
+    [{ ...bodyOf('file-x'), completion_window: '1h' }, 'invalid_request', 'completion_window'],
+    [{ ...bodyOf('file-x'), metadata: { a: 1 } }, 'invalid_request', 'metadata.a'],
+  ])('whose body is %j', async (body, code, param) => {
+    expect(await errorOf(await gateway.postJson('/v1/batches', body))).toMatchObject({ status: 400, code, param });
+  });
+
+  it('whose body is too large', async () => {
+    const error = await errorOf(await gateway.postJson('/v1/batches', 'x'.repeat(65_537)));
+    expect(error).toMatchObject({ status: 413, code: 'too_large' });
+    expect(error.message).toContain('65536 bytes');
+  });
+
+  it('whose input is missing, of another tenant, or no input', async () => {
+    const document = await gateway.client().files.create({ file: await toFile(PDF, 'a'), purpose: 'user_data' });
+    for (const [id, status] of [
+      ['file-none', 404],
+      [await inputFile('other', 1), 404],
+      [document.id, 400],
+    ] as const) {
+      const error = await errorOf(await gateway.postJson('/v1/batches', bodyOf(id)));
+      expect(error).toMatchObject({ status, param: 'input_file_id' });
+    }
+  });
+
+  it('whose lines are too many beside those that are queued, until these are done', async () => {
+    gateway.worker.batches.run = false;
+    const batch = await create('other', 8);
+    const input = await inputFile('other', 3);
+    const refused = gateway.client('other').batches.create(bodyOf(input));
+    await expect(refused).rejects.toMatchObject({ status: 429, code: 'batch_lines_exceeded' });
+    await expect(refused).rejects.toThrow('8 are queued and the file has 3; the limit is 10');
+    gateway.worker.batches.run = true;
+    await expect.poll(() => statusOf(batch.id, 'other')).toBe('completed');
+    expect((await gateway.client('other').batches.create(bodyOf(input))).status).toBe('validating');
+  });
+});
