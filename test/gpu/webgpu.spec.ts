@@ -2,6 +2,7 @@ import { Engine, type EngineOptions } from '@madakv/engine';
 import { createPolicy } from '@madakv/madakv';
 import { openModel, type PreparedPrompt } from '@madakv/models';
 import { cpuProvider, cudaProvider, type ExecutionProvider } from '@madakv/onnx';
+import { generationSettings, grantedRatio, planGeneration } from '@madakv/requests';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fixture, relativeError, request, temporaryCache } from '../conformance/engine.fixture.js';
 import { findWebgpu, TensorWatch } from './device.fixture.js';
@@ -94,6 +95,28 @@ describe.skipIf(provider === undefined)('the cache on WebGPU', () => {
       expect(watch.live).toBe(0);
     },
   );
+
+  it.each([1, 70])('stays within its lease for an answer of %i tokens', async (maxTokens) => {
+    const settings = generationSettings({ max_tokens: maxTokens }, { cacheRatio: 0.4 });
+    const model = { decoder: device.model.config.decoder, kv: device.kvGeometry };
+    const plan = planGeneration(prompt, settings, model);
+    const { need } = plan;
+    let most = 0;
+    const { trace } = await device.generate(
+      request(prompt, {
+        policy: createPolicy('madakv'),
+        cacheRatio: grantedRatio(need.minBytes, plan),
+        maxTokens,
+      }),
+      {
+        onEvent: (event) => {
+          if (event.kind === 'evicted') most = event.maxBytes;
+        },
+      },
+    );
+    expect(trace.bytes.peak).toBeLessThanOrEqual(need.minBytes + need.peakBytes - need.targetBytes);
+    expect(trace.bytes.final).toBeLessThanOrEqual(most);
+  });
 
   it('stays on the device from the first chunk to the last token, and is counted to the byte', async () => {
     const counted: number[] = [];
