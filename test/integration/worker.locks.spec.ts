@@ -1,0 +1,128 @@
+import type { BudgetClient } from '@madakv/budget-client';
+import { startRedis, type RedisServer } from '@madakv/testing';
+import { QueueEvents } from 'bullmq';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { modelQueue, type ErrorBody } from '@madakv/contracts';
+import { EngineHost } from '../../apps/worker/src/engine/engine.host.js';
+import { buildService, startService, type RunningService } from './budget.services.js';
+import { CHECKPOINT, MODEL, WorkerBench } from './worker.bench.js';
+
+/** Length of the long prompt; its prefill takes time with its square, about a minute from 70,000 on. */
+const PROMPT_TOKENS = Number(process.env['MADAKV_TEST_PREFILL_TOKENS'] ?? 16_000);
+const LOCK_MS = 500;
+/** Marks the request over which the thread dies; long enough for it to die first. */
+const DEADLY_TOKENS = 2_000;
+
+let redis: RedisServer;
+let budget: RunningService;
+let bench: WorkerBench;
+
+beforeAll(async () => {
+  buildService();
+  redis = await startRedis({ appendOnly: true });
+  budget = await startService({ MADAKV_REDIS_URL: redis.url, MADAKV_BUDGET_LEASE_TTL_MS: '600' });
+});
+afterAll(async () => {
+  await budget.end('SIGKILL');
+  await redis.stop();
+});
+beforeEach(async () => {
+  bench = await WorkerBench.open({ redisUrl: redis.url, budgetPort: budget.port });
+});
+afterEach(() => bench.close());
+
+/** The checkpoint with room for as long a prompt as is asked for; its positions are computed, not learned. */
+function roomyCheckpoint(): string {
+  const folder = join(bench.folder, 'roomy');
+  cpSync(CHECKPOINT, folder, { recursive: true });
+  const config = readFileSync(join(folder, 'config.json'), 'utf8');
+  writeFileSync(
+    join(folder, 'config.json'),
+    config.replace(/"max_position_embeddings": \d+/g, '"max_position_embeddings": 1000000'),
+  );
+  return folder;
+}
+
+async function heldLeases(client: BudgetClient): Promise<number> {
+  return (await client.call('list', {})).devices.flatMap(({ leases }) => leases).length;
+}
+
+describe('the real engine', () => {
+  it('computes for many times a lock without one lapsing, and without a lease lapsing', async () => {
+    const stalled: string[] = [];
+    const events = new QueueEvents(modelQueue('generate', MODEL), {
+      connection: { url: redis.url },
+      prefix: bench.prefix,
+    });
+    events.on('stalled', ({ jobId }) => stalled.push(jobId));
+    await events.waitUntilReady();
+    await bench.startWorker({
+      MADAKV_LOCK_MS: String(LOCK_MS),
+      MADAKV_STALLED_MS: '200',
+      MADAKV_MODEL: roomyCheckpoint(),
+    });
+    const job = await bench.chat({
+      messages: [{ role: 'user', content: 'abcdefghij '.repeat(PROMPT_TOKENS / 10) }],
+      max_tokens: 2,
+    });
+    await expect.poll(() => bench.answerOf(job), { timeout: 600_000 }).toMatchObject({ status: 200 });
+    const { attempt, lease, ms } = await bench.traceOf(job);
+    expect(ms.prefill).toBeGreaterThan(2 * LOCK_MS);
+    expect(attempt).toBe(1);
+    expect(lease.events.map(({ event }) => event)).toEqual(['granted', 'resized', 'released']);
+    expect(stalled).toEqual([]);
+    await events.close();
+  }, 600_000);
+
+  it('dies three times over one request, which fails; the worker goes on', async () => {
+    const threads: Worker[] = [];
+    await bench.startWorker(
+      {},
+      {
+        startEngine: async (options) => {
+          const host = await EngineHost.start({
+            ...options,
+            restartMs: { first: 10, longest: 10 },
+            spawn: (entry, data) => {
+              const thread = new Worker(entry, { workerData: data });
+              threads.push(thread);
+              return thread;
+            },
+          });
+          return {
+            get state() {
+              return host.state;
+            },
+            get info() {
+              return host.info;
+            },
+            generate: (request, control) =>
+              host.generate(request, {
+                ...control,
+                onEvent: (event) => {
+                  control?.onEvent?.(event);
+                  // An error that nobody catches in the thread.
+                  const deadly = event.kind === 'started' && request.settings.maxTokens === DEADLY_TOKENS;
+                  if (deadly) threads.at(-1)?.postMessage({ kind: 'nonsense' });
+                },
+              }),
+            close: () => host.close(),
+          };
+        },
+      },
+    );
+    const hello = { messages: [{ role: 'user' as const, content: 'hello' }], max_tokens: 4 };
+    const first = await bench.chat(hello);
+    await expect.poll(() => bench.answerOf(first), { timeout: 60_000 }).toMatchObject({ status: 200 });
+    const job = await bench.chat({ ...hello, max_tokens: DEADLY_TOKENS });
+    await expect.poll(() => bench.answerOf(job), { timeout: 60_000 }).toMatchObject({ status: 503 });
+    expect(((await bench.answerOf(job))?.body as ErrorBody).error.code).toBe('engine_crashed');
+    expect(threads).toHaveLength(4);
+    const last = await bench.chat(hello);
+    await expect.poll(() => bench.answerOf(last), { timeout: 60_000 }).toMatchObject({ status: 200 });
+    expect(await heldLeases(budget.client)).toBe(0);
+  }, 180_000);
+});
