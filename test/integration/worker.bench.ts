@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -31,6 +31,16 @@ export const CHECKPOINT = fileURLToPath(new URL('../conformance/fixtures/qwen-pl
 export const MODEL = 'tiny';
 export const DEVICE = 'gpu';
 export const TENANT = 'acme';
+
+/** The checkpoint with room for as long a request as is asked for: its positions are computed, not learned. */
+export function roomyCheckpoint(folder: string): string {
+  const roomy = join(folder, 'roomy');
+  cpSync(CHECKPOINT, roomy, { recursive: true });
+  const file = join(roomy, 'config.json');
+  const config = readFileSync(file, 'utf8');
+  writeFileSync(file, config.replace(/("max_position_embeddings"): \d+/g, '$1: 1000000'));
+  return roomy;
+}
 
 export interface BenchOptions {
   readonly redisUrl: string;

@@ -1,14 +1,12 @@
 import type { BudgetClient } from '@madakv/budget-client';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { QueueEvents } from 'bullmq';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { modelQueue, type ErrorBody } from '@madakv/contracts';
 import { EngineHost } from '../../apps/worker/src/engine/engine.host.js';
 import { buildService, startService, type RunningService } from './budget.services.js';
-import { CHECKPOINT, MODEL, WorkerBench } from './worker.bench.js';
+import { MODEL, roomyCheckpoint, WorkerBench } from './worker.bench.js';
 
 /** Length of the long prompt; its prefill takes time with its square, about a minute from 70,000 on. */
 const PROMPT_TOKENS = Number(process.env['MADAKV_TEST_PREFILL_TOKENS'] ?? 16_000);
@@ -34,18 +32,6 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-/** The checkpoint with room for as long a prompt as is asked for; its positions are computed, not learned. */
-function roomyCheckpoint(): string {
-  const folder = join(bench.folder, 'roomy');
-  cpSync(CHECKPOINT, folder, { recursive: true });
-  const config = readFileSync(join(folder, 'config.json'), 'utf8');
-  writeFileSync(
-    join(folder, 'config.json'),
-    config.replace(/"max_position_embeddings": \d+/g, '"max_position_embeddings": 1000000'),
-  );
-  return folder;
-}
-
 async function heldLeases(client: BudgetClient): Promise<number> {
   return (await client.call('list', {})).devices.flatMap(({ leases }) => leases).length;
 }
@@ -62,7 +48,7 @@ describe('the real engine', () => {
     await bench.startWorker({
       MADAKV_LOCK_MS: String(LOCK_MS),
       MADAKV_STALLED_MS: '200',
-      MADAKV_MODEL: roomyCheckpoint(),
+      MADAKV_MODEL: roomyCheckpoint(bench.folder),
     });
     const job = await bench.chat({
       messages: [{ role: 'user', content: 'abcdefghij '.repeat(PROMPT_TOKENS / 10) }],
