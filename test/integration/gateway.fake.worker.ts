@@ -33,6 +33,7 @@ import { text } from 'node:stream/consumers';
  */
 export class FakeWorker {
   private readonly workers: Worker[];
+  private readonly connections: Redis[] = [];
   /** Requests that hung, and those of them whose cancellation was seen. */
   readonly hanging: string[] = [];
   readonly cancelled: string[] = [];
@@ -55,15 +56,14 @@ export class FakeWorker {
 
   async close(): Promise<void> {
     await Promise.all(this.workers.map((worker) => worker.close(true)));
+    for (const connection of this.connections) connection.disconnect();
   }
 
   private worker(queue: string, process: (job: { name: string; data: unknown }) => Promise<unknown>): Worker {
-    const worker = new Worker(queue, process, {
-      connection: this.redis.duplicate({ maxRetriesPerRequest: null }),
-      prefix: this.prefix,
-      concurrency: 8,
-      drainDelay: 1,
-    });
+    const connection = this.redis.duplicate({ maxRetriesPerRequest: null });
+    connection.on('error', () => undefined);
+    this.connections.push(connection);
+    const worker = new Worker(queue, process, { connection, prefix: this.prefix, concurrency: 8, drainDelay: 1 });
     worker.on('error', () => undefined);
     return worker;
   }

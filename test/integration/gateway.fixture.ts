@@ -51,9 +51,10 @@ export class TestGateway {
       MADAKV_GATEWAY_HEALTH_PORT: String(healthPort),
       ...environment,
     });
-    const app = await createGateway(settings, { shutdown: () => Promise.resolve() }, SILENT);
+    const app = await createGateway(settings, { tracing: false, shutdown: () => Promise.resolve() }, SILENT);
     await app.listen(port, '127.0.0.1');
     const redis = new Redis(server.url, { maxRetriesPerRequest: null });
+    redis.on('error', ignore);
     const records = new Records(redis, settings.MADAKV_KEY_PREFIX);
     const queues = new JobQueues({ connection: redis, prefix: settings.MADAKV_KEY_PREFIX });
     const store = await LocalFileStore.open(folder);

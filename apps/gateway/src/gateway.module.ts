@@ -48,7 +48,11 @@ export class GatewayModule {
     const prefix = settings.MADAKV_KEY_PREFIX;
     const { main, patient, subscriber } = connections;
     const records = new Records(main, prefix);
-    const queues = new JobQueues({ connection: main, prefix, telemetry: queueTelemetry() });
+    const queues = new JobQueues({
+      connection: main,
+      prefix,
+      ...(telemetry.tracing ? { telemetry: queueTelemetry() } : {}),
+    });
     return {
       module: GatewayModule,
       controllers: [FilesController, BatchesController, ChatController, ModelsController, TracesController],
