@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install build check test test-unit test-integration test-conformance test-gpu bench clean
+.PHONY: help install build demo check test test-unit test-integration test-conformance test-gpu bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -15,6 +15,10 @@ install: node_modules/.installed ## Install the packages of package-lock.json
 
 build: install ## Compile everything
 	tsc -b
+
+demo: build ## Answer questions about sample PDFs with 20 % of the cache, and with all of it
+	scripts/system-packages.sh redis-server
+	node apps/cli/bin/madakv.js demo
 
 check: install ## Types, lint, format, import rules: zero warnings
 	npm run --silent check

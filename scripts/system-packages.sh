@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that tests use and that are missing, where this user may; otherwise says what to install.
-# Tests that need one of them are skipped, with the reason, when it is not there.
+# Installs Debian packages that are missing, where this user may; otherwise says what to install. Without arguments all that
+# tests use: tests that need one of them are skipped, with the reason, when it is not there. With names only those.
 set -euo pipefail
 declare -A packages=(
-  [redis-server]="redis-server" # integration tests run against a real Redis
+  [redis-server]="redis-server" # integration tests and `madakv up` run a real Redis
   [/usr/lib/chromium/vk_swiftshader_icd.json]="chromium" # a software GPU for the WebGPU tests
   [/usr/lib/x86_64-linux-gnu/libvulkan.so.1]="libvulkan1" # finds that software GPU
 )
+wanted=" ${*:-${packages[*]}} "
 missing=()
 for probe in "${!packages[@]}"; do
+  [[ $wanted == *" ${packages[$probe]} "* ]] || continue
   if [[ $probe == /* ]]; then
     [[ -e $probe ]] || missing+=("${packages[$probe]}")
   else
@@ -16,14 +18,16 @@ for probe in "${!packages[@]}"; do
   fi
 done
 [[ ${#missing[@]} -eq 0 ]] && exit 0
+lack="some tests will be skipped"
+[[ $# -eq 0 ]] || lack="this will not work"
 if ! command -v apt-get >/dev/null; then
-  echo "some tests will be skipped; they need: ${missing[*]} (names of Debian packages)"
+  echo "$lack without: ${missing[*]} (names of Debian packages)"
   exit 0
 fi
 as_root=()
 if [[ $(id -u) -ne 0 ]]; then
   if ! sudo -n true 2>/dev/null; then
-    echo "some tests will be skipped; install what they need with: sudo apt-get install ${missing[*]}"
+    echo "$lack; install what is missing with: sudo apt-get install ${missing[*]}"
     exit 0
   fi
   as_root=(sudo)
@@ -31,4 +35,4 @@ fi
 echo "installing ${missing[*]}"
 "${as_root[@]}" apt-get update -qq || true
 DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
-  echo "could not install ${missing[*]}; tests that need them will be skipped"
+  echo "could not install ${missing[*]}: $lack"

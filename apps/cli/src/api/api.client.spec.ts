@@ -42,12 +42,18 @@ describe('ApiClient', () => {
     expect(server.calls).toHaveLength(1);
   });
 
-  it('creates a batch again only when it was refused for now', async () => {
-    server.failNext.push({ status: 429, headers: { 'retry-after': '0' } });
-    expect(await client.createBatch('file-1')).toMatchObject({ input_file_id: 'file-1' });
+  it('creates one batch of an input file, however often it has to ask', async () => {
+    server.failNext.push({ status: 429, headers: { 'retry-after': '0' } }, { status: 503 });
+    const { id } = await client.createBatch('file-1');
+    expect((await client.createBatch('file-1')).id).toBe(id);
+    expect(server.batches.size).toBe(1);
+  });
+
+  it('does not ask a question again of which nobody knows what became', async () => {
     server.failNext.push({ status: 503 });
-    await expect(client.createBatch('file-1')).rejects.toMatchObject({ status: 503 });
-    expect(server.count('POST /v1/batches')).toBe(3);
+    const answer = client.streamChat({ model: 'm', messages: [{ role: 'user', content: 'x' }] });
+    await expect(answer.next()).rejects.toMatchObject({ status: 503 });
+    expect(server.calls).toHaveLength(1);
   });
 
   it('lists all pages of batches', async () => {

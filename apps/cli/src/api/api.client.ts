@@ -35,8 +35,12 @@ const MAX_PAUSE_MS = 30_000;
 /** Answers that say nothing about the request itself. */
 const PASSING = new Set([408, 429, 500, 502, 503, 504]);
 
-/** Whether a call may be repeated when nobody knows what became of it. */
-type Repeatable = 'repeatable' | 'once';
+interface CallOptions {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** May be repeated when nobody knows what became of it. GET always may. */
+  readonly mode?: 'repeatable';
+}
 
 const pageOf = <T extends z.ZodType>(item: T) => z.object({ data: z.array(item), has_more: z.boolean().optional() });
 
@@ -78,10 +82,11 @@ export class ApiClient {
     await this.call('DELETE', `/v1/files/${encodeURIComponent(id)}`, { mode: 'repeatable' });
   }
 
-  /** Not repeated unless it was refused: a second batch would answer everything again. */
+  /** The batch of an input file: asked for again, it is the same one. */
   createBatch(inputFileId: string): Promise<BatchObject> {
     const body = { input_file_id: inputFileId, endpoint: BATCH_ENDPOINT, completion_window: '24h' };
-    return this.json('POST', '/v1/batches', BatchObjectSchema, { body });
+    const headers = { 'idempotency-key': inputFileId };
+    return this.json('POST', '/v1/batches', BatchObjectSchema, { body, headers, mode: 'repeatable' });
   }
 
   batch(id: string): Promise<BatchObject> {
@@ -120,12 +125,7 @@ export class ApiClient {
     return this.json('GET', `/v1/requests/${encodeURIComponent(requestId)}/trace`, TraceDocumentSchema);
   }
 
-  private async json<T>(
-    method: string,
-    path: string,
-    schema: z.ZodType<T>,
-    options: { body?: unknown; mode?: Repeatable } = {},
-  ): Promise<T> {
+  private async json<T>(method: string, path: string, schema: z.ZodType<T>, options: CallOptions = {}): Promise<T> {
     const response = await this.call(method, path, options);
     return this.checked(schema, parsed(await response.text()), path);
   }
@@ -137,15 +137,11 @@ export class ApiClient {
   }
 
   /** @returns a response with a status below 400 */
-  private async call(
-    method: string,
-    path: string,
-    { body, mode }: { body?: unknown; mode?: Repeatable } = {},
-  ): Promise<Response> {
-    const repeatable = method === 'GET' || mode === 'repeatable';
+  private async call(method: string, path: string, options: CallOptions = {}): Promise<Response> {
+    const repeatable = method === 'GET' || options.mode === 'repeatable';
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.once(method, path, body);
+        return await this.once(method, path, options);
       } catch (error) {
         if (attempt >= RETRIES || !this.mayPass(error, repeatable)) throw error;
         await pause(this.pauseMs(error, attempt), undefined, { signal: this.options.signal }).catch(() => undefined);
@@ -154,7 +150,7 @@ export class ApiClient {
     }
   }
 
-  private async once(method: string, path: string, body: unknown): Promise<Response> {
+  private async once(method: string, path: string, { body, headers }: CallOptions): Promise<Response> {
     const { apiKey, signal } = this.options;
     const plain = body === undefined || body instanceof FormData;
     let response: Response;
@@ -164,6 +160,7 @@ export class ApiClient {
         headers: {
           ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
           ...(plain ? {} : { 'content-type': 'application/json' }),
+          ...headers,
         },
         ...(body === undefined ? {} : { body: plain ? body : JSON.stringify(body) }),
         signal,

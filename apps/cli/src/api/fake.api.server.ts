@@ -39,6 +39,7 @@ export class FakeApiServer {
   /** Statuses for the next calls, whatever they ask. */
   readonly failNext: { readonly status: number; readonly headers?: Record<string, string> }[] = [];
 
+  private readonly batchOfKey = new Map<string, string>();
   private ids = 0;
   private readonly server = createServer((request, response) => {
     this.handle(request, response).catch((error: unknown) => {
@@ -96,7 +97,7 @@ export class FakeApiServer {
         send(response, { id, object: 'file', deleted: true });
         return;
       case 'POST batches':
-        send(response, id === '' ? this.createBatch(body) : this.cancelBatch(id));
+        send(response, id === '' ? this.createBatch(body, request.headers['idempotency-key']) : this.cancelBatch(id));
         return;
       case 'GET batches':
         this.sendBatch(response, id, searchParams);
@@ -147,7 +148,9 @@ export class FakeApiServer {
     else send(response, file.object);
   }
 
-  private createBatch(body: Buffer): BatchObject {
+  private createBatch(body: Buffer, key: string | string[] | undefined): BatchObject {
+    const known = this.batches.get(this.batchOfKey.get(String(key)) ?? '');
+    if (known !== undefined) return known.object;
     const { input_file_id } = JSON.parse(body.toString()) as { input_file_id: string };
     const object: BatchObject = {
       id: `batch_${++this.ids}`,
@@ -161,6 +164,7 @@ export class FakeApiServer {
       metadata: null,
     };
     this.batches.set(object.id, { object, looks: 0 });
+    this.batchOfKey.set(String(key), object.id);
     return object;
   }
 

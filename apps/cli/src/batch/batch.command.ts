@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import { addLocalOption, addServerOptions, findServer, type ServerFlags } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { ratio, wholeNumber } from '../flag.values.js';
-import { formatCount } from '../terminal/units.js';
+import { formatCount, formatTime } from '../terminal/units.js';
 import { textTable } from '../terminal/text.table.js';
-import { batchReport, formatTime } from './batch.report.js';
+import { batchReport } from './batch.report.js';
 import { runBatch, type BatchRunFlags } from './run.command.js';
 
 interface ListFlags extends ServerFlags {

@@ -1,5 +1,5 @@
 import type { BatchObject } from '@madakv/contracts';
-import { formatCount, formatMs } from '../terminal/units.js';
+import { formatCount, formatMs, formatTime } from '../terminal/units.js';
 
 /** Line errors that are shown. */
 const SHOWN_ERRORS = 10;
@@ -27,9 +27,4 @@ export function batchReport(batch: BatchObject): string {
     ...(errors.length > SHOWN_ERRORS ? [`  and ${errors.length - SHOWN_ERRORS} more`] : []),
   ];
   return lines.map((line) => `${line}\n`).join('');
-}
-
-/** @param seconds since 1970 */
-export function formatTime(seconds: number): string {
-  return `${new Date(1000 * seconds).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }

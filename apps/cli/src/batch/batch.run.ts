@@ -24,8 +24,6 @@ export class BatchFailedError extends Error {
 export class BatchRun {
   private state: RunState;
   private readonly client: ApiClient;
-  /** The input file was uploaded by a run before, which may have created its batch without living to hear of it. */
-  private orphanPossible = false;
 
   constructor(
     private readonly work: BatchWork,
@@ -47,9 +45,9 @@ export class BatchRun {
       const { id } = await this.client.uploadFile(content, 'batch.jsonl', 'batch');
       this.keep({ inputFileId: id });
     }
-    const batchId = await this.createBatch(this.state.inputFileId ?? '');
-    this.keep({ batchId });
-    return batchId;
+    const { id } = await this.client.createBatch(this.state.inputFileId ?? '');
+    this.keep({ batchId: id });
+    return id;
   }
 
   /**
@@ -91,8 +89,7 @@ export class BatchRun {
     if (before.inputFileId !== undefined && !(await exists(this.client.file(before.inputFileId)))) {
       delete this.state.inputFileId;
     }
-    this.orphanPossible = this.state.inputFileId !== undefined;
-    if (this.orphanPossible) return;
+    if (this.state.inputFileId !== undefined) return;
     for (const [hash, id] of Object.entries(before.documents)) {
       if (!(await exists(this.client.file(id)))) this.state.documents = without(this.state.documents, hash);
     }
@@ -118,13 +115,6 @@ export class BatchRun {
       progress.clear();
     }
     return new Map(Object.entries(this.state.documents));
-  }
-
-  private async createBatch(inputFileId: string): Promise<string> {
-    if (this.orphanPossible) {
-      for await (const batch of this.client.batches()) if (batch.input_file_id === inputFileId) return batch.id;
-    }
-    return (await this.client.createBatch(inputFileId)).id;
   }
 
   private keep(change: Partial<RunState>): void {

@@ -18,7 +18,7 @@ function sampleTrace(layers: number): TraceDocument {
     batchId: 'batch_0123456789abcdef01234567',
     customId: 'invoice-total',
     model: 'madakv-reader',
-    createdAt: at,
+    createdAt: at / 1000,
     otelTraceId: '0af7651916cd43dd8448eb211c80319c',
     worker: 'host:4711',
     device: 'host:cpu',
@@ -98,6 +98,7 @@ describe('drawTrace', () => {
   });
 
   it('says what was asked for, granted, kept, and over which pages', () => {
+    expect(text).toMatch(/^batch_0123456789abcdef01234567_7 {3}madakv-reader {3}2024-11-22 16:08:41 UTC\n/);
     expect(text).toContain('policy   madakv, 15.0 % of the cache granted (20.0 % asked for), replay protocol\n');
     expect(text).toContain('kept   ██████                                      600 KiB    15.0 %\n');
     expect(text).toContain('and 2 more images\n');

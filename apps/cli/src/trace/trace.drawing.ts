@@ -1,6 +1,6 @@
 import type { LayerTraceDocument, TraceDocument } from '@madakv/contracts';
 import { partMark, partSign, sparkline, stackedBar } from '../terminal/stacked.bar.js';
-import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
+import { formatBytes, formatCount, formatMs, formatTime } from '../terminal/units.js';
 import { keptDensity } from './kept.density.js';
 
 /** Everything fits a terminal of 80 columns. */
@@ -27,9 +27,8 @@ export function drawTrace(trace: TraceDocument, colour: boolean): string {
 
 function heading(trace: TraceDocument): string[] {
   const { id, model, createdAt, customId, batchId, worker, device, attempt, otelTraceId } = trace;
-  const when = `${new Date(createdAt).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
   return [
-    `${id}   ${model}   ${when}`,
+    `${id}   ${model}   ${formatTime(createdAt)}`,
     ...(batchId === null ? [] : [`line ${JSON.stringify(customId ?? '')} of ${batchId}`]),
     `worker ${worker}, device ${device}${attempt > 1 ? `, attempt ${attempt}` : ''}`,
     ...(otelTraceId === null ? [] : [`OpenTelemetry trace ${otelTraceId}`]),

@@ -36,6 +36,7 @@ export const TraceDocumentSchema = z.object({
   batchId: z.string().nullable(),
   customId: z.string().nullable(),
   model: z.string(),
+  /** Seconds since 1970: when the gateway accepted it. */
   createdAt: z.int(),
   /** Trace id of OpenTelemetry, 32 hexadecimal digits. */
   otelTraceId: z.string().nullable(),
