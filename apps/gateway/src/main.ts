@@ -37,6 +37,6 @@ const logLevels = LEVELS.slice(0, LEVELS.findIndex((level) => level === settings
 const logger = new ConsoleLogger({ json: true, logLevels });
 Logger.overrideLogger(logger);
 const app = await createGateway(settings, telemetry, logger).catch(refuse);
-app.enableShutdownHooks();
+app.enableShutdownHooks([], { useProcessExit: true });
 await app.listen(port, host).catch(refuse);
 logger.log(`listening on http://${host}:${port}, API at /docs`, 'Gateway');
