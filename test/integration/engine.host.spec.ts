@@ -31,7 +31,7 @@ const settings: EngineSettings = {
   chunkTokens: 31,
 };
 
-const crashes: EngineCrash[] = [];
+let onCrash: (crash: EngineCrash) => void = () => undefined;
 let thread: Worker;
 let modelDir = MODEL;
 const failedStarts: string[] = [];
@@ -43,7 +43,9 @@ beforeAll(async () => {
   host = await EngineHost.start({
     settings,
     restartMs: { first: 1, longest: 10 },
-    onCrash: (crash) => crashes.push(crash),
+    onCrash: (crash) => {
+      onCrash(crash);
+    },
     onReady: () => ready++,
     onRestartFailed: ({ reason }) => failedStarts.push(reason),
     spawn: (entry, { kvBytes }) =>
@@ -230,8 +232,8 @@ describe('EngineHost', () => {
     const decoding = host.generate(ask('second', { max_tokens: 1_000 }));
     const failed = expect(decoding).rejects.toMatchObject({ code: 'engine_crashed', retryable: true });
     const seen = ready;
-    crash();
-    await expect.poll(() => host.state).toBe('starting');
+    const crashed = await crash();
+    expect(host.state).toBe('starting');
     const waiting = host.generate(ask('waiting', { max_tokens: 3 }));
     const given = new AbortController();
     const impatient = host.generate(ask('impatient', {}), { signal: given.signal });
@@ -240,22 +242,20 @@ describe('EngineHost', () => {
     await failed;
     expect((await waiting).usage.completion_tokens).toBeGreaterThan(0);
     expect(ready).toBe(seen + 1);
-    expect(crashes).toHaveLength(1);
-    expect(crashes[0].error.message).toContain('nonsense');
-    expect(crashes[0].running).toContain('decoding');
-    expect([...crashes[0].running, ...crashes[0].waiting].sort()).toEqual(['decoding', 'second']);
+    expect(crashed.error.message).toContain('nonsense');
+    expect(crashed.running).toContain('decoding');
+    expect([...crashed.running, ...crashed.waiting].sort()).toEqual(['decoding', 'second']);
     expect(host.kvBytes).toBe(0);
   });
 
   it('goes on trying when the model cannot be loaded again', async () => {
     modelDir = join(FIXTURES, 'images');
-    crash();
+    expect(await crash()).toMatchObject({ running: [], waiting: [] });
     await expect.poll(() => failedStarts.length).toBeGreaterThan(1);
     expect(failedStarts[0]).toBe('missing_file');
     expect(host.state).toBe('starting');
     modelDir = MODEL;
     expect((await host.generate(ask('healed', { max_tokens: 2 }))).usage.completion_tokens).toBeGreaterThan(0);
-    expect(crashes.at(-1)).toMatchObject({ running: [], waiting: [] });
   });
 
   it('says what is wrong with a model folder', async () => {
@@ -296,8 +296,11 @@ describe('EngineHost', () => {
 });
 
 /** Ends the thread by an error that nobody catches. */
-function crash(): void {
-  thread.postMessage({ kind: 'nonsense' });
+function crash(): Promise<EngineCrash> {
+  return new Promise((resolve) => {
+    onCrash = resolve;
+    thread.postMessage({ kind: 'nonsense' });
+  });
 }
 
 function fixture(name: string): RequestFixture {
