@@ -1,11 +1,10 @@
-import { newId, type ErrorBody } from '@madakv/contracts';
+import { MadakvError, newId, type ErrorBody } from '@madakv/contracts';
 import type { BudgetClient } from '@madakv/budget-client';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { MadakvError } from '@madakv/contracts';
 import { buildService, leaseOf, startService, statusOf, type RunningService } from './budget.services.js';
 import { FakeEngine } from './worker.fake.engine.js';
-import { WorkerBench, type TestWorker } from './worker.bench.js';
+import { MODEL, WorkerBench, type TestWorker } from './worker.bench.js';
 
 const question = (text: string) => ({ messages: [{ role: 'user' as const, content: text }], max_tokens: 8 });
 const hello = question('Say hello, and say it in as many words as it takes.');
@@ -273,6 +272,19 @@ describe('requests that cannot be answered', () => {
     const other = await bench.chat(hello);
     await expect.poll(() => bench.answerOf(other)).toMatchObject({ status: 200 });
     expect(await leasesOn(budget.client)).toEqual([]);
+  });
+});
+
+describe('a job that BullMQ gives up', () => {
+  it('because worker after worker died over it, has an answer all the same', async () => {
+    const job = await bench.chat(hello);
+    // What BullMQ notes on a job that has stalled too often.
+    const key = bench.queues.generate(MODEL).toKey(job.requestId);
+    await bench.redis.hset(key, 'defa', 'job stalled more than allowable limit');
+    await startWorker();
+    await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 500 });
+    expect(errorOf((await bench.answerOf(job))?.body)).toMatchObject({ code: 'internal_error' });
+    expect(engine.begun).toEqual([]);
   });
 });
 

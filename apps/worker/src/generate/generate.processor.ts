@@ -118,9 +118,14 @@ export class GenerateProcessor {
         { of: request.model, attributes: this.attributesOf(question) },
         (span: ActiveSpan) => this.generate(question, granted, span),
       );
-    } finally {
-      await granted.lease.release();
+    } catch (error) {
+      const released = await granted.lease.release();
+      // The next worker would ask as the same holder and be given this lease, shrunk as it is.
+      const handedBack = error instanceof MadakvError && error.code === 'worker_stopping';
+      if (handedBack && !released) throw new HandBack(granted.lease.timeToLiveMs, 'the lease could not be released');
+      throw error;
     }
+    await granted.lease.release();
     const { answer, trace } = answered;
     // The release belongs to the lease's history.
     await this.finish(question, answer, { ...trace, lease: { ...trace.lease, events: eventsOf(granted) } });

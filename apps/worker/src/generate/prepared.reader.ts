@@ -8,7 +8,8 @@ import type { ByteCache } from './byte.cache.js';
 export class PreparedReader {
   constructor(
     private readonly store: Pick<FileStore, 'get'>,
-    private readonly images: ByteCache,
+    /** A job that waits for room is read again and again, a page for one question after the other. */
+    private readonly cache: ByteCache,
   ) {}
 
   /** @throws StorageError `not_found`, `storage_failed` */
@@ -19,10 +20,10 @@ export class PreparedReader {
 
   /** Images as the engine takes them: their bytes are read only where it does not hold them any more. */
   imagesOf({ images }: PreparedRequest): EngineImage[] {
-    return images.map(({ key, part }) => ({ key, part, load: () => this.images.get(key, () => this.content(key)) }));
+    return images.map(({ key, part }) => ({ key, part, load: () => this.content(key) }));
   }
 
   private async content(key: string): Promise<Uint8Array> {
-    return buffer(await this.store.get(key));
+    return this.cache.get(key, async () => buffer(await this.store.get(key)));
   }
 }
