@@ -99,10 +99,9 @@ export class JobQueues {
     return lines.filter((_, i) => replies[i][1] === 0);
   }
 
-  /** Takes what nobody works on yet out of the queues. @returns whether anything was taken out */
+  /** Takes a request out of its queues. @returns false where somebody works on it; it stays then */
   async removeRequest(model: string, requestId: string): Promise<boolean> {
-    const generate = await this.generate(model).remove(requestId, { removeChildren: true });
-    return generate > 0;
+    return (await this.generate(model).remove(requestId, { removeChildren: true })) === 1;
   }
 
   /** Takes a batch's lines that nobody works on yet out of the queues; its job goes on when the others have ended. */

@@ -13,6 +13,8 @@ import type { FileLine } from './line.scanner.js';
 /** Characters of what a refusal says. */
 const MAX_MESSAGE = 1_000;
 
+const NamedLineSchema = BatchLineSchema.pick({ custom_id: true });
+
 /** A line that can be run. */
 export interface RunnableLine {
   readonly state: 'runnable';
@@ -71,9 +73,6 @@ export function refusalError(line: number, { error, answer }: LineRefusal): Batc
 }
 
 function modelError(body: Record<string, unknown>): { status: number; body: Record<string, unknown> } {
-  const error = new MadakvError('model_not_found', `there is no model ${JSON.stringify(body['model'])}`, {
-    param: 'model',
-  });
   try {
     // A body without a usable model fails here, and all that is wrong with it is named.
     checkChatRequest(body);
@@ -81,6 +80,8 @@ function modelError(body: Record<string, unknown>): { status: number; body: Reco
     if (invalid instanceof MadakvError) return { status: invalid.httpStatus, body: errorBody(invalid) };
     throw invalid;
   }
+  const message = `there is no model ${JSON.stringify(body['model'])}`;
+  const error = new MadakvError('model_not_found', message, { param: 'model' });
   return { status: error.httpStatus, body: errorBody(error) };
 }
 
@@ -89,6 +90,6 @@ function refused(customId: string | null, code: string, message: string): LineRe
 }
 
 function customIdOf(value: unknown): string | null {
-  const { success, data } = BatchLineSchema.pick({ custom_id: true }).safeParse(value);
+  const { success, data } = NamedLineSchema.safeParse(value);
   return success ? data.custom_id : null;
 }

@@ -1,0 +1,126 @@
+import { storeKeys, type FileRecord } from '@madakv/contracts';
+import { startRedis, type RedisServer } from '@madakv/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { Sweeper } from '../../apps/worker/src/batch/index.js';
+import { BatchWorld, inputOf, TENANT } from './batch.world.js';
+
+const HOUR_MS = 3_600_000;
+
+let redis: RedisServer;
+let world: BatchWorld;
+
+beforeAll(async () => {
+  redis = await startRedis();
+});
+beforeEach(async () => {
+  world = await BatchWorld.open(redis.url);
+});
+afterEach(() => world.close());
+afterAll(() => redis.stop());
+
+/** Sweeps, as if so many hours had passed, the part of what begins with `00`. */
+function sweep(hours: number) {
+  return new Sweeper({
+    records: world.records,
+    store: world.store,
+    control: world.control,
+    intervalMs: Number.MAX_SAFE_INTEGER,
+    documentCacheMs: 168 * HOUR_MS,
+    traceMs: 720 * HOUR_MS,
+    now: () => Date.now() + hours * HOUR_MS,
+  }).sweep();
+}
+
+async function put(...keys: string[]): Promise<void> {
+  for (const key of keys) await world.store.put(key, Buffer.from('x'));
+}
+
+function file(id: string, expiresInHours?: number): FileRecord {
+  const now = Math.floor(Date.now() / 1_000);
+  const expires = expiresInHours === undefined ? {} : { expires_at: now + expiresInHours * 3_600 };
+  const object = { id, bytes: 1, created_at: now, filename: 'f', ...expires };
+  return {
+    tenant: TENANT,
+    key: storeKeys.file(id),
+    sha256: '',
+    object: { ...object, object: 'file', purpose: 'user_data', status: 'processed' },
+  };
+}
+
+it('deletes pages, traces and requests when they are old enough, and not before', async () => {
+  const keys = [
+    storeKeys.body('chatcmpl-00a'),
+    storeKeys.image('00b'),
+    storeKeys.page('00c', 'd', 1),
+    storeKeys.trace('batch_00d_1'),
+    storeKeys.trace('chatcmpl-00e'),
+  ];
+  await put(...keys);
+  const left = async (hours: number): Promise<string[]> => {
+    await sweep(hours);
+    return [...(await world.keys('')).sort()];
+  };
+  expect(await left(23)).toHaveLength(5);
+  expect(await left(25)).toEqual([...keys.slice(1)].sort());
+  expect(await left(169)).toEqual([...keys.slice(3)].sort());
+  expect(await left(721)).toEqual([]);
+});
+
+it('leaves other parts of the store for later sweeps', async () => {
+  await put(storeKeys.image('01b'));
+  expect(await sweep(1_000)).toMatchObject({ deletedKeys: 0 });
+});
+
+it('deletes files whose time is over, with their content, but not the input of a running batch', async () => {
+  for (const id of ['file-aa', 'file-bb', 'file-cc']) await put(storeKeys.file(id));
+  await world.records.files.create(file('file-aa', 1));
+  await world.records.files.create(file('file-bb'));
+  const batch = await world.submit(inputOf(1));
+  const input = (await world.record(batch)).object.input_file_id;
+  await world.records.files.create(file(input, 1));
+  expect(await sweep(2)).toMatchObject({ expiredFiles: 1 });
+  expect(await world.records.files.find(TENANT, 'file-aa')).toBeUndefined();
+  expect(await world.store.head(storeKeys.file('file-aa'))).toBeUndefined();
+  expect(await world.records.files.find(TENANT, 'file-bb')).toBeDefined();
+  expect(await world.store.head(storeKeys.file(input))).toBeDefined();
+  await world.drain();
+  expect(await sweep(2)).toMatchObject({ expiredFiles: 1 });
+  expect(await world.store.head(storeKeys.file(input))).toBeUndefined();
+});
+
+it('deletes content without a record, such as of an upload that was not finished', async () => {
+  await put(storeKeys.file('file-00a'), storeKeys.file('file-00b'));
+  await world.records.files.create(file('file-00b'));
+  await sweep(25);
+  expect(await world.keys('files/')).toEqual([storeKeys.file('file-00b')]);
+});
+
+it('deletes what a late worker wrote for a batch that has ended, and nothing of one that runs', async () => {
+  const record = await world.record(await world.submit(inputOf(1)));
+  const object = { ...record.object, id: 'batch_00aa' };
+  await world.records.batches.create({ ...record, object });
+  await put(storeKeys.prepared('batch_00aa_1'), storeKeys.prepared('batch_00bb_1'));
+  // Expiry is not what is tested here.
+  await world.records.batches.update('batch_00aa', (found) => ({
+    ...found,
+    object: { ...found.object, expires_at: Math.floor(Date.now() / 1_000) + 7 * 86_400 },
+  }));
+  await sweep(25);
+  expect(await world.keys('requests/')).toEqual([storeKeys.prepared('batch_00aa_1')]);
+});
+
+it('carries on batches whose job is lost, and expires those whose time is over', async () => {
+  const lost = await world.submit(inputOf(1));
+  await world.queues.batch.remove(lost);
+  await world.drain();
+  expect((await world.record(lost)).object.status).toBe('validating');
+  expect(await sweep(0)).toMatchObject({ openBatches: 1 });
+  await world.drain();
+  expect((await world.record(lost)).object.status).toBe('completed');
+
+  const late = await world.submit(inputOf(1));
+  await sweep(25);
+  await world.drain();
+  expect((await world.record(late)).object.status).toBe('expired');
+  expect(await sweep(25)).toMatchObject({ openBatches: 0 });
+});
