@@ -50,7 +50,7 @@ total              20 % of the cache  100 % of the cache
 right                1 of 3 (33.3 %)    3 of 3 (100.0 %)
 prompt tokens                  2,400               2,400
 cache kept                  4.00 KiB            30.0 KiB
-cache saved                 16.0 KiB                 0 B
+cache saved                 26.0 KiB                 0 B
 time of the model              1.5 s               1.5 s
 time of the batch              3.0 s               4.0 s
 `);

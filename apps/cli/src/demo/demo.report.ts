@@ -58,12 +58,16 @@ function totals(reduced: DemoRound, full: DemoRound): string {
         return `${right} of ${answers.length} (${percent(right / answers.length)})`;
       }),
       line('prompt tokens', (round) => formatCount(sum(round, ({ row }) => row.promptTokens))),
-      line('cache kept', (round) => formatBytes(sum(round, ({ row }) => row.bytesKept))),
-      line('cache saved', (round) => formatBytes(sum(round, ({ row }) => (row.bytesFull ?? 0) - (row.bytesKept ?? 0)))),
+      line('cache kept', (round) => formatBytes(keptBytes(round))),
+      line('cache saved', (round) => formatBytes(keptBytes(full) - keptBytes(round))),
       line('time of the model', (round) => formatMs(sum(round, ({ modelMs }) => modelMs))),
       line('time of the batch', ({ wallMs }) => formatMs(wallMs)),
     ],
   );
+}
+
+function keptBytes(round: DemoRound): number {
+  return sum(round, ({ row }) => row.bytesKept);
 }
 
 function sum({ answers }: DemoRound, of: (answer: DemoAnswer) => number | undefined): number {

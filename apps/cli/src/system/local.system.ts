@@ -9,6 +9,9 @@ import type { ProcessIdentity } from './process.identity.js';
 import { budgetPlan, gatewayPlan, modelIdOf, urlHost, workerPlan, type ServiceContext } from './service.plans.js';
 import { SupervisedProcess, type ProcessPlan } from './supervised.process.js';
 
+/** Without Redis nobody can hand back what it holds; waiting for it would be in vain. */
+const GRACE_WITHOUT_REDIS_MS = 2_000;
+
 export interface LocalSystemOptions {
   /** Folder that everything is kept in; one system at a time runs on it. */
   readonly dataFolder: string;
@@ -43,6 +46,7 @@ export class LocalSystem implements RunningSystem {
     this.kill();
   };
   private stopped: Promise<void> | undefined;
+  private redisIsGone = false;
   private tellFailure: (error: Error) => void = () => undefined;
 
   /** Resolves when the system cannot go on: Redis has ended, or a service died again and again. Call `stop` then, too. */
@@ -168,6 +172,7 @@ export class LocalSystem implements RunningSystem {
           this.note({ kind: 'restarting', process: plan.name, reason, pauseMs });
         },
         onGivenUp: (error) => {
+          if (plan.name === 'redis') this.redisIsGone = true;
           this.tellFailure(error);
         },
       }),
@@ -185,7 +190,7 @@ export class LocalSystem implements RunningSystem {
         await Promise.all(
           named(kind).map(async (process) => {
             this.note({ kind: 'stopping', process: process.name });
-            await process.stop();
+            await process.stop(this.redisIsGone ? GRACE_WITHOUT_REDIS_MS : undefined);
             this.note({ kind: 'stopped', process: process.name });
           }),
         );

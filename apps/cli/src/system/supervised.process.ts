@@ -88,13 +88,13 @@ export class SupervisedProcess {
   }
 
   /** Asks it to end and kills it after its grace. Resolves when it has ended. */
-  async stop(): Promise<void> {
+  async stop(graceMs = this.plan.graceMs): Promise<void> {
     this.stopping = true;
     this.halt.abort();
     const { child } = this;
     if (child !== undefined && isRunning(child)) {
       child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), this.plan.graceMs);
+      const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
       await this.ended;
       clearTimeout(timer);
     }
