@@ -131,7 +131,7 @@ describe('EngineHost', () => {
   it('never blocks the main thread', async () => {
     const long = {
       ...ask('long', { max_tokens: 1, madakv: { policy: 'h2o' } }),
-      messages: [{ role: 'user', content: [{ type: 'text' as const, text: 'many words '.repeat(500) }] }],
+      messages: [{ role: 'user', content: [{ type: 'text' as const, text: 'many words '.repeat(250) }] }],
       images: [],
     };
     let ticks = 0;

@@ -170,12 +170,13 @@ export class EngineHost {
     for (const wake of [...this.waiting]) wake();
   }
 
-  /** Starts a thread; settles when its model is loaded or cannot be. */
+  /** Starts a thread; settles when its model is loaded, or when it has ended because it cannot be: no two run at a time. */
   private launch(): Promise<void> {
     const { settings, spawn = startThread } = this.options;
     const thread = spawn(threadEntry(), { settings, kvBytes: this.kvBytesCell });
     this.thread = thread;
     let fault: unknown;
+    let failure: EngineStartError | undefined;
     this.ended = new Promise((resolve) => thread.once('exit', resolve));
     return new Promise((resolve, reject) => {
       thread.on('message', (message: FromThread) => {
@@ -183,7 +184,7 @@ export class EngineHost {
           resolve();
           this.loaded(message.info);
         } else if (message.kind === 'failed') {
-          reject(new EngineStartError(message.error.message, message.error.reason ?? message.error.code));
+          failure = new EngineStartError(message.error.message, message.error.reason ?? message.error.code);
         } else {
           this.receive(message);
         }
@@ -191,7 +192,8 @@ export class EngineHost {
       thread.on('error', (error) => (fault = error));
       thread.once('exit', (code) => {
         const why = fault instanceof Error ? fault.message : `it exited with code ${code}`;
-        reject(new EngineStartError(`the engine's thread ended before the model was loaded: ${why}`, 'thread_ended'));
+        const ended = `the engine's thread ended before the model was loaded: ${why}`;
+        reject(failure ?? new EngineStartError(ended, 'thread_ended'));
         this.thread = undefined;
         if (this.ready) this.died(why);
       });
