@@ -83,10 +83,11 @@ def stacked(flow: Flow, count: int) -> None:
     """Label above its value, in one to three columns, boxed like a form or free."""
     r = flow.r
     across = r.choice([1, 2, 2, 3]) if flow.width > 26 * flow.style.size else r.choice([1, 2]) if flow.width > 15 * flow.style.size else 1
-    boxed = r.random() < 0.4
+    boxed = r.random() < 0.5
     cell, small = flow.width / across, r.choice([0.75, 0.85, 1.0])
-    height = flow.pitch * (1 + small) * 0.95 + (flow.style.size * 0.35 if boxed else flow.style.size * r.uniform(0.3, 0.7))
-    pad = flow.style.size * 0.3 if boxed else 0
+    pad = flow.style.size * r.uniform(0.25, 0.8) if boxed else 0
+    over = pad * r.uniform(0.3, 1.0)  # above the label
+    height = flow.pitch * (1 + small) * 0.95 + (over + flow.style.size * r.uniform(0.2, 0.6) if boxed else flow.style.size * r.uniform(0.3, 0.9))
     saved = flow.style.label_scale
     flow.style.label_scale = small
     facts = _pairs(flow, count, cell * 0.92 - 2 * pad, cell * 0.9 - 2 * pad)
@@ -98,8 +99,8 @@ def stacked(flow: Flow, count: int) -> None:
             x = flow.x0 + i * cell
             if boxed:
                 flow.canvas.box(x, flow.y - 2, x + cell, flow.y + height - 2)
-            _draw_label(flow, x + pad, fact.label, flow.style.colon if r.random() < 0.5 else "")
-            flow.put(x + pad, fact.value, dy=flow.pitch * small * 0.95)
+            _draw_label(flow, x + pad, fact.label, flow.style.colon if r.random() < 0.5 else "", over)
+            flow.put(x + pad, fact.value, dy=over + flow.pitch * small * 0.95)
             flow.content.facts.append(fact)
         flow.say("  ".join(f.label for f in row))
         flow.say("  ".join(f.value for f in row))
@@ -144,4 +145,4 @@ def side_by_side(flow: Flow, count: int) -> None:
     return None
 
 
-FACT_BLOCKS = [(colon_lines, 3), (columns, 4), (stacked, 3), (ruled, 2), (side_by_side, 2)]
+FACT_BLOCKS = [(colon_lines, 3), (columns, 4), (stacked, 6), (ruled, 2), (side_by_side, 2)]
