@@ -1,11 +1,11 @@
 import { ChatCompletionSchema, errorBody, MadakvError, type RequestAnswer } from '@madakv/contracts';
-import { Controller, HttpCode, Inject, Post, Res, UseInterceptors } from '@nestjs/common';
-import type { Response } from 'express';
+import { Controller, HttpCode, Inject, Post, Req, Res, UseInterceptors } from '@nestjs/common';
+import type { Request, Response } from 'express';
 import type { GatewaySettings } from '../gateway.settings.js';
 import { SETTINGS } from '../gateway.tokens.js';
 import { Shutdown } from '../health/shutdown.js';
 import { toMadakvError } from '../http/error.mapping.js';
-import { BodyText, JsonBody } from '../http/json.body.js';
+import { bodyText, JsonBody, takeBody } from '../http/json.body.js';
 import { Tenant } from '../http/request.context.js';
 import { ConcurrentChats } from '../limits/concurrent.chats.js';
 import { ApiRoute } from '../openapi/api.route.js';
@@ -47,14 +47,15 @@ export class ChatController {
   })
   async createChatCompletion(
     @Tenant() tenant: string,
-    @BodyText() body: string,
+    @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    const chat = await this.chats.open(tenant, body);
+    const chat = await this.chats.open(tenant, bodyText(request));
     await this.concurrent.run(tenant, chat.job.requestId, async () => {
       const { signal, release } = this.signalOf(response);
       try {
-        if (chat.request.stream === true) await this.stream(chat, body, signal, response);
+        const body = (): string => takeBody(request);
+        if (chat.stream) await this.stream(chat, body, signal, response);
         else sendAnswer(response, await this.chats.run(chat, body, signal, () => Promise.resolve()));
       } finally {
         release();
@@ -62,11 +63,11 @@ export class ChatController {
     });
   }
 
-  private async stream(chat: Chat, body: string, signal: AbortSignal, response: Response): Promise<void> {
-    const { request, job } = chat;
+  private async stream(chat: Chat, body: () => string, signal: AbortSignal, response: Response): Promise<void> {
+    const { job } = chat;
     const stream = new EventStream(response, this.settings.MADAKV_GATEWAY_HEARTBEAT_MS);
     const head = { id: job.requestId, created: Math.floor(job.acceptedAtMs / 1000), model: job.model };
-    const chunks = new ChatChunks(head, request.stream_options?.include_usage === true);
+    const chunks = new ChatChunks(head, chat.includeUsage);
     let spoken = false;
     const speak = async (): Promise<void> => {
       if (!spoken) await stream.send(chunks.role());

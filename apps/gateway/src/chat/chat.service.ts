@@ -6,7 +6,6 @@ import {
   RequestAnswerSchema,
   storeKeys,
   type AnswerEvent,
-  type ChatRequest,
   type RequestAnswer,
   type RequestJob,
 } from '@madakv/contracts';
@@ -26,8 +25,9 @@ const ABANDONED_MS = 48 * 3_600_000;
 
 /** A chat completion that is about to run. */
 export interface Chat {
-  readonly request: ChatRequest;
   readonly job: RequestJob;
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
 }
 
 /** Runs chat completions through the queues. The caller waits for them; one whose gateway died repeats them. */
@@ -51,7 +51,8 @@ export class ChatService {
     const requestId = newId('chat');
     const acceptedAtMs = Date.now();
     return {
-      request,
+      stream: request.stream === true,
+      includeUsage: request.stream_options?.include_usage === true,
       job: {
         requestId,
         tenant,
@@ -66,19 +67,20 @@ export class ChatService {
   /**
    * Runs it, and leaves none of its files behind but the trace. When the signal is aborted, or anything fails, it is
    * cancelled wherever it stands.
+   * @param takeBody called once: nothing here holds the text while it waits, as it may be tens of megabytes
    * @param onEvent told of what the request says while it runs, in order
    * @throws MadakvError, the signal's reason
    */
   async run(
     { job }: Chat,
-    body: string,
+    takeBody: () => string,
     signal: AbortSignal,
     onEvent: (event: AnswerEvent) => Promise<void>,
   ): Promise<RequestAnswer> {
     const { requestId, source } = job;
     try {
       signal.throwIfAborted();
-      await this.store.put(storeKeys.body(requestId), Buffer.from(body), { signal });
+      await this.store.put(storeKeys.body(requestId), Buffer.from(takeBody()), { signal });
       await this.queues.addChat(job);
       await this.follow(requestId, signal, onEvent);
       const outcome = await this.records.outcomes.find({ requestId, source });

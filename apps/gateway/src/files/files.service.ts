@@ -84,7 +84,6 @@ export class FilesService {
       const { fields, file } = await readForm(request, (part) => this.put(tenant, key, part, room, gone.signal));
       const checkedFields = checked(UploadFieldsSchema, Object.fromEntries(fields));
       checkContent(checkedFields.purpose, file);
-      await this.stored.add(tenant, id, file.result.bytes);
       const created_at = Math.floor(Date.now() / 1000);
       const expiresAfter = checkedFields['expires_after[seconds]'];
       const object: FileObject = {
@@ -99,9 +98,11 @@ export class FilesService {
       };
       if (object.purpose === 'batch') await this.lines.set(tenant, id, file.facts.lines);
       await this.records.files.create({ tenant, key, sha256: file.result.sha256, object });
+      // A gateway that dies before this gives room away; the other way round it would take it for ever.
+      await this.stored.add(tenant, id, file.result.bytes);
       return object;
     } catch (error) {
-      await this.forget(tenant, id, key).catch(() => undefined);
+      await this.remove(tenant, id).catch(() => undefined);
       throw error;
     }
   }

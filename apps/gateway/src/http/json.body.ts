@@ -45,10 +45,22 @@ export function JsonBody(limitOf: (settings: GatewaySettings) => number): Type<N
 }
 
 /** The text of the body; empty where there is none. */
-export const BodyText = createParamDecorator((_: unknown, context: ExecutionContext): string => {
-  const { body } = context.switchToHttp().getRequest<Request>() as { readonly body: unknown };
+export function bodyText(request: Request): string {
+  const { body } = request as { readonly body: unknown };
   return typeof body === 'string' ? body : '';
-});
+}
+
+/** The same, which the request no longer has afterwards. */
+export function takeBody(request: Request): string {
+  const text = bodyText(request);
+  request.body = undefined;
+  return text;
+}
+
+/** The text of the body, for a handler. */
+export const BodyText = createParamDecorator((_: unknown, context: ExecutionContext): string =>
+  bodyText(context.switchToHttp().getRequest<Request>()),
+);
 
 interface BodyParserError extends Error {
   readonly type?: string;

@@ -7,6 +7,8 @@ import { TenantLimits } from './tenant.limits.js';
 
 /** When to ask again, in milliseconds. */
 const RETRY_MS = 60_000;
+/** An entry without a batch is of a gateway that died while it created one, once it is this old, in milliseconds. */
+const CREATING_MS = 600_000;
 
 /**
  * A tenant's batches that have not ended, with the lines of their input: a hash, from which those that have ended are
@@ -26,7 +28,7 @@ export class ActiveBatches {
    */
   async add(tenant: string, batchId: string, lines: number): Promise<void> {
     const { queuedBatchLines } = this.limits.of(tenant);
-    await this.records.redis.hset(this.key(tenant), batchId, lines);
+    await this.records.redis.hset(this.key(tenant), batchId, `${lines} ${Date.now()}`);
     let others = 0;
     for (const [id, count, record] of await this.entries(tenant)) {
       if (id === batchId) continue;
@@ -34,17 +36,12 @@ export class ActiveBatches {
       others += Math.max(0, count - completed - failed);
     }
     if (others + lines <= queuedBatchLines) return;
-    await this.records.redis.hdel(this.key(tenant), batchId);
+    await this.remove(tenant, batchId);
     throw new MadakvError(
       'rate_limit_exceeded',
       `Too many lines in batches: ${others} are queued and the file has ${lines}; the limit is ${queuedBatchLines}.`,
       { reason: 'batch_lines_exceeded', retryAfterMs: RETRY_MS },
     );
-  }
-
-  /** Takes back a batch that was not created after all. */
-  async remove(tenant: string, batchId: string): Promise<void> {
-    await this.records.redis.hdel(this.key(tenant), batchId);
   }
 
   /** @returns the batch that still reads this file */
@@ -57,12 +54,18 @@ export class ActiveBatches {
   private async entries(tenant: string): Promise<[string, number, BatchRecord | undefined][]> {
     const lines = await this.records.redis.hgetall(this.key(tenant));
     const entries: [string, number, BatchRecord | undefined][] = [];
-    for (const [id, count] of Object.entries(lines)) {
+    for (const [id, text] of Object.entries(lines)) {
+      const [count, sinceMs] = text.split(' ').map(Number);
       const record = await this.records.batches.get(id);
-      if (record !== undefined && hasEnded(record.object.status)) await this.remove(tenant, id);
-      else entries.push([id, Number(count), record]);
+      const isOver = record === undefined ? Date.now() - sinceMs > CREATING_MS : hasEnded(record.object.status);
+      if (isOver) await this.remove(tenant, id);
+      else entries.push([id, count, record]);
     }
     return entries;
+  }
+
+  private async remove(tenant: string, batchId: string): Promise<void> {
+    await this.records.redis.hdel(this.key(tenant), batchId);
   }
 
   private key(tenant: string): string {
