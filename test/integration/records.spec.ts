@@ -2,7 +2,6 @@ import {
   BATCH_ENDPOINT,
   type AnswerEvent,
   type BatchRecord,
-  type BatchStatus,
   type BodySource,
   type FilePurpose,
   type FileRecord,
@@ -30,10 +29,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-function batch(
-  id: string,
-  { tenant = 'acme', status = 'in_progress', input = 'file-1' } = {},
-): BatchRecord {
+function batch(id: string, { tenant = 'acme', input = 'file-1' } = {}): BatchRecord {
   return {
     tenant,
     inputKey: 'files/file-1',
@@ -45,7 +41,7 @@ function batch(
       endpoint: BATCH_ENDPOINT,
       input_file_id: input,
       completion_window: '24h',
-      status,
+      status: 'in_progress',
       created_at: 1,
       request_counts: { total: 9, completed: 0, failed: 0 },
       metadata: null,

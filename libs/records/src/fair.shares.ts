@@ -38,7 +38,8 @@ return 1
  * Fair queueing among a model's tenants by virtual start times (Goyal et al., "Start-time Fair Queuing", 1997): each
  * request of a tenant gets a tag one above the tenant's last, and never below what is being served. Served in the order
  * of tags, a tenant with 10 requests stands beside the first 10 of one with 50,000. Each model has a clock of its own, as
- * each has a queue of its own.
+ * each has a queue of its own. A model that is busy for MAX_PRIORITY requests on end starts its clock anew as well; what
+ * was queued before then, at most a window a batch, runs in the next pause.
  */
 export class FairShares {
   constructor(
