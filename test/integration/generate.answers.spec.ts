@@ -23,7 +23,7 @@ describe('answers through the system', () => {
   });
   afterAll(() => bench.close());
 
-  it('equal the engine’s own on the same request, and so do the bytes of the trace', async () => {
+  it('equal the engine’s own on the same request, and the bytes of the trace are the engine’s and the lease’s', async () => {
     const question = 'What is the total?';
     const url = `data:image/png;base64,${page.toString('base64')}`;
     const job = await bench.chat({
@@ -58,6 +58,15 @@ describe('answers through the system', () => {
       peak: own.trace.bytes.peak,
       kept: own.trace.bytes.afterEviction,
     });
+    const [granted, resized, released] = trace.lease.events;
+    const { peak, afterEviction, final } = trace.cache.bytes;
+    expect(granted).toMatchObject({ event: 'granted' });
+    expect(peak).toBeLessThanOrEqual(granted.bytes);
+    expect(peak).toBeGreaterThan(0.9 * granted.bytes);
+    expect(afterEviction).toBeLessThanOrEqual(trace.lease.grantedBytes);
+    // The answer is as long as it may be, so what it may take at most is what it takes.
+    expect(resized).toMatchObject({ event: 'resized', bytes: final });
+    expect(released).toMatchObject({ event: 'released', bytes: 0 });
     expect(trace).toMatchObject({ id: job.requestId, device: DEVICE, attempt: 1, batchId: null });
     expect(trace.images).toMatchObject([{ part: 'messages.0.content.0.image_url', page: null }]);
   });

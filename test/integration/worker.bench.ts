@@ -21,7 +21,7 @@ import { LocalFileStore } from '@madakv/storage';
 import { freePort } from '@madakv/testing';
 import { NestFactory } from '@nestjs/core';
 import type { INestApplicationContext } from '@nestjs/common';
-import type { Job } from 'bullmq';
+import type { Job, Telemetry } from 'bullmq';
 import { EngineHost } from '../../apps/worker/src/engine/engine.host.js';
 import type { WorkerHooks } from '../../apps/worker/src/roles/worker.tokens.js';
 import { WorkerModule } from '../../apps/worker/src/worker.module.js';
@@ -45,6 +45,8 @@ export function roomyCheckpoint(folder: string): string {
 export interface BenchOptions {
   readonly redisUrl: string;
   readonly budgetPort: number;
+  /** Carries traces in jobs. */
+  readonly telemetry?: Telemetry;
 }
 
 export interface TestWorker {
@@ -71,7 +73,12 @@ export class WorkerBench {
   ) {
     this.redis = connectRedis(options.redisUrl, { name: 'bench', maxRetriesPerRequest: null }, () => undefined);
     this.records = new Records(this.redis, this.prefix);
-    this.queues = new JobQueues({ connection: this.redis, prefix: this.prefix });
+    const { telemetry } = options;
+    this.queues = new JobQueues({
+      connection: this.redis,
+      prefix: this.prefix,
+      ...(telemetry === undefined ? {} : { telemetry }),
+    });
   }
 
   static async open(options: BenchOptions): Promise<WorkerBench> {

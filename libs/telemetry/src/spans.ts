@@ -13,6 +13,8 @@ export type SpanOptions<S extends SpanId> = Subject<S> & {
   readonly attributes?: SpanAttributes;
   /** Traceparent of the parent, where that is not the active span. */
   readonly parent?: string | undefined;
+  /** When it began, where that was before now: milliseconds since 1970. */
+  readonly startMs?: number;
   /** Starts a trace of its own. */
   readonly root?: boolean;
   /** Traceparents of spans that this one has to do with but is no part of. */
@@ -56,7 +58,8 @@ export async function withSpan<S extends SpanId, T>(
   fn: (span: ActiveSpan) => T | Promise<T>,
 ): Promise<T> {
   const { name, details, parent } = describe(id, options);
-  return tracer().startActiveSpan(name, details, parent, async (span) => {
+  const began = options.startMs === undefined ? {} : { startTime: hrTime(options.startMs) };
+  return tracer().startActiveSpan(name, { ...details, ...began }, parent, async (span) => {
     const active = new OpenSpan(span);
     try {
       return await fn(active);

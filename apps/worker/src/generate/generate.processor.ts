@@ -26,13 +26,14 @@ import {
   requestSettled,
   withSpan,
   type ActiveSpan,
+  type SpanAttributes,
 } from '@madakv/telemetry';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineAnswer, EngineEvent, EngineHost } from '../engine/engine.host.js';
 import type { BudgetWatch } from '../lease/budget.watch.js';
 import type { HeldLease } from '../lease/held.lease.js';
-import type { LeaseDesk } from '../lease/lease.desk.js';
+import type { LeaseAnswer, LeaseDesk } from '../lease/lease.desk.js';
 import type { OutcomeWriter } from '../outcome/outcome.writer.js';
 import { FinalError } from '../roles/failure.js';
 import { HandBack } from '../roles/hand.back.js';
@@ -136,12 +137,16 @@ export class GenerateProcessor {
   private async acquire({ attempt, need }: Question): Promise<GrantedLease> {
     const { request, holder, signal } = attempt;
     const askedAtMs = request.roomSinceMs ?? Date.now();
-    const answer = await this.parts.desk.acquire({
-      jobId: request.requestId,
-      holder,
-      tenant: request.tenant,
-      need,
-    });
+    const { requestId, model, tenant } = request;
+    const answer = await withSpan(
+      'lease',
+      { startMs: askedAtMs, attributes: { requestId, model, tenant, leaseOperation: 'acquire' } },
+      async (span) => {
+        const given = await this.parts.desk.acquire({ jobId: requestId, holder, tenant, need });
+        span.set(leaseAttributes(given));
+        return given;
+      },
+    );
     if (answer.kind === 'granted') {
       const waited: LeaseEvent[] = [];
       if (request.roomSinceMs !== undefined) waited.push({ atMs: request.roomSinceMs, event: 'waited', bytes: 0 });
@@ -231,26 +236,19 @@ export class GenerateProcessor {
   }
 
   /** The job's waits, told once it has its lease. */
-  private taken({ attempt, prepared }: Question, { lease, askedAtMs, grantedAtMs }: GrantedLease): void {
+  private taken({ attempt, prepared }: Question, { askedAtMs, grantedAtMs }: GrantedLease): void {
     const { request, takenAtMs } = attempt;
     const { queue, fetch, rasterise, tokenise } = prepared.ms;
     const readyAtMs = request.acceptedAtMs + queue + fetch + rasterise + tokenise;
     const endMs = Math.max(readyAtMs, Math.min(takenAtMs, askedAtMs));
     const { requestId, model } = request;
-    recordedSpan('queue', { of: 'generate', startMs: readyAtMs, endMs, attributes: { requestId, model } });
-    queueWaited({ kind: 'generate', model, seconds: (endMs - readyAtMs) / 1_000 });
-    recordedSpan('lease', {
-      startMs: askedAtMs,
-      endMs: grantedAtMs,
-      attributes: {
-        requestId,
-        deviceId: lease.ref.deviceId,
-        leaseId: lease.ref.leaseId,
-        leaseFencingToken: lease.ref.fencingToken,
-        leaseBytes: lease.bytes,
-        leaseGrantedBytes: lease.grantedBytes,
-      },
+    recordedSpan('queue', {
+      of: 'generate',
+      startMs: readyAtMs,
+      endMs,
+      attributes: { requestId, model, queueKind: 'generate' },
     });
+    queueWaited({ kind: 'generate', model, seconds: (endMs - readyAtMs) / 1_000 });
     leaseWaited({ model, seconds: (grantedAtMs - askedAtMs) / 1_000 });
   }
 
@@ -280,6 +278,19 @@ export class GenerateProcessor {
     const demand = { tokens, heldBack, maxTokens: settings.maxTokens, cacheRatio, minCacheRatio };
     return memoryNeed(demand, this.parts.engine.info.kv);
   }
+}
+
+function leaseAttributes(answer: LeaseAnswer): SpanAttributes {
+  if (answer.kind === 'wait') return { leaseOutcome: 'full', leaseReason: answer.reason };
+  const { ref, bytes, grantedBytes } = answer.lease;
+  return {
+    leaseOutcome: 'granted',
+    deviceId: ref.deviceId,
+    leaseId: ref.leaseId,
+    leaseFencingToken: ref.fencingToken,
+    leaseBytes: bytes,
+    leaseGrantedBytes: grantedBytes,
+  };
 }
 
 function tokensOf({ promptTokens }: PreparedRequest): number {

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { BudgetClient } from '@madakv/budget-client';
 import { MadakvError, type BudgetMethod, type BudgetReply, type BudgetRequest } from '@madakv/contracts';
 
@@ -53,13 +54,14 @@ export class BudgetWatch implements BudgetCalls {
     clearTimeout(this.timer);
   }
 
-  private note(reachable: boolean): void {
+  /** Bound here: what follows is no part of the trace of the request that found out. */
+  private readonly note = AsyncResource.bind((reachable: boolean): void => {
     if (reachable === this.reachable || this.closed) return;
     this.reachable = reachable;
     clearTimeout(this.timer);
     if (!reachable) this.askAgain(this.timing.firstMs);
     for (const listener of this.listeners) listener(reachable);
-  }
+  });
 
   private askAgain(pauseMs: number): void {
     this.timer = setTimeout(() => {

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { RegisterDeviceRequest } from '@madakv/contracts';
 import type { BudgetWatch } from './budget.watch.js';
 
@@ -39,11 +40,12 @@ export class DeviceHeartbeat {
     });
   }
 
-  private schedule(inMs: number): void {
+  /** Bound here: a heartbeat is no part of the trace of the request that happened to announce the device. */
+  private readonly schedule = AsyncResource.bind((inMs: number): void => {
     clearTimeout(this.timer);
     if (this.closed) return;
     this.timer = setTimeout(() => {
       this.beat();
     }, inMs);
-  }
+  });
 }

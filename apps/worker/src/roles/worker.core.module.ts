@@ -4,6 +4,7 @@ import { openModel, type OpenModel } from '@madakv/models';
 import { queueTelemetry } from '@madakv/queue';
 import { connectRedis, Records } from '@madakv/records';
 import { openFileStore, type FileStore } from '@madakv/storage';
+import { currentTraceparent } from '@madakv/telemetry';
 import { BullModule } from '@nestjs/bullmq';
 import { Logger, Module, type DynamicModule, type Provider } from '@nestjs/common';
 import type { Redis } from 'ioredis';
@@ -41,7 +42,11 @@ export class WorkerCoreModule {
       { provide: SUBSCRIBER, useFactory: () => openRedis(settings, 'subscriber') },
       { provide: RECORDS, useFactory: () => new Records(redis, settings.MADAKV_KEY_PREFIX) },
       { provide: STORE, useFactory: () => openFileStore(settings.MADAKV_STORAGE) },
-      { provide: BudgetClient, useFactory: () => new BudgetClient({ address: settings.MADAKV_BUDGET_ADDRESS }) },
+      {
+        provide: BudgetClient,
+        useFactory: () =>
+          new BudgetClient({ address: settings.MADAKV_BUDGET_ADDRESS, traceparent: currentTraceparent }),
+      },
       { provide: BudgetWatch, useFactory: (client: BudgetClient) => new BudgetWatch(client), inject: [BudgetClient] },
       {
         provide: OUTCOMES,
