@@ -14,9 +14,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '@madakv/testing';
+import { freePort, startRedis } from '@madakv/testing';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { LocalSystem } from '../../apps/cli/src/system/local.system.js';
 import { isAlive, ProcessIdentitySchema, type ProcessIdentity } from '../../apps/cli/src/system/process.identity.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -202,6 +204,17 @@ describe('madakv up', { timeout: TEST_MS }, () => {
     expect(await second.end('SIGTERM')).toBe(0);
   });
 
+  it('kills everything on a second Ctrl-C', async () => {
+    const up = await new Up(join(work, 'twice')).ready();
+    const processes = up.processes();
+    // It cannot end when it is asked to.
+    process.kill(up.process('worker-1').pid, 'SIGSTOP');
+    const interrupted = (): boolean => up.ended || !process.kill(up.pid, 'SIGINT');
+    await expect.poll(interrupted, { timeout: 30_000, interval: 500 }).toBe(true);
+    expect(await up.end()).toBe(130);
+    await expect.poll(() => alive(processes.values()), START).toBe(0);
+  });
+
   it('ends with an error when Redis dies', async () => {
     const up = await new Up(join(work, 'no redis')).ready();
     const processes = up.processes();
@@ -245,6 +258,35 @@ describe('madakv up', { timeout: TEST_MS }, () => {
       code: 1,
       stderr: `madakv: ${work}: no checkpoint (there is no config.json)\n`,
     });
+  });
+});
+
+describe('LocalSystem', { timeout: TEST_MS }, () => {
+  it('uses a Redis that runs already, and leaves it running', async () => {
+    const redis = await startRedis({ appendOnly: true });
+    const notes: string[] = [];
+    const system = await LocalSystem.start({
+      dataFolder: join(work, 'library'),
+      model: MODEL,
+      redisUrl: redis.url,
+      environment: { MADAKV_CACHE: join(work, 'cache'), MADAKV_THREADS: '1' },
+      onNote: ({ kind, process: name }) => notes.push(`${kind} ${name}`),
+    });
+    try {
+      expect(system.processes.map(({ name }) => name).sort()).toEqual(['budget', 'gateway', 'worker-1']);
+      const models = (key: string): Promise<Response> =>
+        fetch(`${system.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
+      expect(await (await models(system.apiKey)).json()).toMatchObject({ data: [{ id: system.model }] });
+      expect((await models('mk-other')).status).toBe(401);
+    } finally {
+      await system.stop();
+    }
+    expect(notes.slice(-2)).toEqual(['stopping budget', 'stopped budget']);
+    expect(system.processes).toEqual([]);
+    const client = new Redis(redis.url);
+    expect(await client.ping()).toBe('PONG');
+    client.disconnect();
+    await redis.stop();
   });
 });
 

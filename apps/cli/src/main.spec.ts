@@ -3,6 +3,17 @@ import { captureRun } from './captured.run.js';
 
 const commands = [
   [],
+  ['demo'],
+  ['up'],
+  ['ask'],
+  ['batch'],
+  ['batch', 'run'],
+  ['batch', 'status'],
+  ['batch', 'cancel'],
+  ['batch', 'list'],
+  ['trace'],
+  ['key'],
+  ['key', 'create'],
   ['generate'],
   ['models'],
   ['models', 'inspect'],

@@ -70,6 +70,8 @@ export function workerPlan(context: ServiceContext, number: number, healthPort: 
     readyUrl: `http://127.0.0.1:${healthPort}/readyz`,
     variables: {
       MADAKV_WORKER_ROLES: 'batch,prepare,generate',
+      // One name for several would mix up whose leases and jobs are whose.
+      MADAKV_WORKER_ID: '',
       MADAKV_WORKER_HEALTH_HOST: '127.0.0.1',
       MADAKV_WORKER_HEALTH_PORT: healthPort,
       MADAKV_MODEL: context.model,
