@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import {
+  BATCH_ENDPOINT,
+  BatchResultSchema,
   newId,
   parseEnvironment,
   RequestAnswerSchema,
   storeKeys,
   TraceDocumentSchema,
+  type BatchResult,
   type BodySource,
   type ChatRequest,
   type RequestAnswer,
@@ -144,14 +147,7 @@ export class WorkerBench {
   async lines(batchId: string, bodies: readonly Partial<ChatRequest>[]): Promise<RequestJob[]> {
     const jobs: RequestJob[] = [];
     const fileKey = storeKeys.file(newId('file'));
-    const texts = bodies.map((body, i) =>
-      JSON.stringify({
-        custom_id: `c${i + 1}`,
-        method: 'POST',
-        url: '/v1/chat/completions',
-        body: { model: MODEL, ...body },
-      }),
-    );
+    const texts = bodies.map(inputLine);
     await this.store.put(fileKey, Buffer.from(texts.join('\n')));
     let start = 0;
     for (const [i, line] of texts.entries()) {
@@ -167,6 +163,45 @@ export class WorkerBench {
       start += Buffer.byteLength(line) + 1;
     }
     return jobs;
+  }
+
+  /** Stores an input file of requests c1, c2, ... and starts its batch, as the gateway does. @returns the batch's id */
+  async batch(bodies: readonly Partial<ChatRequest>[]): Promise<string> {
+    const [fileId, batchId] = [newId('file'), newId('batch')];
+    const inputKey = storeKeys.file(fileId);
+    await this.store.put(inputKey, Buffer.from(bodies.map(inputLine).join('\n')));
+    const createdAt = Math.floor(Date.now() / 1_000);
+    const expiresAt = createdAt + 86_400;
+    await this.records.batches.create({
+      tenant: TENANT,
+      inputKey,
+      cursor: { byte: 0, line: 1 },
+      ending: null,
+      object: {
+        id: batchId,
+        object: 'batch',
+        endpoint: BATCH_ENDPOINT,
+        input_file_id: fileId,
+        completion_window: '24h',
+        status: 'validating',
+        created_at: createdAt,
+        expires_at: expiresAt,
+        request_counts: { total: 0, completed: 0, failed: 0 },
+        metadata: null,
+      },
+    });
+    await this.queues.addBatch({ batchId, tenant: TENANT }, expiresAt * 1_000);
+    return batchId;
+  }
+
+  /** Lines of an output or error file. */
+  async results(fileId: string | undefined): Promise<BatchResult[]> {
+    if (fileId === undefined) return [];
+    const content = await text(await this.store.get(storeKeys.file(fileId)));
+    return content
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => BatchResultSchema.parse(JSON.parse(line)));
   }
 
   /** The answer that stands for a request, or undefined while it has none. */
@@ -204,4 +239,13 @@ export class WorkerBench {
     await this.queues.addChat(job);
     return job;
   }
+}
+
+function inputLine(body: Partial<ChatRequest>, i: number): string {
+  return JSON.stringify({
+    custom_id: `c${i + 1}`,
+    method: 'POST',
+    url: BATCH_ENDPOINT,
+    body: { model: MODEL, ...body },
+  });
 }

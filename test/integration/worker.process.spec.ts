@@ -136,7 +136,7 @@ describe('the process', () => {
   it('killed in the middle of a request: another one answers it, and no lease is left', async () => {
     const settings = { MADAKV_LOCK_MS: '1000', MADAKV_STALLED_MS: '300', MADAKV_DEVICE_ID: 'killed' };
     const first = await startReady({ ...settings, MADAKV_MODEL: roomyCheckpoint(bench.folder) });
-    const slow = await bench.chat({ ...hello, max_tokens: 3_000 });
+    const slow = await bench.chat({ ...hello, max_tokens: 800 });
     await expect.poll(leasedJobs, PATIENCE).toContain(slow.requestId);
     first.child.kill('SIGKILL');
     await first.ended;

@@ -1,0 +1,53 @@
+import type { ChatCompletion, ErrorBody } from '@madakv/contracts';
+import { startRedis, type RedisServer } from '@madakv/testing';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { buildService, startService, type RunningService } from './budget.services.js';
+import { WorkerBench } from './worker.bench.js';
+
+let redis: RedisServer;
+let budget: RunningService;
+let bench: WorkerBench;
+
+beforeAll(async () => {
+  buildService();
+  redis = await startRedis({ appendOnly: true });
+  budget = await startService({ MADAKV_REDIS_URL: redis.url });
+  bench = await WorkerBench.open({ redisUrl: redis.url, budgetPort: budget.port });
+});
+afterAll(async () => {
+  await bench.close();
+  await budget.end('SIGKILL');
+  await redis.stop();
+});
+
+const ask = (content: string) => ({ messages: [{ role: 'user' as const, content }], max_tokens: 3 });
+
+it('a batch goes through two workers: each line answered once, each failure with its reason', async () => {
+  const window = { MADAKV_BATCH_WINDOW: '4', MADAKV_CONCURRENCY: '2' };
+  await bench.startWorker(window);
+  await bench.startWorker(window);
+  const good = Array.from({ length: 9 }, (_, i) => ask(`Question ${i}: how much is it?`));
+  const tooLong = { ...ask('And this?'), max_tokens: 5_000 };
+  const badPolicy = { ...ask('And this?'), madakv: { policy: 'magic' } };
+  const batchId = await bench.batch([...good, tooLong, badPolicy]);
+  const batch = async () => (await bench.records.batches.get(batchId))?.object;
+  await expect.poll(async () => (await batch())?.status, { timeout: 50_000 }).toBe('completed');
+  const { output_file_id, error_file_id, request_counts, usage } = (await batch()) ?? {};
+  expect(request_counts).toEqual({ total: 11, completed: 9, failed: 2 });
+  const [answers, errors] = [await bench.results(output_file_id), await bench.results(error_file_id)];
+  expect(answers.map(({ custom_id }) => custom_id).sort()).toEqual(good.map((_, i) => `c${i + 1}`).sort());
+  const bodies = answers.map(({ response }) => response?.body as unknown as ChatCompletion);
+  const tokens = bodies.reduce((sum, body) => sum + body.usage.completion_tokens, 0);
+  expect(usage?.completion_tokens).toBe(tokens);
+  const reasons = errors.map(({ custom_id, response }) => [
+    custom_id,
+    response?.status_code,
+    (response?.body as unknown as ErrorBody).error.code,
+  ]);
+  expect(reasons).toEqual([
+    ['c10', 400, 'context_length_exceeded'],
+    ['c11', 400, 'invalid_request'],
+  ]);
+  const { devices } = await budget.client.call('list', {});
+  expect(devices.flatMap(({ leases }) => leases)).toEqual([]);
+});
