@@ -75,12 +75,13 @@ async function end(code: number): Promise<void> {
     logger.error('the worker does not end in order; what it holds ends with its time to live');
     process.exit(1);
   }, settings.MADAKV_GRACE_MS + END_MS).unref();
-  await app.close();
+  await (await context).close();
   await telemetry.shutdown();
   process.exit(code);
 }
 
-const app = await NestFactory.createApplicationContext(
+// The model may fail to load before all else has started.
+const context = NestFactory.createApplicationContext(
   WorkerModule.register(settings, {
     startEngine: (options) => EngineHost.start(options),
     onFatal: (error) => {
@@ -91,7 +92,8 @@ const app = await NestFactory.createApplicationContext(
   // Nest declares its options as a class and takes plain objects.
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
   { abortOnError: false },
-).catch((error: unknown) => refuse((error as Error).message));
+);
+await context.catch((error: unknown) => refuse((error as Error).message));
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
