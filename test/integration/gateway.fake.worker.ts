@@ -14,7 +14,7 @@ import {
   type ChatRequest,
   type RequestJob,
 } from '@madakv/contracts';
-import type { Records } from '@madakv/records';
+import { hasEnded, type Records } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
 import { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -99,6 +99,8 @@ export class FakeWorker {
 
   private async batch({ batchId }: BatchJob): Promise<void> {
     let record = await this.record(batchId);
+    // Whoever looks at a batch the moment it ends adds its job once more.
+    if (hasEnded(record.object.status)) return;
     while (!this.batches.run && record.ending === null) {
       await pause();
       record = await this.record(batchId);

@@ -148,9 +148,15 @@ describe('every response', () => {
   });
 });
 
+interface Operation {
+  readonly responses: Record<string, object>;
+  readonly requestBody?: object;
+  readonly parameters: readonly object[];
+}
+
 interface Document {
   readonly openapi: string;
-  readonly paths: Record<string, Record<string, { responses: Record<string, object>; requestBody?: object }>>;
+  readonly paths: Record<string, Record<string, Operation>>;
   readonly components: { schemas: Record<string, object> };
 }
 
@@ -176,6 +182,8 @@ describe('the OpenAPI document', () => {
       required: true,
       content: { 'application/json': { schema: { $ref: '#/components/schemas/ChatRequest' } } },
     });
+    const { parameters } = document.paths['/v1/batches']['post'];
+    expect(parameters).toMatchObject([{ name: 'Idempotency-Key', in: 'header', required: false }]);
     expect(document.components.schemas['ChatRequest']).toMatchObject({
       required: ['model', 'messages'],
       properties: { messages: { type: 'array', maxItems: 256 } },

@@ -1,11 +1,12 @@
 import type { BatchObject } from '@madakv/contracts';
-import { Controller, Get, Headers, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
 import { CheckedQuery } from '../http/checked.query.js';
 import { BodyText, JsonBody } from '../http/json.body.js';
 import { BatchPageSchema, listBody, type BatchPage, type ListBody } from '../http/page.query.js';
 import { Tenant } from '../http/request.context.js';
 import { ApiRoute } from '../openapi/api.route.js';
 import { BatchesService } from './batches.service.js';
+import { IdempotencyKey } from './idempotency.keys.js';
 
 const PATH = { id: 'Id of a batch.' };
 /** Metadata is the largest part of it: 16 pairs of 576 characters. In bytes. */
@@ -29,7 +30,7 @@ export class BatchesController {
   createBatch(
     @Tenant() tenant: string,
     @BodyText() text: string,
-    @Headers('idempotency-key') idempotencyKey?: string,
+    @IdempotencyKey() idempotencyKey?: string,
   ): Promise<BatchObject> {
     return this.batches.create(tenant, text, idempotencyKey);
   }

@@ -1,5 +1,6 @@
 import { MadakvError, newId, type CreateBatch } from '@madakv/contracts';
-import { Inject, Injectable } from '@nestjs/common';
+import { createParamDecorator, Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import type { Request } from 'express';
 import type { Redis } from 'ioredis';
 import { createHash } from 'node:crypto';
 import type { GatewaySettings } from '../gateway.settings.js';
@@ -7,6 +8,11 @@ import { REDIS, SETTINGS } from '../gateway.tokens.js';
 
 const KEEP_SECONDS = 24 * 3600;
 const MAX_KEY = 255;
+
+/** The caller's header, if there is one. The OpenAPI document has it from the route's description. */
+export const IdempotencyKey = createParamDecorator((_: unknown, context: ExecutionContext): string | undefined =>
+  context.switchToHttp().getRequest<Request>().header('idempotency-key'),
+);
 
 /** Which batch a caller's Idempotency-Key stands for. The id is settled before the batch is created. */
 @Injectable()

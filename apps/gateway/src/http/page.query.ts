@@ -8,7 +8,8 @@ const limit = (most: number, fallback: number): z.ZodType<number> =>
     .regex(/^\d{1,6}$/, `expected a whole number from 1 to ${most}`)
     .transform(Number)
     .refine((value) => value >= 1 && value <= most, `expected a whole number from 1 to ${most}`)
-    .default(fallback);
+    .default(fallback)
+    .meta({ description: `A whole number from 1 to ${most}; ${fallback} by default.` });
 const after = z.string().max(128).optional().meta({ description: 'Id of the last object of the page before.' });
 
 export const BatchPageSchema = z.object({ limit: limit(100, 20), after });
