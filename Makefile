@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install build demo check test test-unit test-integration test-conformance test-gpu bench clean
+.PHONY: help install build demo check test test-unit test-integration test-e2e test-conformance test-gpu bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -35,6 +35,9 @@ test-conformance: install ## Both model families against the reference
 
 test-integration: install ## Services against a real Redis
 	vitest run --project integration
+
+test-e2e: install ## All services as processes, with the official clients
+	vitest run --project e2e
 
 test-gpu: install ## The WebGPU provider, in software where there is no GPU
 	vitest run --project 'gpu*'

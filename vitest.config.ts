@@ -44,6 +44,19 @@ export default defineConfig({
       {
         ...source,
         test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.spec.ts'],
+          globalSetup: ['test/e2e/build.setup.ts'],
+          // Each file starts a system of several processes.
+          fileParallelism: false,
+          expect: { poll: { timeout: 60_000, interval: 100 } },
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        ...source,
+        test: {
           name: 'gpu',
           include: ['test/gpu/webgpu.spec.ts'],
           pool: 'forks',

@@ -1,0 +1,166 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BudgetClient } from '@madakv/budget-client';
+import { newApiKey } from '@madakv/contracts';
+import { freePort, startRedis, type RedisServer } from '@madakv/testing';
+import OpenAI from 'openai';
+import { ROOT, ServiceProcess, type Environment } from './service.process.js';
+
+/** A checkpoint of 800 KB: what it answers makes no sense, but is the same each time. */
+export const CHECKPOINT = `${ROOT}test/conformance/fixtures/qwen-plain/checkpoint`;
+export const MODEL = 'tiny';
+export const DEMO = `${ROOT}examples/demo`;
+export const TENANTS = ['acme', 'globex'] as const;
+export type Tenant = (typeof TENANTS)[number];
+
+/** Deaths are noticed within seconds, not after half a minute. */
+const SHORT_TIMES: Environment = {
+  MADAKV_LOCK_MS: '2000',
+  MADAKV_STALLED_MS: '500',
+  MADAKV_GRACE_MS: '2000',
+  MADAKV_GATEWAY_GRACE_MS: '2000',
+  MADAKV_SWEEP_INTERVAL_MS: '1000',
+  MADAKV_BUDGET_LEASE_TTL_MS: '2000',
+  MADAKV_BUDGET_DEVICE_TTL_MS: '2000',
+  MADAKV_BUDGET_SWEEP_MS: '200',
+};
+
+export interface SystemOptions {
+  /** Worker processes; 1 by default. */
+  readonly workers?: number;
+  /** Roles of each of them, `batch,prepare,generate` by default. */
+  readonly roles?: string;
+  /** Of all services, above the defaults here. */
+  readonly environment?: Environment;
+  /** Checkpoint folder that the workers serve, `CHECKPOINT` by default. */
+  readonly checkpoint?: string;
+}
+
+/** Redis, budget service, gateway and workers, each a process; nothing else is shared than Redis and the storage folder. */
+export class TestSystem {
+  readonly workers: ServiceProcess[] = [];
+
+  private constructor(
+    /** Where the gateway answers, without `/v1`. */
+    readonly url: string,
+    readonly apiKeys: Readonly<Record<Tenant, string>>,
+    readonly redis: RedisServer,
+    /** Folder with all that is the test's own. */
+    private readonly folder: string,
+    /** Folder of the file store. */
+    readonly storage: string,
+    readonly gateway: ServiceProcess,
+    readonly budget: ServiceProcess,
+    /** Comes back by itself after a restart of the service. */
+    readonly budgetClient: BudgetClient,
+    private readonly workerEnvironment: Environment,
+  ) {}
+
+  /** Resolves when all of it is ready. */
+  static async start({
+    workers = 1,
+    roles = 'batch,prepare,generate',
+    environment = {},
+    checkpoint = CHECKPOINT,
+  }: SystemOptions = {}): Promise<TestSystem> {
+    const folder = mkdtempSync(join(tmpdir(), 'madakv-e2e-'));
+    const storage = join(folder, 'files');
+    const redis = await startRedis({ appendOnly: true });
+    const [gatewayPort, gatewayHealth, budgetPort, budgetHttp] = await Promise.all(Array.from({ length: 4 }, freePort));
+    const keys = TENANTS.map((tenant) => newApiKey(tenant));
+    const common: Environment = {
+      HOME: folder,
+      MADAKV_REDIS_URL: redis.url,
+      MADAKV_STORAGE: storage,
+      MADAKV_BUDGET_ADDRESS: `127.0.0.1:${budgetPort}`,
+      ...SHORT_TIMES,
+    };
+    const gateway = new ServiceProcess(
+      'gateway',
+      {
+        ...common,
+        MADAKV_GATEWAY_PORT: String(gatewayPort),
+        MADAKV_GATEWAY_HEALTH_PORT: String(gatewayHealth),
+        MADAKV_API_KEYS: JSON.stringify(keys.map(({ record }) => record)),
+        ...environment,
+      },
+      `http://127.0.0.1:${gatewayHealth}/readyz`,
+    );
+    const budget = new ServiceProcess(
+      'budget',
+      {
+        ...common,
+        MADAKV_BUDGET_PORT: String(budgetPort),
+        MADAKV_BUDGET_HTTP_PORT: String(budgetHttp),
+        ...environment,
+      },
+      `http://127.0.0.1:${budgetHttp}/readyz`,
+    );
+    const system = new TestSystem(
+      `http://127.0.0.1:${gatewayPort}`,
+      { acme: keys[0]?.key ?? '', globex: keys[1]?.key ?? '' },
+      redis,
+      folder,
+      storage,
+      gateway,
+      budget,
+      new BudgetClient({ address: `127.0.0.1:${budgetPort}`, maxReconnectMs: 200 }),
+      {
+        ...common,
+        MADAKV_WORKER_ROLES: roles,
+        MADAKV_MODEL: checkpoint,
+        MADAKV_MODEL_ID: MODEL,
+        MADAKV_CACHE: join(folder, 'models'),
+        MADAKV_THREADS: '1',
+        ...environment,
+      },
+    );
+    try {
+      const starting = [gateway.start(), budget.start()];
+      for (let i = 0; i < workers; i++) starting.push(system.addWorker());
+      const results = await Promise.allSettled(starting);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+      return system;
+    } catch (error) {
+      await system.stop();
+      throw error;
+    }
+  }
+
+  /** Starts one more worker. @returns it, ready */
+  async addWorker(changes: Environment = {}): Promise<ServiceProcess> {
+    const number = this.workers.length + 1;
+    const healthPort = await freePort();
+    const worker = new ServiceProcess(
+      'worker',
+      {
+        ...this.workerEnvironment,
+        MADAKV_WORKER_ID: `worker-${number}`,
+        MADAKV_WORKER_HEALTH_PORT: String(healthPort),
+        ...changes,
+      },
+      `http://127.0.0.1:${healthPort}/readyz`,
+    );
+    this.workers.push(worker);
+    return worker.start();
+  }
+
+  /** The official client, as a tenant's; it does not retry. */
+  client(tenant: Tenant = 'acme'): OpenAI {
+    return new OpenAI({ baseURL: `${this.url}/v1`, apiKey: this.apiKeys[tenant], maxRetries: 0 });
+  }
+
+  /** Kills everything and removes its files. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.workers, this.gateway, this.budget].map((service) => service.kill()));
+    this.budgetClient.close();
+    await this.redis.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** As `TestSystem.start`. */
+export function startSystem(options: SystemOptions = {}): Promise<TestSystem> {
+  return TestSystem.start(options);
+}
