@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lastWords, readableLine } from './log.line.js';
+import { isRoutine, lastWords, readableLine } from './log.line.js';
 
 const json = (object: object): string => JSON.stringify({ level: 'log', pid: 7, ...object });
 
@@ -36,4 +36,16 @@ describe('lastWords', () => {
     );
     expect(lastWords([fine, fine], 3)).toBe('all is well');
   });
+});
+
+it.each([
+  [json({ context: 'InstanceLoader', message: 'AppModule dependencies initialized' }), true],
+  [json({ context: 'InstanceLoader', message: 'slow', level: 'warn' }), false],
+  [json({ context: 'Gateway', message: 'listening' }), false],
+  ['1:M 22 Nov 2026 16:48:41.123 * Ready to accept connections', true],
+  ['1:signal-handler (1795369644) Received SIGTERM scheduling shutdown...', true],
+  ['1:M 22 Nov 2026 16:48:41.123 # WARNING Memory overcommit', false],
+  ['Error: something', false],
+])('isRoutine %s: %s', (text, expected) => {
+  expect(isRoutine({ source: 'x', text })).toBe(expected);
 });

@@ -18,6 +18,9 @@ const RESET = '\x1b[0m';
 /** As wide as the longest name of a process with a digit. */
 const SOURCE_WIDTH = 8;
 
+/** What Nest says of its own start, line after line. */
+const NEST_CONTEXTS = new Set(['InstanceLoader', 'NestFactory', 'RouterExplorer', 'RoutesResolver', 'NestApplication']);
+
 /** `1234:M 22 Nov 2026 16:48:41.123 * Ready to accept connections`: pid and role, date, level, text. */
 const REDIS_LINE = /^\d+:[A-Z] \d+ \w+ \d{4} (\d\d:\d\d:\d\d)\.\d+ ([.*#-]) (.*)$/;
 
@@ -27,6 +30,13 @@ export function readableLine({ source, text }: LogLine, colour: boolean): string
   const head = `${time.padEnd(8)} ${source.padEnd(SOURCE_WIDTH)} `;
   const mark = level === 'log' ? '' : `${level} `;
   return colour && COLOURS[level] !== '' ? `${head}${COLOURS[level]}${mark}${message}${RESET}` : head + mark + message;
+}
+
+/** Whether a line says only that all goes as ever: it stands in the log file and is of no use on a terminal. */
+export function isRoutine({ text }: LogLine): boolean {
+  if (/^\d+:[A-Za-z-]/.test(text)) return redisLine(text)?.level !== 'warn';
+  const { level, context } = jsonObject(text) ?? {};
+  return level === 'log' && typeof context === 'string' && NEST_CONTEXTS.has(context);
 }
 
 /**

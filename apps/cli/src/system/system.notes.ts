@@ -2,7 +2,7 @@ import type { CommandIo } from '../command.io.js';
 import { StatusLine } from '../terminal/status.line.js';
 import { formatMs } from '../terminal/units.js';
 import type { SystemNote } from './local.system.js';
-import { readableLine, type LogLine } from './log.line.js';
+import { isRoutine, readableLine, type LogLine } from './log.line.js';
 
 const NAME_WIDTH = 10;
 
@@ -30,7 +30,7 @@ export class SystemNotes {
   }
 
   readonly onLine = (line: LogLine): void => {
-    if (this.options.logs === 'none') return;
+    if (this.options.logs === 'none' || (this.options.logs === 'readable' && isRoutine(line))) return;
     this.status.line(this.options.logs === 'json' ? line.text : readableLine(line, this.colour));
   };
 

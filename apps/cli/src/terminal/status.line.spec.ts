@@ -19,3 +19,9 @@ it('is not shown elsewhere', () => {
   status.clear();
   expect(written).toBe('log\n');
 });
+
+it('is shown whole on a terminal that does not know its width', () => {
+  let written = '';
+  new StatusLine({ write: (text) => (written += text), isTTY: true, columns: 0 }).show('waiting');
+  expect(written).toBe('waiting');
+});

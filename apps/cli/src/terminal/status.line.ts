@@ -25,8 +25,10 @@ export class StatusLine {
 
   private draw(): void {
     if (this.sink.isTTY !== true || this.text === '') return;
+    // Some terminals do not know their width and say 0.
+    const columns = this.sink.columns === undefined || this.sink.columns === 0 ? 80 : this.sink.columns;
     // One column stays free: a full line would wrap, and only its end be wiped.
-    this.sink.write(this.text.slice(0, (this.sink.columns ?? 80) - 1));
+    this.sink.write(this.text.slice(0, columns - 1));
   }
 
   private wipe(): void {
