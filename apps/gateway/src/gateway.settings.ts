@@ -49,6 +49,11 @@ export const GatewaySettingsSchema = z.object({
     default: 600_000,
     about: 'A chat completion without an answer after this is cancelled, and answered with 504.',
   }),
+  MADAKV_GATEWAY_BATCH_EXPIRY_MS: milliseconds({
+    min: 1_000,
+    default: 86_400_000,
+    about: 'A batch that has not ended after this expires, with the answers that it has.',
+  }),
   MADAKV_GATEWAY_HEARTBEAT_MS: milliseconds({
     min: 50,
     default: 15_000,

@@ -14,12 +14,12 @@ import { BatchControl, hasEnded, Records, type RecordPage } from '@madakv/record
 import { Inject, Injectable } from '@nestjs/common';
 import { FilesService } from '../files/files.service.js';
 import { InputLines } from '../files/input.lines.js';
+import type { GatewaySettings } from '../gateway.settings.js';
+import { SETTINGS } from '../gateway.tokens.js';
 import { checked } from '../http/checked.query.js';
 import { pageQuery, type BatchPage } from '../http/page.query.js';
 import { ActiveBatches } from '../limits/active.batches.js';
 import { IdempotencyKeys } from './idempotency.keys.js';
-
-const WINDOW_SECONDS = 24 * 3600;
 
 /** Creates, finds and cancels batches. What becomes of them is the workers' business. */
 @Injectable()
@@ -32,6 +32,7 @@ export class BatchesService {
     @Inject(InputLines) private readonly lines: InputLines,
     @Inject(ActiveBatches) private readonly active: ActiveBatches,
     @Inject(IdempotencyKeys) private readonly idempotency: IdempotencyKeys,
+    @Inject(SETTINGS) private readonly settings: GatewaySettings,
   ) {}
 
   /**
@@ -48,7 +49,7 @@ export class BatchesService {
     if (existing !== undefined) return this.resumed(existing);
     const file = await this.inputOf(tenant, body);
     await this.active.add(tenant, id, await this.lines.of(tenant, file.object.id));
-    const record = newBatch(tenant, id, body, file);
+    const record = newBatch(tenant, id, body, file, this.settings.MADAKV_GATEWAY_BATCH_EXPIRY_MS);
     await this.records.batches.create(record);
     await this.queues.addBatch({ batchId: id, tenant }, Number(record.object.expires_at) * 1000);
     return record.object;
@@ -90,7 +91,13 @@ export class BatchesService {
   }
 }
 
-function newBatch(tenant: string, id: string, body: CreateBatch, { key, object: file }: FileRecord): BatchRecord {
+function newBatch(
+  tenant: string,
+  id: string,
+  body: CreateBatch,
+  { key, object: file }: FileRecord,
+  expiryMs: number,
+): BatchRecord {
   const created_at = Math.floor(Date.now() / 1000);
   return BatchRecordSchema.parse({
     tenant,
@@ -103,7 +110,7 @@ function newBatch(tenant: string, id: string, body: CreateBatch, { key, object: 
       completion_window: body.completion_window,
       status: 'validating',
       created_at,
-      expires_at: created_at + WINDOW_SECONDS,
+      expires_at: created_at + Math.ceil(expiryMs / 1000),
       request_counts: { total: 0, completed: 0, failed: 0 },
       metadata: body.metadata ?? null,
     },

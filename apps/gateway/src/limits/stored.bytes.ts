@@ -1,5 +1,6 @@
 import { MadakvError } from '@madakv/contracts';
 import { Inject, Injectable } from '@nestjs/common';
+import { Records } from '@madakv/records';
 import type { Redis } from 'ioredis';
 import type { GatewaySettings } from '../gateway.settings.js';
 import { REDIS, SETTINGS } from '../gateway.tokens.js';
@@ -31,6 +32,7 @@ return 1
 export class StoredBytes {
   constructor(
     @Inject(REDIS) private readonly redis: Redis,
+    @Inject(Records) private readonly records: Records,
     @Inject(SETTINGS) private readonly settings: GatewaySettings,
     @Inject(TenantLimits) private readonly limits: TenantLimits,
   ) {}
@@ -38,7 +40,9 @@ export class StoredBytes {
   /** @returns bytes that may still be stored @throws MadakvError rate_limit_exceeded when that is none */
   async room(tenant: string): Promise<number> {
     const { storedBytes } = this.limits.of(tenant);
-    const room = storedBytes - Number((await this.redis.get(this.keys(tenant)[1])) ?? 0);
+    const left = async (): Promise<number> => storedBytes - Number((await this.redis.get(this.keys(tenant)[1])) ?? 0);
+    let room = await left();
+    if (room <= 0 && (await this.forgetDeleted(tenant))) room = await left();
     if (room <= 0) throw this.exceeded(tenant);
     return room;
   }
@@ -48,6 +52,17 @@ export class StoredBytes {
     const { storedBytes } = this.limits.of(tenant);
     const added = await this.redis.eval(ADD, 2, ...this.keys(tenant), fileId, bytes, storedBytes);
     if (added !== 1) throw this.exceeded(tenant);
+  }
+
+  /** Workers delete expired files, of which nobody tells here. @returns whether there were any */
+  private async forgetDeleted(tenant: string): Promise<boolean> {
+    let forgotten = false;
+    for (const id of await this.redis.hkeys(this.keys(tenant)[0])) {
+      if ((await this.records.files.find(tenant, id)) !== undefined) continue;
+      await this.remove(tenant, id);
+      forgotten = true;
+    }
+    return forgotten;
   }
 
   async remove(tenant: string, fileId: string): Promise<void> {
