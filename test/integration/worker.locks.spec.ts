@@ -9,7 +9,7 @@ import { buildService, startService, type RunningService } from './budget.servic
 import { MODEL, roomyCheckpoint, WorkerBench } from './worker.bench.js';
 
 /** Length of the long prompt; its prefill takes time with its square, about a minute from 70,000 on. */
-const PROMPT_TOKENS = Number(process.env['MADAKV_TEST_PREFILL_TOKENS'] ?? 16_000);
+const PROMPT_TOKENS = Number(process.env['MADAKV_TEST_PREFILL_TOKENS'] ?? 24_000);
 const LOCK_MS = 500;
 /** Marks the request over which the thread dies; long enough for it to die first. */
 const DEADLY_TOKENS = 2_000;

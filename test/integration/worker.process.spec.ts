@@ -79,7 +79,7 @@ async function leasedJobs(): Promise<string[]> {
   return (await budget.client.call('list', {})).devices.flatMap(({ leases }) => leases.map(({ jobId }) => jobId));
 }
 
-describe('the process', () => {
+describe('the process', { timeout: 180_000 }, () => {
   it('does not start on a Redis that forgets, unless that is allowed', async () => {
     const volatile = await startRedis();
     const refused = await start({ MADAKV_REDIS_URL: volatile.url });
