@@ -5,10 +5,9 @@ import { BudgetClient } from '@madakv/budget-client';
 import { newApiKey } from '@madakv/contracts';
 import { freePort, startRedis, type RedisServer } from '@madakv/testing';
 import OpenAI from 'openai';
+import { roomyCheckpoint } from '../integration/checkpoint.fixture.js';
 import { ROOT, ServiceProcess, type Environment } from './service.process.js';
 
-/** A checkpoint of 800 KB: what it answers makes no sense, but is the same each time. */
-export const CHECKPOINT = `${ROOT}test/conformance/fixtures/qwen-plain/checkpoint`;
 export const MODEL = 'tiny';
 export const DEMO = `${ROOT}examples/demo`;
 export const TENANTS = ['acme', 'globex'] as const;
@@ -33,13 +32,12 @@ export interface SystemOptions {
   readonly roles?: string;
   /** Of all services, above the defaults here. */
   readonly environment?: Environment;
-  /** Checkpoint folder that the workers serve, `CHECKPOINT` by default. */
-  readonly checkpoint?: string;
 }
 
 /** Redis, budget service, gateway and workers, each a process; nothing else is shared than Redis and the storage folder. */
 export class TestSystem {
   readonly workers: ServiceProcess[] = [];
+  private readonly others: ServiceProcess[] = [];
 
   private constructor(
     /** Where the gateway answers, without `/v1`. */
@@ -47,7 +45,9 @@ export class TestSystem {
     readonly apiKeys: Readonly<Record<Tenant, string>>,
     readonly redis: RedisServer,
     /** Folder with all that is the test's own. */
-    private readonly folder: string,
+    readonly folder: string,
+    /** Folder of the checkpoint that the workers serve. A request may be as long as a test likes. */
+    readonly checkpoint: string,
     /** Folder of the file store. */
     readonly storage: string,
     readonly gateway: ServiceProcess,
@@ -62,9 +62,9 @@ export class TestSystem {
     workers = 1,
     roles = 'batch,prepare,generate',
     environment = {},
-    checkpoint = CHECKPOINT,
   }: SystemOptions = {}): Promise<TestSystem> {
     const folder = mkdtempSync(join(tmpdir(), 'madakv-e2e-'));
+    const checkpoint = roomyCheckpoint(folder);
     const storage = join(folder, 'files');
     const redis = await startRedis({ appendOnly: true });
     const [gatewayPort, gatewayHealth, budgetPort, budgetHttp] = await Promise.all(Array.from({ length: 4 }, freePort));
@@ -102,6 +102,7 @@ export class TestSystem {
       { acme: keys[0]?.key ?? '', globex: keys[1]?.key ?? '' },
       redis,
       folder,
+      checkpoint,
       storage,
       gateway,
       budget,
@@ -146,14 +147,32 @@ export class TestSystem {
     return worker.start();
   }
 
+  /** Starts one more gateway on the same Redis and storage. @returns where it answers, without `/v1` */
+  async addGateway(changes: Environment): Promise<string> {
+    const [port, healthPort] = [await freePort(), await freePort()];
+    const gateway = new ServiceProcess(
+      'gateway',
+      {
+        ...this.gateway.environment,
+        MADAKV_GATEWAY_PORT: String(port),
+        MADAKV_GATEWAY_HEALTH_PORT: String(healthPort),
+        ...changes,
+      },
+      `http://127.0.0.1:${healthPort}/readyz`,
+    );
+    this.others.push(gateway);
+    await gateway.start();
+    return `http://127.0.0.1:${port}`;
+  }
+
   /** The official client, as a tenant's; it does not retry. */
-  client(tenant: Tenant = 'acme'): OpenAI {
-    return new OpenAI({ baseURL: `${this.url}/v1`, apiKey: this.apiKeys[tenant], maxRetries: 0 });
+  client(tenant: Tenant = 'acme', url = this.url): OpenAI {
+    return new OpenAI({ baseURL: `${url}/v1`, apiKey: this.apiKeys[tenant], maxRetries: 0 });
   }
 
   /** Kills everything and removes its files. */
   async stop(): Promise<void> {
-    await Promise.all([...this.workers, this.gateway, this.budget].map((service) => service.kill()));
+    await Promise.all([...this.workers, ...this.others, this.gateway, this.budget].map((service) => service.kill()));
     this.budgetClient.close();
     await this.redis.stop();
     rmSync(this.folder, { recursive: true, force: true });

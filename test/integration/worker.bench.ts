@@ -1,8 +1,7 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import {
   BATCH_ENDPOINT,
   BatchResultSchema,
@@ -29,21 +28,13 @@ import { EngineHost } from '../../apps/worker/src/engine/engine.host.js';
 import type { WorkerHooks } from '../../apps/worker/src/roles/worker.tokens.js';
 import { WorkerModule } from '../../apps/worker/src/worker.module.js';
 import { WorkerSettingsSchema } from '../../apps/worker/src/worker.settings.js';
+import { CHECKPOINT } from './checkpoint.fixture.js';
 
-export const CHECKPOINT = fileURLToPath(new URL('../conformance/fixtures/qwen-plain/checkpoint', import.meta.url));
+export { CHECKPOINT, roomyCheckpoint } from './checkpoint.fixture.js';
+
 export const MODEL = 'tiny';
 export const DEVICE = 'gpu';
 export const TENANT = 'acme';
-
-/** The checkpoint with room for as long a request as is asked for: its positions are computed, not learned. */
-export function roomyCheckpoint(folder: string): string {
-  const roomy = join(folder, 'roomy');
-  cpSync(CHECKPOINT, roomy, { recursive: true });
-  const file = join(roomy, 'config.json');
-  const config = readFileSync(file, 'utf8');
-  writeFileSync(file, config.replace(/("max_position_embeddings"): \d+/g, '$1: 1000000'));
-  return roomy;
-}
 
 export interface BenchOptions {
   readonly redisUrl: string;
