@@ -3,12 +3,12 @@ import { checkImage, type ImageLimits } from '@madakv/documents';
 import { decodeImage } from '@madakv/models';
 import type { FileStore } from '@madakv/storage';
 import type { PartContent } from './part.content.js';
-import type { StoredImage } from './stored.image.js';
+import { isKept, type StoredImage } from './stored.image.js';
 
 /** Images of requests, each once, known to decode. */
 export class ImageStore {
   constructor(
-    private readonly store: Pick<FileStore, 'head' | 'put'>,
+    private readonly store: Pick<FileStore, 'get' | 'head' | 'put'>,
     private readonly limits: ImageLimits,
   ) {}
 
@@ -17,7 +17,7 @@ export class ImageStore {
     const bytes = await content.bytes(signal);
     const { width, height } = await checkImage(bytes, this.limits);
     const key = storeKeys.image(content.sha256);
-    if ((await this.store.head(key)) === undefined) {
+    if (!(await isKept(this.store, key, signal))) {
       // A header alone does not say that the rest is there.
       await decodeImage(bytes, { maxPixels: this.limits.maxImagePixels });
       signal?.throwIfAborted();

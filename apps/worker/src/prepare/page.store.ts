@@ -6,7 +6,7 @@ import { StorageError, type FileStore } from '@madakv/storage';
 import { z } from 'zod';
 import { KeyedLock } from './keyed.lock.js';
 import type { PartContent } from './part.content.js';
-import { storedPng, type StoredImage } from './stored.image.js';
+import { isKept, storedPng, type StoredImage } from './stored.image.js';
 
 /** How pages are drawn: the same document drawn by the same rules has the same pages. */
 export interface DrawingRules {
@@ -45,7 +45,7 @@ export class PageStore {
   private readonly minDpi: number;
 
   constructor(
-    private readonly store: Pick<FileStore, 'get' | 'put'>,
+    private readonly store: Pick<FileStore, 'get' | 'head' | 'put'>,
     private readonly rasteriser: Pick<PdfRasteriser, 'rasterise'>,
     private readonly rules: DrawingRules,
   ) {
@@ -137,7 +137,8 @@ export class PageStore {
     const found = new Map<number, StoredPage>();
     for (let at = 0; at < pages.length; at += LOOKUPS) {
       const look = async (page: number): Promise<void> => {
-        const image = await storedPng(this.store, storeKeys.page(sha256, this.drawing, page));
+        const key = storeKeys.page(sha256, this.drawing, page);
+        const image = (await isKept(this.store, key)) ? await storedPng(this.store, key) : undefined;
         if (image !== undefined) found.set(page, { ...image, page });
       };
       await Promise.all(pages.slice(at, at + LOOKUPS).map(look));

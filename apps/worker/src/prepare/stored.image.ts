@@ -24,3 +24,23 @@ export async function storedPng(store: Pick<FileStore, 'get'>, key: string): Pro
     throw error;
   }
 }
+
+/** A request may wait for a day after its preparation, and files older than two days are swept: see batch.settings.ts. */
+const RENEW_AFTER_MS = 12 * 3_600_000;
+
+/**
+ * Whether a file is there; one that would soon be swept is written anew, so that it outlives the request that found it.
+ * @throws StorageError; the signal's reason when aborted
+ */
+export async function isKept(
+  store: Pick<FileStore, 'get' | 'head' | 'put'>,
+  key: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const file = await store.head(key);
+  if (file === undefined) return false;
+  if (Date.now() - file.modifiedAt.getTime() > RENEW_AFTER_MS) {
+    await store.put(key, await buffer(await store.get(key)), signal === undefined ? {} : { signal });
+  }
+  return true;
+}
