@@ -1,16 +1,7 @@
-import { ChatCompletionChunkSchema, ChatCompletionSchema, TraceDocumentSchema } from '@madakv/contracts';
+import { ChatCompletionSchema, TraceDocumentSchema } from '@madakv/contracts';
 import type { CacheTrace } from '@madakv/engine';
 import { describe, expect, it } from 'vitest';
-import {
-  chatCompletion,
-  endChunk,
-  roleChunk,
-  textChunk,
-  tokenLogprob,
-  traceCache,
-  usageChunk,
-  usageOf,
-} from './chat.completion.js';
+import { chatCompletion, tokenLogprob, traceCache, usageOf } from './chat.completion.js';
 
 const head = { id: 'chatcmpl-1', created: 1_700_000_000, model: 'reader' };
 const usage = usageOf({ promptTokens: 30, completionTokens: 2 });
@@ -108,33 +99,6 @@ describe('chatCompletion', () => {
     const [choice] = ChatCompletionSchema.parse(chatCompletion(head, { ...result, logprobs })).choices;
     expect(choice.logprobs).toEqual({ content: logprobs, refusal: null });
   });
-});
-
-it('streams who speaks, the text, the end, and usage', () => {
-  const chunks = [
-    roleChunk(head),
-    textChunk(head, 'a', logprob),
-    textChunk(head, 'b'),
-    endChunk(head, chatCompletion(head, result)),
-    usageChunk(head, usage),
-  ].map((chunk) => ChatCompletionChunkSchema.parse(chunk));
-  for (const chunk of chunks) expect(chunk).toMatchObject({ ...head, object: 'chat.completion.chunk' });
-  expect(chunks.map(({ choices }) => choices.map(({ delta }) => delta))).toEqual([
-    [{ role: 'assistant', content: '' }],
-    [{ content: 'a' }],
-    [{ content: 'b' }],
-    [{}],
-    [],
-  ]);
-  expect(chunks.map(({ choices }) => choices.map(({ finish_reason }) => finish_reason)).flat()).toEqual([
-    null,
-    null,
-    null,
-    'stop',
-  ]);
-  expect(chunks[1].choices[0].logprobs?.content).toEqual([logprob]);
-  expect(chunks[3].madakv?.trace_id).toBe('chatcmpl-1');
-  expect(chunks[4].usage).toEqual(usage);
 });
 
 it('gives a trace document what the engine knows of the cache', () => {

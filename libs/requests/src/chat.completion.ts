@@ -1,12 +1,4 @@
-import type {
-  CacheSummary,
-  ChatCompletion,
-  ChatCompletionChunk,
-  FinishReason,
-  TokenLogprob,
-  TraceDocument,
-  Usage,
-} from '@madakv/contracts';
+import type { CacheSummary, ChatCompletion, FinishReason, TokenLogprob, TraceDocument, Usage } from '@madakv/contracts';
 import type { CacheTrace, GeneratedToken, GenerationResult } from '@madakv/engine';
 import type { Tokenizer } from '@madakv/models';
 
@@ -108,47 +100,4 @@ export function tokenLogprob({ logprobs }: GeneratedToken, tokenizer: TextOf): T
 /** Nine digits name every float32 exactly; the rest are noise of widening it. */
 export function shortest(value: number): number {
   return Number(value.toPrecision(9));
-}
-
-/** The first event of a stream: who speaks. */
-export function roleChunk(head: CompletionHead): ChatCompletionChunk {
-  return chunk(head, { role: 'assistant', content: '' });
-}
-
-/** A piece of the answer. */
-export function textChunk(head: CompletionHead, text: string, logprobs?: TokenLogprob): ChatCompletionChunk {
-  return chunk(head, { content: text }, logprobs);
-}
-
-/** The last event but usage: why the answer ended, and what the cache reduction did. */
-export function endChunk(head: CompletionHead, completion: ChatCompletion): ChatCompletionChunk {
-  const ended = chunk(head, {}, undefined, completion.choices[0].finish_reason);
-  return { ...ended, madakv: completion.madakv };
-}
-
-/** The event that carries usage, where the request asked for it. */
-export function usageChunk(head: CompletionHead, usage: Usage): ChatCompletionChunk {
-  return { ...head, object: 'chat.completion.chunk', choices: [], usage };
-}
-
-function chunk(
-  { id, created, model }: CompletionHead,
-  delta: ChatCompletionChunk['choices'][number]['delta'],
-  logprobs?: TokenLogprob,
-  finishReason: FinishReason | null = null,
-): ChatCompletionChunk {
-  return {
-    id,
-    object: 'chat.completion.chunk',
-    created,
-    model,
-    choices: [
-      {
-        index: 0,
-        delta,
-        logprobs: logprobs === undefined ? null : { content: [logprobs], refusal: null },
-        finish_reason: finishReason,
-      },
-    ],
-  };
 }
