@@ -34,6 +34,11 @@ describe('LocalFileStore', () => {
     for await (const info of again.list('')) expect(info).toBeUndefined();
   });
 
+  it('opens beside a process whose file goes from its work folder to its place in that moment', async () => {
+    await symlink(join(folder, 'gone'), join(folder, 'root', '.partial', 'going'));
+    await expect(LocalFileStore.open(join(folder, 'root'))).resolves.toBeInstanceOf(LocalFileStore);
+  });
+
   it('is shared: another on the same folder sees the same files', async () => {
     const other = await LocalFileStore.open(join(folder, 'root'));
     await store.put('t/file', Buffer.from('shared'));

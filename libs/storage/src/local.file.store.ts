@@ -33,11 +33,7 @@ export class LocalFileStore implements FileStore {
     try {
       const work = join(resolve(folder), WORK_FOLDER);
       await mkdir(work, { recursive: true });
-      for (const name of await readdir(work)) {
-        const path = join(work, name);
-        const { mtimeMs } = await stat(path);
-        if (Date.now() - mtimeMs > ABANDONED_MS) await rm(path, { force: true });
-      }
+      for (const name of await readdir(work)) await removeAbandoned(join(work, name));
       return new LocalFileStore(await realpath(folder));
     } catch (error) {
       throw storageFailed(`opening the folder ${folder}`, error);
@@ -226,6 +222,16 @@ function keyPart(entry: Dirent): string | undefined {
 
 function info(key: string, { size, mtime }: Stats): FileInfo {
   return { key, bytes: size, modifiedAt: mtime };
+}
+
+/** Another process may be writing it, and move it away at any moment. */
+async function removeAbandoned(path: string): Promise<void> {
+  try {
+    const { mtimeMs } = await stat(path);
+    if (Date.now() - mtimeMs > ABANDONED_MS) await rm(path, { force: true });
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
 }
 
 function isMissing(error: unknown): boolean {
