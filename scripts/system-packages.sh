@@ -4,6 +4,7 @@
 set -euo pipefail
 declare -A packages=(
   [redis-server]="redis-server" # integration tests and `madakv up` run a real Redis
+  [python3:ensurepip]="python3-venv" # the official client for Python
   [/usr/lib/chromium/vk_swiftshader_icd.json]="chromium" # a software GPU for the WebGPU tests
   [/usr/lib/x86_64-linux-gnu/libvulkan.so.1]="libvulkan1" # finds that software GPU
 )
@@ -13,6 +14,8 @@ for probe in "${!packages[@]}"; do
   [[ $wanted == *" ${packages[$probe]} "* ]] || continue
   if [[ $probe == /* ]]; then
     [[ -e $probe ]] || missing+=("${packages[$probe]}")
+  elif [[ $probe == python3:* ]]; then
+    python3 -c "import ${probe#*:}" 2>/dev/null || missing+=("${packages[$probe]}")
   else
     command -v "$probe" >/dev/null || missing+=("${packages[$probe]}")
   fi

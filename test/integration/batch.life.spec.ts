@@ -29,7 +29,7 @@ describe('a batch that completes', () => {
       status: 'completed',
       model: MODEL,
       request_counts: { total: 8, completed: 8, failed: 0 },
-      usage: { prompt_tokens: 240, completion_tokens: 16, total_tokens: 256 },
+      usage: { input_tokens: 240, output_tokens: 16, total_tokens: 256 },
     });
     expect([object.in_progress_at, object.finalizing_at, object.completed_at]).not.toContain(undefined);
     expect(object.error_file_id).toBeUndefined();

@@ -38,7 +38,7 @@ it('a batch goes through two workers: each line answered once, each failure with
   expect(answers.map(({ custom_id }) => custom_id).sort()).toEqual(good.map((_, i) => `c${i + 1}`).sort());
   const bodies = answers.map(({ response }) => response?.body as unknown as ChatCompletion);
   const tokens = bodies.reduce((sum, body) => sum + body.usage.completion_tokens, 0);
-  expect(usage?.completion_tokens).toBe(tokens);
+  expect(usage?.output_tokens).toBe(tokens);
   const reasons = errors.map(({ custom_id, response }) => [
     custom_id,
     response?.status_code,

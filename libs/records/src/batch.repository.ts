@@ -1,4 +1,5 @@
 import {
+  batchUsage,
   BatchRecordSchema,
   MadakvError,
   type BatchObject,
@@ -114,8 +115,7 @@ export class BatchRepository {
     const of = (name: string): number => Number(counts[name] ?? 0);
     const [completed, failed] = [of('completed'), of('failed')];
     if (completed + failed === 0) return record;
-    const [prompt_tokens, completion_tokens] = [of('prompt_tokens'), of('completion_tokens')];
-    const usage = { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
+    const usage = batchUsage(of('prompt_tokens'), of('completion_tokens'));
     const request_counts = { ...record.object.request_counts, completed, failed };
     const object: BatchObject = { ...record.object, request_counts, ...(completed > 0 ? { usage } : {}) };
     return { ...record, object };

@@ -18,9 +18,7 @@ export function batchReport(batch: BatchObject): string {
     `created  ${formatTime(batch.created_at)}${took}`,
     ...(batch.usage === undefined
       ? []
-      : [
-          `tokens   ${formatCount(batch.usage.prompt_tokens)} read, ${formatCount(batch.usage.completion_tokens)} written`,
-        ]),
+      : [`tokens   ${formatCount(batch.usage.input_tokens)} read, ${formatCount(batch.usage.output_tokens)} written`]),
     ...(batch.output_file_id === undefined ? [] : [`output   ${batch.output_file_id}`]),
     ...(batch.error_file_id === undefined ? [] : [`errors   ${batch.error_file_id}`]),
     ...errors.slice(0, SHOWN_ERRORS).map(({ line, message }) => `  ${line === null ? '' : `line ${line}: `}${message}`),

@@ -1,4 +1,5 @@
 import {
+  batchUsage,
   lineRequestId,
   RequestAnswerSchema,
   storeKeys,
@@ -75,15 +76,7 @@ export class BatchResultWriter {
     return {
       ...ids,
       request_counts: { total: completed + failed, completed, failed },
-      ...(completed === 0
-        ? {}
-        : {
-            usage: {
-              prompt_tokens: promptTokens,
-              completion_tokens: completionTokens,
-              total_tokens: promptTokens + completionTokens,
-            },
-          }),
+      ...(completed === 0 ? {} : { usage: batchUsage(promptTokens, completionTokens) }),
     };
   }
 

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { UsageSchema } from './chat.completion.js';
 
 export const BATCH_ENDPOINT = '/v1/chat/completions';
 /** Requests of one input file. */
@@ -38,6 +37,15 @@ export const BatchErrorSchema = z.object({
   param: z.string().nullable(),
 });
 
+/** Tokens of a batch's answers. OpenAI names them otherwise here than in a chat completion. */
+export const BatchUsageSchema = z.object({
+  input_tokens: z.int(),
+  input_tokens_details: z.object({ cached_tokens: z.int() }),
+  output_tokens: z.int(),
+  output_tokens_details: z.object({ reasoning_tokens: z.int() }),
+  total_tokens: z.int(),
+});
+
 const time = z.int().optional();
 
 /** OpenAI's batch object. Times are seconds since 1970. */
@@ -62,7 +70,7 @@ export const BatchObjectSchema = z.object({
   cancelling_at: time,
   cancelled_at: time,
   request_counts: z.object({ total: z.int(), completed: z.int(), failed: z.int() }),
-  usage: UsageSchema.optional(),
+  usage: BatchUsageSchema.optional(),
   metadata: MetadataSchema.nullable(),
 });
 
@@ -87,6 +95,17 @@ export const BatchResultSchema = z.object({
 export type BatchStatus = z.infer<typeof BatchStatusSchema>;
 export type CreateBatch = z.infer<typeof CreateBatchSchema>;
 export type BatchError = z.infer<typeof BatchErrorSchema>;
+export type BatchUsage = z.infer<typeof BatchUsageSchema>;
 export type BatchObject = z.infer<typeof BatchObjectSchema>;
 export type BatchLine = z.infer<typeof BatchLineSchema>;
 export type BatchResult = z.infer<typeof BatchResultSchema>;
+
+export function batchUsage(inputTokens: number, outputTokens: number): BatchUsage {
+  return {
+    input_tokens: inputTokens,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: outputTokens,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: inputTokens + outputTokens,
+  };
+}
