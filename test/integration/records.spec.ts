@@ -312,10 +312,13 @@ it('models keep the time when they were first announced', async () => {
   expect(await records.models.find('a')).toBeUndefined();
 });
 
-it('crashes are counted by request', async () => {
-  expect([await records.crashes.add('r'), await records.crashes.add('r'), await records.crashes.add('s')]).toEqual([
-    1, 2, 1,
-  ]);
+it('crashes are what began and never ended, by request', async () => {
+  const { crashes } = records;
+  for (const request of ['r', 'r', 's']) await crashes.begin(request);
+  expect([await crashes.count('r'), await crashes.count('s'), await crashes.count('t')]).toEqual([2, 1, 0]);
+  for (const request of ['r', 's', 't']) await crashes.end(request);
+  expect([await crashes.count('r'), await crashes.count('s'), await crashes.count('t')]).toEqual([1, 0, 0]);
+  expect(await redis.keys(records.keys.crashes('*'))).toEqual([records.keys.crashes('r')]);
 });
 
 describe('the check of persistence', () => {

@@ -44,7 +44,7 @@ import { AnswerPublisher } from './answer.publisher.js';
 import type { Isolation } from './isolation.js';
 import type { PreparedReader } from './prepared.reader.js';
 
-/** Engines that may die over one request before it fails for good. */
+/** Engines, or their processes, that may die over one request before it fails for good. */
 const MAX_CRASHES = 3;
 /** When a job is tried again that came while the memory-budget service was away, in milliseconds. */
 const BUDGET_AWAY_MS = 1_000;
@@ -63,7 +63,7 @@ export interface GenerateParts {
   readonly isolation: Isolation;
   readonly outcomes: Pick<OutcomeWriter, 'complete'>;
   readonly shares: Pick<FairShares, 'served'>;
-  readonly crashes: Pick<CrashCounter, 'add' | 'count'>;
+  readonly crashes: Pick<CrashCounter, 'begin' | 'end' | 'count'>;
   readonly events: Pick<AnswerEventWriter, 'append'>;
   readonly store: Pick<FileStore, 'put'>;
   readonly workerId: string;
@@ -103,8 +103,9 @@ export class GenerateProcessor {
     if (!budget.available) throw new HandBack(BUDGET_AWAY_MS, 'the memory-budget service is away');
     const settings = generationSettings(readParameters(prepared.parameters));
     const question = { attempt, prepared, settings, need: this.needOf(prepared, settings) };
-    const suspect = (await crashes.count(request.requestId)) > 0;
-    return isolation.run(suspect, signal, () => this.answerUnderLease(question));
+    const crashed = await crashes.count(request.requestId);
+    if (crashed >= MAX_CRASHES) throw crashedTooOften(crashed);
+    return isolation.run(crashed > 0, signal, () => this.answerUnderLease(question));
   }
 
   private async answerUnderLease(question: Question): Promise<RequestJobResult> {
@@ -164,15 +165,19 @@ export class GenerateProcessor {
     granted: GrantedLease,
     span: ActiveSpan,
   ): Promise<{ readonly answer: EngineAnswer; readonly trace: TraceDocument }> {
-    const { engine, reader, events, workerId } = this.parts;
+    const { engine, reader, events, crashes, workerId } = this.parts;
     const { request } = attempt;
     const { lease } = granted;
     const spans = new GenerationSpans(span);
     const publisher = request.source.kind === 'body' ? new AnswerPublisher(events, request.requestId) : undefined;
-    let begun = false;
+    let begun: Promise<void> | undefined;
     let resized: Promise<void> = Promise.resolve();
     const onEvent = (event: EngineEvent): void => {
-      if (event.kind === 'started') begun = true;
+      if (event.kind === 'started') {
+        begun = crashes.begin(request.requestId);
+        // Awaited when the engine is done; one that fails before must not go unheard.
+        begun.catch(() => undefined);
+      }
       // What is allocated is covered at every moment: it has shrunk to this before, and never exceeds it from here on.
       if (event.kind === 'evicted') resized = lease.resize(event.maxBytes);
       spans.observe(event);
@@ -192,6 +197,7 @@ export class GenerateProcessor {
       )
       .catch((error: unknown) => this.failed(error, request.requestId, begun))
       .finally(() => resized);
+    await this.survived(request.requestId, begun);
     await publisher?.flush();
     const trace = traceDocument({
       request,
@@ -208,15 +214,20 @@ export class GenerateProcessor {
   }
 
   /** An engine that died counts against the requests it had begun, and the third one is enough. */
-  private async failed(error: unknown, requestId: string, begun: boolean): Promise<never> {
-    if (!(error instanceof MadakvError && error.code === 'engine_crashed' && begun)) throw error;
-    const crashes = await this.parts.crashes.add(requestId);
-    if (crashes < MAX_CRASHES) throw error;
-    throw new FinalError(
-      new MadakvError('engine_crashed', `the engine died ${crashes} times while it worked on this request`, {
-        cause: error,
-      }),
-    );
+  private async failed(error: unknown, requestId: string, begun: Promise<void> | undefined): Promise<never> {
+    if (error instanceof MadakvError && error.code === 'engine_crashed') {
+      await begun;
+      const crashed = await this.parts.crashes.count(requestId);
+      throw crashed < MAX_CRASHES ? error : crashedTooOften(crashed, error);
+    }
+    await this.survived(requestId, begun);
+    throw error;
+  }
+
+  private async survived(requestId: string, begun: Promise<void> | undefined): Promise<void> {
+    if (begun === undefined) return;
+    await begun;
+    await this.parts.crashes.end(requestId);
   }
 
   private async finish({ attempt, prepared }: Question, answer: EngineAnswer, trace: TraceDocument): Promise<void> {
@@ -278,6 +289,11 @@ export class GenerateProcessor {
     const demand = { tokens, heldBack, maxTokens: settings.maxTokens, cacheRatio, minCacheRatio };
     return memoryNeed(demand, this.parts.engine.info.kv);
   }
+}
+
+function crashedTooOften(crashes: number, cause?: unknown): FinalError {
+  const message = `the engine died ${crashes} times while it worked on this request`;
+  return new FinalError(new MadakvError('engine_crashed', message, cause === undefined ? {} : { cause }));
 }
 
 function leaseAttributes(answer: LeaseAnswer): SpanAttributes {

@@ -21,6 +21,11 @@ import { RequestJobRunner } from './request.job.runner.js';
 import { HOOKS, OUTCOMES, RECORDS, SETTINGS, STORE, type RunningEngine, type WorkerHooks } from './worker.tokens.js';
 
 const CONSUMER = Symbol('generate consumer');
+/**
+ * Workers that may die while they hold one job. Far more than may die over it, which is counted for itself: most jobs that a
+ * worker holds when it dies only wait for their turn.
+ */
+const MAX_STALLED = 50;
 /** Stands between BullMQ's worker, which Nest makes at once, and the processor, which needs a loaded model. */
 class GenerateHandler implements JobHandler {
   processor: GenerateProcessor | undefined;
@@ -148,6 +153,7 @@ export class GenerateRoleModule {
       concurrency: settings.MADAKV_CONCURRENCY,
       lockMs: settings.MADAKV_LOCK_MS,
       stalledMs: settings.MADAKV_STALLED_MS,
+      maxStalled: MAX_STALLED,
     });
     return {
       module: GenerateRoleModule,
