@@ -46,6 +46,13 @@ describe('a built model', () => {
     expect(builtFolders()).toEqual([first.key]);
   });
 
+  it('stays where it is when another builder of the same is done later', async () => {
+    const builders = [build(), build()];
+    const inodes = await Promise.all(builders.map((built) => built.then(({ dir }) => statSync(dir).ino)));
+    expect(inodes[1]).toBe(inodes[0]);
+    expect(builtFolders()).toHaveLength(1);
+  });
+
   it('holds prepacked matrices for sessions to map, and no copy of the raw ones', async () => {
     const { dir } = await build({ kind: 'int', bits: 4, blockSize: 32 });
     const files = readdirSync(dir);

@@ -86,17 +86,26 @@ export async function buildModel(
   try {
     await writeGraphs(input, provider, options, work);
     writeManifest(work);
-    rmSync(dir, { recursive: true, force: true });
-    try {
-      renameSync(work, dir);
-    } catch (error) {
-      // Another process finished the same build in the meantime: its result is as good.
-      if (!isComplete(dir)) throw error;
-    }
+    install(work, dir);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
   return { dir, key, fresh: true };
+}
+
+/** Gives a build its final name, unless another process was faster: what that has built is as good, and may be in use. */
+function install(work: string, dir: string): void {
+  for (;;) {
+    try {
+      renameSync(work, dir);
+      return;
+    } catch (error) {
+      if (isComplete(dir)) return;
+      if (!existsSync(dir)) throw error;
+      // It has lost some of its files.
+      rmSync(dir, { recursive: true, force: true });
+    }
+  }
 }
 
 async function writeGraphs(
