@@ -1,0 +1,144 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BATCH_QUEUE, DEFAULT_KEY_PREFIX, modelQueue, type Lease } from '@madakv/contracts';
+import { connectRedis, Records } from '@madakv/records';
+import { Queue } from 'bullmq';
+import type { Batch } from 'openai/resources/batches';
+import { expect } from 'vitest';
+import { chaosInput, hasEnded, LINES, PatientCaller, type ComparedResult } from './chaos.batch.js';
+import { LeaseSampler } from './chaos.capacity.js';
+import type { ServiceProcess } from './service.process.js';
+import { MODEL, type TestSystem } from './system.fixture.js';
+
+export const DEVICE = 'device';
+/** Room for three or four of the batch's requests at a time. */
+export const CAPACITY_BYTES = 2_200_000;
+
+/** A lease whose request has not evicted yet: it is in prefill, or waits for its turn. */
+export const isWhole = ({ bytes, peakBytes }: Lease): boolean => bytes >= peakBytes;
+/** A lease whose request decodes. */
+export const isShrunk = (lease: Lease): boolean => !isWhole(lease);
+
+/** A batch that things happen to, and what has to be so afterwards. */
+export class ChaosRun {
+  readonly caller: PatientCaller;
+  readonly sampler: LeaseSampler;
+  private readonly redis;
+  private readonly records: Records;
+
+  constructor(
+    readonly system: TestSystem,
+    private readonly signal: AbortSignal,
+  ) {
+    this.caller = new PatientCaller(system.client(), signal);
+    this.sampler = new LeaseSampler(system.redis.url, DEVICE);
+    this.redis = connectRedis(system.redis.url, { name: 'chaos', maxRetriesPerRequest: null }, () => undefined);
+    this.records = new Records(this.redis, DEFAULT_KEY_PREFIX);
+  }
+
+  async close(): Promise<void> {
+    await this.sampler.stop();
+    this.redis.disconnect();
+  }
+
+  submit(): Promise<Batch> {
+    return this.caller.submit(chaosInput(), crypto.randomUUID());
+  }
+
+  /** Resolves with the leases as they stand once that is so. */
+  until(isSo: (leases: readonly Lease[]) => boolean): Promise<readonly Lease[]> {
+    return this.sampler.until(isSo, this.signal);
+  }
+
+  /** Leases that stand in Redis now. */
+  leases(): Promise<readonly Lease[]> {
+    return this.until(() => true);
+  }
+
+  /** Resolves once that many lines have come to an outcome. */
+  async settled(batch: Batch, lines: number): Promise<void> {
+    while (!this.signal.aborted && (await this.outcomes(batch)) < lines) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    this.signal.throwIfAborted();
+  }
+
+  /** Lines that have come to an outcome. */
+  async outcomes(batch: Batch): Promise<number> {
+    const record = await this.records.batches.get(batch.id);
+    const { completed = 0, failed = 0 } = record?.object.request_counts ?? {};
+    return completed + failed;
+  }
+
+  /** Ids of batches that have been created and have not ended. */
+  open(): Promise<string[]> {
+    return this.records.batches.open(10);
+  }
+
+  /** Kills it with SIGKILL, in the middle of the batch. */
+  async kill(batch: Batch, service: ServiceProcess): Promise<void> {
+    expect(await service.kill()).toBe('SIGKILL');
+    expect(hasEnded((await this.records.batches.get(batch.id))?.object as Batch)).toBe(false);
+  }
+
+  /** Waits for the end. @returns what each line has come to, in the order of lines */
+  async results(submitted: Batch): Promise<ComparedResult[]> {
+    const batch = await this.caller.ended(submitted);
+    expect(batch.status).toBe('completed');
+    const results = await this.caller.results(batch);
+    const line = ({ custom_id }: ComparedResult): number => Number(custom_id.replace('line-', ''));
+    results.sort((a, b) => line(a) - line(b));
+    expect(results.map(line)).toEqual(Array.from({ length: LINES }, (_, i) => i + 1));
+    const completed = results.filter(({ response }) => response?.status_code === 200).length;
+    expect(batch.request_counts).toEqual({ total: LINES, completed, failed: LINES - completed });
+    return results;
+  }
+
+  /** As `results`; also checks what holds whatever happened. */
+  async finish(batch: Batch): Promise<ComparedResult[]> {
+    const results = await this.results(batch);
+    await this.checkNothingLeft(batch);
+    expect(this.sampler.violations).toEqual([]);
+    expect(this.sampler.samples).toBeGreaterThan(100);
+    expect(this.sampler.mostBytes).toBeGreaterThan(CAPACITY_BYTES / 2);
+    const { workers, gateway, budget } = this.system;
+    await Promise.all([...workers, gateway, budget].map((service) => service.ready()));
+    return results;
+  }
+
+  private async checkNothingLeft(batch: Batch): Promise<void> {
+    await expect.poll(() => this.heldAndWaiting()).toEqual([]);
+    await expect.poll(() => this.jobs()).toEqual([]);
+    // The record, and that the batch is closed to outcomes that come late. How often a request was begun in vain lapses.
+    const keys = [this.records.keys.batch(batch.id), this.records.keys.lineCounts(batch.id)].sort();
+    await expect.poll(() => this.keysOf(batch)).toEqual(keys);
+    await expect.poll(() => this.filesOf(batch)).toEqual([]);
+  }
+
+  private async heldAndWaiting(): Promise<string[]> {
+    const { devices } = await this.system.budgetClient.call('list', {});
+    return devices.flatMap(({ leases, waiting }) => [...leases, ...waiting].map(({ jobId }) => jobId));
+  }
+
+  /** Jobs in any state, but for the one that sweeps. */
+  private async jobs(): Promise<string[]> {
+    const found: string[] = [];
+    for (const name of [BATCH_QUEUE, modelQueue('prepare', MODEL), modelQueue('generate', MODEL)]) {
+      const queue = new Queue(name, { connection: this.redis, prefix: DEFAULT_KEY_PREFIX });
+      for (const job of await queue.getJobs()) found.push(`${name} ${job.name} ${job.id ?? ''}`);
+      await queue.close();
+    }
+    return found.filter((job) => !job.startsWith(`${BATCH_QUEUE} sweep `));
+  }
+
+  private async keysOf({ id }: Batch): Promise<string[]> {
+    const keys = await this.redis.keys(`*${id}*`);
+    return keys.filter((key) => !key.startsWith(this.records.keys.crashes(id))).sort();
+  }
+
+  /** What lies between input and output. */
+  private async filesOf({ id }: Batch): Promise<string[]> {
+    const folders = await readdir(join(this.system.storage, 'requests')).catch(() => []);
+    return folders.filter((folder) => folder.startsWith(id));
+  }
+}

@@ -1,0 +1,170 @@
+import { randomInt } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { lineRequestId, type Lease } from '@madakv/contracts';
+import { SeededRandom } from '@madakv/testing';
+import type { Batch } from 'openai/resources/batches';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { chaosInput, customId, halfAnUpload, LINES, type ComparedResult } from './chaos.batch.js';
+import { CAPACITY_BYTES, ChaosRun, DEVICE, isShrunk, isWhole } from './chaos.run.js';
+import { ServiceProcess } from './service.process.js';
+import { startSystem, type TestSystem } from './system.fixture.js';
+
+const TEST_MS = 240_000;
+/** Least time that a lease must have been held by before its request is taken to be in prefill, in milliseconds. */
+const PREFILL_MS = 50;
+/** The line that kills. */
+const POISON = 5;
+
+let system: TestSystem;
+let run: ChaosRun;
+/** Of the same lines, undisturbed. */
+let expected: ComparedResult[];
+
+beforeAll(async () => {
+  system = await startSystem({
+    environment: { MADAKV_DEVICE_ID: DEVICE, MADAKV_DEVICE_CAPACITY_BYTES: String(CAPACITY_BYTES) },
+  });
+  run = new ChaosRun(system, AbortSignal.timeout(TEST_MS));
+  expected = await run.results(await run.submit());
+  await run.close();
+}, TEST_MS);
+afterEach(() => run.close());
+afterAll(() => system.stop());
+
+const begin = (): ChaosRun => (run = new ChaosRun(system, AbortSignal.timeout(TEST_MS)));
+const worker = (): ServiceProcess => system.workers[0];
+const poison = ({ id }: Batch): string => lineRequestId(id, POISON);
+
+it('answers, refuses and fails lines where nothing happens', () => {
+  const statuses = expected.map(({ response }) => response?.status_code);
+  expect(statuses).toEqual([...Array.from({ length: LINES - 2 }, () => 200), 400, 400]);
+  expect(new Set(expected.map(({ response }) => JSON.stringify(response))).size).toBe(LINES);
+});
+
+describe('in the middle of a batch, kill -9 of', { timeout: TEST_MS }, () => {
+  it('a worker in prefill and in decode, which is started again', async () => {
+    begin();
+    const batch = await run.submit();
+    const held = await run.until(
+      (found) =>
+        found.length > 0 && found.every((lease) => isWhole(lease) && Date.now() - lease.grantedAtMs > PREFILL_MS),
+    );
+    await run.kill(batch, worker());
+    // Nobody has evicted since: the engine was in its first prefill.
+    const left = await run.leases();
+    expect(left.map(({ leaseId }) => leaseId)).toEqual(expect.arrayContaining(held.map(({ leaseId }) => leaseId)));
+    expect(left.filter(isShrunk)).toEqual([]);
+    await worker().start();
+
+    const decoding = (await run.until((found) => found.some(isShrunk))).filter(isShrunk);
+    await run.kill(batch, worker());
+    const shrunk = (await run.leases()).filter(isShrunk);
+    expect(shrunk.filter(({ leaseId }) => decoding.some((lease) => lease.leaseId === leaseId))).not.toEqual([]);
+    await worker().start();
+    expect(await run.finish(batch)).toEqual(expected);
+  });
+
+  it('the memory-budget service', async () => {
+    begin();
+    const batch = await run.submit();
+    await run.until((found) => found.some(isShrunk));
+    await run.kill(batch, system.budget);
+    await expect.poll(() => worker().output).toContain('the memory-budget service is away');
+    await system.budget.start();
+    expect(await run.finish(batch)).toEqual(expected);
+  });
+
+  it('the gateway while it takes a file, creates the batch, and is asked about it', async () => {
+    begin();
+    const broken = expect(halfAnUpload(system.url, system.apiKeys.acme)).rejects.toThrow();
+    await expect.poll((): Promise<string[]> => readdir(join(system.storage, '.partial'))).not.toEqual([]);
+    await system.gateway.kill();
+    await broken;
+    await system.gateway.start();
+
+    const file = await run.caller.upload(chaosInput());
+    const creating = run.caller.create(file, 'the only one');
+    await expect.poll(() => run.open(), { interval: 1 }).toHaveLength(1);
+    await system.gateway.kill();
+    await system.gateway.start();
+    const batch = await creating;
+    expect(await run.open()).toEqual([batch.id]);
+
+    const ending = run.caller.ended(batch);
+    await run.until((found) => found.some(isShrunk));
+    await run.kill(batch, system.gateway);
+    await system.gateway.start();
+    await ending;
+    expect(await run.finish(batch)).toEqual(expected);
+    const { data } = await run.caller.ask((client) => client.batches.list());
+    expect(data.filter(({ input_file_id }) => input_file_id === file).map(({ id }) => id)).toEqual([batch.id]);
+  });
+
+  it('Redis, which comes back with its append-only file', async () => {
+    begin();
+    const batch = await run.submit();
+    await run.until((found) => found.some(isShrunk));
+    await system.redis.restart();
+    await run.settled(batch, LINES / 2);
+    await system.redis.restart();
+    expect(await run.finish(batch)).toEqual(expected);
+  });
+
+  it('every worker that a certain line runs in: it fails for good, and takes nobody with it', async () => {
+    begin();
+    const batch = await run.submit();
+    const dead = new Set<string>();
+    const runs = ({ leaseId, jobId }: Lease): boolean => jobId === poison(batch) && !dead.has(leaseId);
+    for (let deaths = 0; deaths < 3; deaths++) {
+      const found = await run.until((leases) => leases.some((lease) => runs(lease) && isShrunk(lease)));
+      await run.kill(batch, worker());
+      for (const { leaseId } of found.filter(runs)) dead.add(leaseId);
+      await worker().start();
+    }
+    const results = await run.finish(batch);
+    const others = (all: ComparedResult[]) => all.filter(({ custom_id }) => custom_id !== customId(POISON));
+    expect(others(results)).toEqual(others(expected));
+    expect(results[POISON - 1].response?.body.error).toMatchObject({ code: 'engine_crashed' });
+  });
+
+  it('a worker in decode: another one takes over', async () => {
+    begin();
+    const batch = await run.submit();
+    await run.until((found) => found.some(isShrunk));
+    await run.kill(batch, worker());
+    await system.addWorker();
+    await run.settled(batch, LINES);
+    await worker().start();
+    expect(await run.finish(batch)).toEqual(expected);
+  });
+
+  it('all of them, in any order', async () => {
+    const seed = Number(process.env['MADAKV_TEST_SEED'] ?? randomInt(2 ** 31));
+    const random = new SeededRandom(seed);
+    try {
+      begin();
+      const batch = await run.submit();
+      const { workers, budget, gateway, redis } = system;
+      const victims = [...workers, budget, gateway, redis];
+      const comingBack: Promise<unknown>[] = [];
+      let lines = 0;
+      while (victims.length > 0) {
+        const [victim] = victims.splice(random.integer(0, victims.length - 1), 1);
+        lines += random.integer(1, 3);
+        await run.settled(batch, lines);
+        if (victim instanceof ServiceProcess) {
+          await run.kill(batch, victim);
+          comingBack.push(victim.start());
+        } else {
+          expect(await run.outcomes(batch)).toBeLessThan(LINES);
+          await victim.restart();
+        }
+      }
+      await Promise.all(comingBack);
+      expect(await run.finish(batch)).toEqual(expected);
+    } catch (error) {
+      throw new Error(`with MADAKV_TEST_SEED=${seed}: ${String(error)}`, { cause: error });
+    }
+  });
+});
