@@ -38,6 +38,7 @@ export interface SystemOptions {
 export class TestSystem {
   readonly workers: ServiceProcess[] = [];
   private readonly others: ServiceProcess[] = [];
+  private workerCount = 0;
 
   private constructor(
     /** Where the gateway answers, without `/v1`. */
@@ -131,7 +132,7 @@ export class TestSystem {
 
   /** Starts one more worker. @returns it, ready */
   async addWorker(changes: Environment = {}): Promise<ServiceProcess> {
-    const number = this.workers.length + 1;
+    const number = ++this.workerCount;
     const healthPort = await freePort();
     const worker = new ServiceProcess(
       'worker',
