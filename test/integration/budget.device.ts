@@ -55,8 +55,8 @@ export class TestDevice {
     await this.setClock('gpu', this.nowMs);
   };
 
-  readonly ask = (jobId: string, need: Need, { holder = 'a1', tenant = 't' } = {}): Promise<AcquireReply> =>
-    this.leases.acquire({ deviceId: 'gpu', jobId, holder, tenant, need });
+  readonly ask = (jobId: string, need: Need, { holder = 'a1', tenant = 't', rank = 0 } = {}): Promise<AcquireReply> =>
+    this.leases.acquire({ deviceId: 'gpu', jobId, holder, tenant, need, rank });
 
   readonly take = async (
     jobId: string,

@@ -42,6 +42,30 @@ describe('who waits', () => {
     expect(await ask('small2', needOf({ target: 100 }))).toMatchObject(fullFor('QUEUE'));
   });
 
+  it('comes before whoever has a higher rank, however long that has waited; of one rank in the order they came', async () => {
+    const large = needOf({ target: 700 });
+    const first = await take('a', needOf({ target: 600 }));
+    const line = { rank: 7 };
+    for (const job of ['line', 'line2']) await ask(job, large, line);
+    await at(299);
+    for (const job of ['line', 'line2']) await ask(job, large, line);
+    await at(400);
+    // Both lines have waited beyond the bound: what is free is kept for the first of them, and from their own rank only.
+    expect(await ask('line3', needOf({ target: 100 }), line)).toMatchObject(fullFor('QUEUE'));
+    const chat = await take('chat', needOf({ target: 100 }));
+    await give(chat);
+    expect(await ask('chat2', large)).toMatchObject({ full: { reason: 'ROOM', position: 1 } });
+    const waiting = (await device.leases.list('gpu'))?.waiting.map(({ jobId }) => jobId);
+    expect(waiting).toEqual(['chat2', 'line', 'line2', 'line3']);
+    await at(700);
+    await ask('chat2', large);
+    await device.leases.renew(first);
+    await give(first);
+    // Now the chat has waited beyond the bound, and the lines leave its room alone.
+    expect(await ask('line', large, line)).toMatchObject(fullFor('QUEUE'));
+    expect(await ask('chat2', large)).toMatchObject({ outcome: 'granted' });
+  });
+
   it('lets others use what it does not need, also after the bound', async () => {
     await take('a', needOf({ target: 600 }));
     await ask('large', needOf({ target: 700 }));

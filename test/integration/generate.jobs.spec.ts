@@ -153,6 +153,28 @@ describe('a lease', () => {
     expect(await bench.traceOf(job)).toMatchObject({ attempt: 1, device: 'large' });
   });
 
+  it('a chat completion waits before the lines of batches, and lines in the order of their turns', async () => {
+    const lease = await fillDevice(2_000_000);
+    const renewal = setInterval(() => void budget.client.call('renew', { lease }), 200);
+    await startWorker({ MADAKV_DEVICE_CAPACITY_BYTES: '2000000' });
+    const waiting = async (): Promise<string[]> =>
+      (await budget.client.call('list', { deviceId: device })).devices.flatMap((found) =>
+        found.waiting.map(({ jobId }) => jobId),
+      );
+    const lines = await bench.lines('batch_waiting', [hello, hello]);
+    const ids = lines.map(({ requestId }) => requestId);
+    await expect.poll(waiting).toEqual(ids);
+    const chat = await bench.chat(hello);
+    await expect.poll(waiting).toEqual([chat.requestId, ...ids]);
+    clearInterval(renewal);
+    await budget.client.call('release', { lease });
+    for (const job of [chat, ...lines]) {
+      await expect.poll(() => engine.running).toContain(job.requestId);
+      engine.finish(job.requestId);
+      await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 200 });
+    }
+  });
+
   async function devicesLeases() {
     return (await budget.client.call('list', { deviceId: device })).devices.flatMap(({ leases }) => leases);
   }

@@ -60,9 +60,9 @@ export class LeaseRepository {
   }
 
   /** An `impossible` reply knows this device only, and calls it the largest. */
-  async acquire({ deviceId, jobId, holder, tenant, need }: AcquireRequest): Promise<AcquireReply> {
+  async acquire({ deviceId, jobId, holder, tenant, need, rank = 0 }: AcquireRequest): Promise<AcquireReply> {
     const { leaseTtlMs, retryMs, maxRetryMs, waitGraceMs, overtakeMs, tenantShares } = this.policy;
-    const request = { deviceId, leaseId: leaseIdOf(jobId, holder), jobId, holder, tenant, ...need };
+    const request = { deviceId, leaseId: leaseIdOf(jobId, holder), jobId, holder, tenant, rank, ...need };
     const policy = { leaseTtlMs, retryMs, maxRetryMs, waitGraceMs, overtakeMs, tenantShares };
     return AcquireReplySchema.parse(
       await this.run('acquire', deviceId, [JSON.stringify(request), JSON.stringify(policy)]),

@@ -20,7 +20,15 @@ export const LeaseRefSchema = z.object({ deviceId: id, leaseId: z.string().min(1
 
 export const RegisterDeviceRequestSchema = z.object({ deviceId: id, workerId: id, capacityBytes: bytes });
 export const SetCapacityRequestSchema = z.object({ deviceId: id, limitBytes: bytes.optional() });
-export const AcquireRequestSchema = z.object({ deviceId: id, jobId: id, holder: id, tenant: id, need: NeedSchema });
+export const AcquireRequestSchema = z.object({
+  deviceId: id,
+  jobId: id,
+  holder: id,
+  tenant: id,
+  need: NeedSchema,
+  /** The lower come first among those who wait; 0 where there is none. */
+  rank: count.optional(),
+});
 export const RenewRequestSchema = z.object({ lease: LeaseRefSchema });
 export const ResizeRequestSchema = z.object({ lease: LeaseRefSchema, bytes });
 export const ReleaseRequestSchema = z.object({ lease: LeaseRefSchema });

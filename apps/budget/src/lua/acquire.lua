@@ -1,7 +1,8 @@
 -- Grants a lease, or notes that its job waits. docs/budget.md, "Who gets room", explains the rules with an example.
 --
 -- KEYS    the five keys of a device (includes/device.lua)
--- ARGV    [1] JSON {deviceId, leaseId, jobId, holder, tenant, peakBytes, targetBytes, minBytes, fullBytes}
+-- ARGV    [1] JSON {deviceId, leaseId, jobId, holder, tenant, rank, peakBytes, targetBytes, minBytes,
+--         fullBytes}
 --         [2] JSON {leaseTtlMs, retryMs, maxRetryMs, waitGraceMs, overtakeMs, tenantShares: {tenant or '*': 0..1}}
 -- Output  JSON, an AcquireReply: {outcome: 'granted', granted} | {outcome: 'full', full} | {outcome: 'impossible', impossible},
 --         which takes this device for the largest | refused UNKNOWN_DEVICE
@@ -48,6 +49,7 @@ local mine = {
   jobId = request.jobId,
   holder = request.holder,
   tenant = request.tenant,
+  rank = request.rank,
   floorBytes = transient + request.minBytes,
   elasticBytes = request.targetBytes - request.minBytes,
   arrival = math.huge,
@@ -68,13 +70,17 @@ if mine.floorBytes > device.announced then
 end
 
 -- Those who wait beside this job. Who needs more than the limit allows keeps a place, but no room is kept for it.
-local others = {}
-local position = 1
-for _, entry in ipairs(read_waiting(now)) do
+local waiting = read_waiting(now)
+for _, entry in ipairs(waiting) do
   if entry.leaseId == mine.leaseId then
     mine.arrival, mine.sinceMs = entry.arrival, entry.sinceMs
-  else
-    if entry.arrival < mine.arrival then
+  end
+end
+local others = {}
+local position = 1
+for _, entry in ipairs(waiting) do
+  if entry.leaseId ~= mine.leaseId then
+    if before(entry, mine) then
       position = position + 1
     end
     if entry.floorBytes <= device.capacity then
@@ -125,7 +131,7 @@ local waiting_floor, waiting_elastic = 0, 0
 for _, entry in ipairs(others) do
   waiting_floor = waiting_floor + entry.floorBytes
   waiting_elastic = waiting_elastic + entry.elasticBytes
-  if entry.arrival < mine.arrival and now - entry.sinceMs >= policy.overtakeMs then
+  if before(entry, mine) and now - entry.sinceMs >= policy.overtakeMs then
     local own = entry.tenant == mine.tenant
     if contested(entry.tenant) and not within_share(entry, 0) then
       behind_own = behind_own or own

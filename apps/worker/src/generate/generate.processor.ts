@@ -139,11 +139,13 @@ export class GenerateProcessor {
     const { request, holder, signal } = attempt;
     const askedAtMs = request.roomSinceMs ?? Date.now();
     const { requestId, model, tenant } = request;
+    // As the queue runs them: chat completions first, then lines in turns among tenants.
+    const rank = request.fairTag ?? 0;
     const answer = await withSpan(
       'lease',
       { startMs: askedAtMs, attributes: { requestId, model, tenant, leaseOperation: 'acquire' } },
       async (span) => {
-        const given = await this.parts.desk.acquire({ jobId: requestId, holder, tenant, need });
+        const given = await this.parts.desk.acquire({ jobId: requestId, holder, tenant, need, rank });
         span.set(leaseAttributes(given));
         return given;
       },

@@ -9,6 +9,8 @@ export interface LeaseRequest {
   readonly holder: string;
   readonly tenant: string;
   readonly need: Need;
+  /** Among those who wait for room the lower come first. */
+  readonly rank: number;
 }
 
 /** No room is no error: the job asks again after `delayMs`. */
@@ -39,9 +41,9 @@ export class LeaseDesk {
   }
 
   /** @returns undefined where the service does not know the device */
-  private async ask({ jobId, holder, tenant, need }: LeaseRequest): Promise<LeaseAnswer | undefined> {
+  private async ask({ jobId, holder, tenant, need, rank }: LeaseRequest): Promise<LeaseAnswer | undefined> {
     const { deviceId } = this.heartbeat.device;
-    const reply = await this.budget.call('acquire', { deviceId, jobId, holder, tenant, need });
+    const reply = await this.budget.call('acquire', { deviceId, jobId, holder, tenant, need, rank });
     switch (reply.outcome) {
       case 'granted': {
         const { leaseId, fencingToken, ...grant } = reply.granted;

@@ -5,7 +5,7 @@
 --                         fullBytes, grantedAtMs, expiresAtMs}
 -- KEYS[3] ZSET  expiries  lease id by expiresAtMs
 -- KEYS[4] HASH  tenants   tenant -> bytes held; a tenant that holds nothing has no field
--- KEYS[5] HASH  waiting   lease id -> JSON {leaseId, jobId, holder, tenant, floorBytes, elasticBytes, arrival, sinceMs, askByMs}
+-- KEYS[5] HASH  waiting   lease id -> JSON {leaseId, jobId, holder, tenant, rank, floorBytes, elasticBytes, arrival, sinceMs, askByMs}
 --
 -- Invariants: held is the sum of the leases' bytes and of the tenants' fields; expiries and leases have the same ids;
 -- held grows only up to the capacity.
@@ -72,7 +72,14 @@ local function read_lease(id, token)
   return lease
 end
 
--- Those who wait, in the order they came. Drops the ones that stopped asking.
+-- Whether a job that waits comes before another one: by rank, those of the same rank as they came. Who waited before ranks
+-- were known has none.
+local function before(one, other)
+  local a, b = one.rank or 0, other.rank or 0
+  return a < b or (a == b and one.arrival < other.arrival)
+end
+
+-- Those who wait, in the order in which they come. Drops the ones that stopped asking.
 local function read_waiting(now)
   local waiting = {}
   for _, json in ipairs(redis.call('HVALS', KEYS[5])) do
@@ -83,7 +90,7 @@ local function read_waiting(now)
       redis.call('HDEL', KEYS[5], entry.leaseId)
     end
   end
-  table.sort(waiting, function(a, b) return a.arrival < b.arrival end)
+  table.sort(waiting, before)
   return waiting
 end
 
