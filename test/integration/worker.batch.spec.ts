@@ -1,8 +1,9 @@
 import type { ChatCompletion, ErrorBody } from '@madakv/contracts';
+import { BatchControl } from '@madakv/records';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildService, startService, type RunningService } from './budget.services.js';
-import { WorkerBench } from './worker.bench.js';
+import { TENANT, WorkerBench } from './worker.bench.js';
 
 let redis: RedisServer;
 let budget: RunningService;
@@ -50,4 +51,25 @@ it('a batch goes through two workers: each line answered once, each failure with
   ]);
   const { devices } = await budget.client.call('list', {});
   expect(devices.flatMap(({ leases }) => leases)).toEqual([]);
+});
+
+it('what is cancelled while it waits for a device asks for none any more', async () => {
+  const waiting = await WorkerBench.open({ redisUrl: redis.url, budgetPort: budget.port });
+  try {
+    // Nobody generates: lines and chat stay where they are once they are prepared.
+    await waiting.startWorker({ MADAKV_WORKER_ROLES: 'batch,prepare', MADAKV_BATCH_WINDOW: '2' });
+    const queuedJobs = async () => (await budget.client.call('queryDemand', {})).queuedJobs;
+    const batchId = await waiting.batch([ask('One?'), ask('Two?'), ask('Three?')]);
+    const chat = await waiting.chat(ask('Four?'));
+    await expect.poll(queuedJobs, { timeout: 20_000 }).toBe(3);
+    await waiting.records.cancellations.cancel(chat.requestId, 'cancelled');
+    expect(await waiting.queues.removeRequest(chat.model, chat.requestId)).toBe(true);
+    await expect.poll(queuedJobs).toBe(2);
+    const { batches, cancellations } = waiting.records;
+    await new BatchControl(batches, cancellations, waiting.queues).cancel(TENANT, batchId);
+    await expect.poll(async () => (await batches.get(batchId))?.object.status).toBe('cancelled');
+    await expect.poll(queuedJobs).toBe(0);
+  } finally {
+    await waiting.close();
+  }
 });

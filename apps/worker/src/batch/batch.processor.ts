@@ -16,6 +16,8 @@ export interface BatchProcessorOptions {
   /** Lines of one batch that are in the queues at a time. */
   readonly windowLines: number;
   readonly maxLineBytes: number;
+  /** Told of lines that were in the queues and have come to nothing, as when their batch was cancelled. */
+  readonly onUnanswered?: (requestId: string) => void;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -43,14 +45,16 @@ export class BatchProcessor {
   private readonly control: BatchControl;
   private readonly now: () => number;
 
-  constructor({ records, queues, store, windowLines, maxLineBytes, now = Date.now }: BatchProcessorOptions) {
+  constructor(options: BatchProcessorOptions) {
+    const { records, queues, store, windowLines, maxLineBytes } = options;
+    const { onUnanswered = () => undefined, now = Date.now } = options;
     this.records = records;
     this.queues = queues;
     this.store = store;
     this.now = now;
     this.input = new BatchInput(store, maxLineBytes);
     this.expansion = new BatchExpansion(records, queues, this.input, windowLines);
-    this.results = new BatchResultWriter(records.files, records.outcomes, store, this.input);
+    this.results = new BatchResultWriter(records.files, records.outcomes, store, this.input, onUnanswered);
     this.control = new BatchControl(records.batches, records.cancellations, queues, now);
   }
 

@@ -16,6 +16,8 @@ export interface BatchRoleOptions {
   readonly queues: JobQueues;
   readonly store: FileStore;
   readonly settings: BatchSettings;
+  /** Told of lines that were in the queues and have come to nothing. */
+  readonly onUnanswered?: (requestId: string) => void;
 }
 
 /** Works on all jobs of the batch queue. Its steps can be repeated, so a stalled job may be taken up as often as it stalls. */
@@ -24,13 +26,14 @@ export class BatchRole {
   private readonly sweeper: Sweeper;
 
   constructor(private readonly options: BatchRoleOptions) {
-    const { records, queues, store, settings } = options;
+    const { records, queues, store, settings, onUnanswered } = options;
     this.processor = new BatchProcessor({
       records,
       queues,
       store,
       windowLines: settings.MADAKV_BATCH_WINDOW,
       maxLineBytes: settings.MADAKV_BATCH_MAX_LINE_BYTES,
+      ...(onUnanswered === undefined ? {} : { onUnanswered }),
     });
     this.sweeper = new Sweeper({
       records,

@@ -7,6 +7,7 @@ import { Inject, Injectable, Logger, Module, type DynamicModule, type OnApplicat
 import { DelayedError, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { BatchRole } from '../batch/index.js';
+import { QueuedDemand } from '../lease/queued.demand.js';
 import type { WorkerSettings } from '../worker.settings.js';
 import { IntakeGate } from './intake.gate.js';
 import { queueConsumer, type JobHandler, type QueueConsumer } from './queue.consumer.js';
@@ -86,9 +87,13 @@ export class BatchRoleModule {
         },
         {
           provide: BatchHandler,
-          useFactory: (records: Records, queues: JobQueues, store: FileStore) =>
-            new BatchHandler(new BatchRole({ records, queues, store, settings })),
-          inject: [RECORDS, JobQueues, STORE],
+          useFactory: (records: Records, queues: JobQueues, store: FileStore, demand: QueuedDemand): BatchHandler => {
+            const onUnanswered = (requestId: string): void => {
+              demand.withdraw(requestId);
+            };
+            return new BatchHandler(new BatchRole({ records, queues, store, settings, onUnanswered }));
+          },
+          inject: [RECORDS, JobQueues, STORE, QueuedDemand],
         },
         {
           provide: CONSUMER,

@@ -9,6 +9,7 @@ import { BullModule } from '@nestjs/bullmq';
 import { Logger, Module, type DynamicModule, type Provider } from '@nestjs/common';
 import type { Redis } from 'ioredis';
 import { BudgetWatch } from '../lease/budget.watch.js';
+import { QueuedDemand } from '../lease/queued.demand.js';
 import { OutcomeWriter } from '../outcome/outcome.writer.js';
 import { modelIdOf, workerIdOf, type WorkerSettings } from '../worker.settings.js';
 import { CancellationWatch } from './cancellation.watch.js';
@@ -48,6 +49,7 @@ export class WorkerCoreModule {
           new BudgetClient({ address: settings.MADAKV_BUDGET_ADDRESS, traceparent: currentTraceparent }),
       },
       { provide: BudgetWatch, useFactory: (client: BudgetClient) => new BudgetWatch(client), inject: [BudgetClient] },
+      { provide: QueuedDemand, useFactory: (budget: BudgetWatch) => new QueuedDemand(budget), inject: [BudgetWatch] },
       {
         provide: OUTCOMES,
         useFactory: (store: FileStore, { outcomes, events }: Records) => new OutcomeWriter(store, outcomes, events),
@@ -60,17 +62,21 @@ export class WorkerCoreModule {
       },
       {
         provide: CancellationWatch,
-        useFactory: ({ cancellations }: Records, subscriber: Redis, running: RunningRequests) =>
-          new CancellationWatch(cancellations, subscriber, running, warn),
-        inject: [RECORDS, SUBSCRIBER, RunningRequests],
+        useFactory: (
+          { cancellations }: Records,
+          subscriber: Redis,
+          running: RunningRequests,
+          demand: QueuedDemand,
+        ): CancellationWatch => new CancellationWatch(cancellations, subscriber, { running, demand }, warn),
+        inject: [RECORDS, SUBSCRIBER, RunningRequests, QueuedDemand],
       },
       {
         provide: RequestJobRunner,
-        useFactory: (outcomes: OutcomeWriter, running: RunningRequests, budget: BudgetWatch) =>
+        useFactory: (outcomes: OutcomeWriter, running: RunningRequests, demand: QueuedDemand) =>
           new RequestJobRunner(outcomes, running, new Logger('Requests'), ({ requestId }) => {
-            budget.call('publishDemand', { jobId: requestId, bytes: 0 }).catch(() => undefined);
+            demand.withdraw(requestId);
           }),
-        inject: [OUTCOMES, RunningRequests, BudgetWatch],
+        inject: [OUTCOMES, RunningRequests, QueuedDemand],
       },
     ];
     if (settings.MADAKV_MODEL !== '') providers.push(...modelProviders(settings, warn));
