@@ -146,6 +146,7 @@ describe('madakv up', { timeout: TEST_MS }, () => {
     }
     const key = readFileSync(join(data, 'api-key'), 'utf8').trim();
     expect(first.stdout).toContain(key);
+    expect(first.stdout).toContain(`--data '${data}'`);
     expect(readFileSync(join(data, 'api-keys.json'), 'utf8')).not.toContain(key);
 
     const refused = await madakv('up', '--data', data, '--model', MODEL, '--port', '0');

@@ -1,4 +1,5 @@
 import type { CommandIo } from '../command.io.js';
+import { dataFolderPath } from './installation.js';
 import { LocalSystem, type LocalSystemOptions } from './local.system.js';
 import { SystemNotes, type NotesOptions } from './system.notes.js';
 
@@ -11,7 +12,7 @@ export async function up(options: LocalSystemOptions, logs: NotesOptions['logs']
   try {
     const system = await LocalSystem.start({ ...options, onLine: notes.onLine, onNote: notes.onNote });
     try {
-      io.stdout.write(welcome(system, options));
+      io.stdout.write(welcome(system, options, io));
       const failure = await Promise.race([system.failure, aborted(io.signal)]);
       if (failure !== undefined) throw failure;
     } finally {
@@ -32,7 +33,13 @@ function aborted(signal: AbortSignal): Promise<undefined> {
   });
 }
 
-function welcome({ url, apiKey, model }: LocalSystem, { dataFolder }: LocalSystemOptions): string {
+function welcome(
+  { url, apiKey, model }: LocalSystem,
+  { dataFolder }: LocalSystemOptions,
+  { cwd }: Pick<CommandIo, 'cwd'>,
+): string {
+  // Commands look where they would start one themselves.
+  const where = dataFolder === dataFolderPath(undefined, cwd) ? '' : ` --data ${shellWord(dataFolder)}`;
   const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello' }] });
   return `
 madakv is up.
@@ -45,8 +52,14 @@ madakv is up.
   curl ${url}/v1/chat/completions -H "Authorization: Bearer ${apiKey}" \\
     -H 'Content-Type: application/json' -d '${body}'
 
-  madakv ask document.pdf "What is the total?"      in another terminal
+  In another terminal:
+  madakv ask document.pdf "What is the total?"${where}
   Ctrl-C ends everything.
 
 `;
+}
+
+/** As a shell reads it as one word. */
+function shellWord(text: string): string {
+  return /^[\w./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
