@@ -93,6 +93,7 @@ describe('the process', { timeout: 120_000 }, () => {
     ['without keys', { MADAKV_API_KEYS: '' }, 'there are no API keys'],
     ['with a bad setting', { MADAKV_GATEWAY_PORT: 'eighty' }, 'MADAKV_GATEWAY_PORT: expected a whole number'],
     ['with bad limits', { MADAKV_GATEWAY_LIMITS: '{"storedBites": 1}' }, 'MADAKV_GATEWAY_LIMITS: expected'],
+    ['without a Redis', { MADAKV_REDIS_URL: 'redis://127.0.0.1:1' }, 'MADAKV_REDIS_URL: Redis does not answer'],
     ['on a store that is none', { MADAKV_STORAGE: 's3://' }, 's3:// is not a bucket'],
   ])('does not start %s, and says why in a line', async (_what, environment: Record<string, string>, message) => {
     const gateway = await start(environment);

@@ -84,7 +84,10 @@ function configure(app: NestExpressApplication, settings: GatewaySettings): void
 
 /** Accepted jobs must outlive a restart of Redis. */
 async function checkPersistence(settings: GatewaySettings, { main }: RedisConnections): Promise<void> {
-  const problems = await persistenceProblems(main);
+  const problems = await persistenceProblems(main).catch((error: unknown) => {
+    // Why it does not is logged by the connection.
+    throw new SettingsError('MADAKV_REDIS_URL: Redis does not answer', { cause: error });
+  });
   if (problems.length === 0) return;
   const list = problems.map((problem) => `Redis may lose accepted jobs: ${problem}`).join('\n');
   if (settings.MADAKV_ALLOW_VOLATILE_REDIS !== 'true') {

@@ -32,7 +32,10 @@ function refuse(message: string): never {
 
 /** A Redis that may forget would lose what was accepted. */
 async function checkPersistence({ MADAKV_REDIS_URL, MADAKV_ALLOW_VOLATILE_REDIS }: WorkerSettings): Promise<void> {
-  const redis = connectRedis(MADAKV_REDIS_URL, { name: 'madakv-worker:check' }, () => undefined);
+  let unreachable: Error | undefined;
+  const redis = connectRedis(MADAKV_REDIS_URL, { name: 'madakv-worker:check' }, (error) => {
+    unreachable = error;
+  });
   try {
     const problems = await persistenceProblems(redis);
     if (problems.length === 0) return;
@@ -46,7 +49,7 @@ async function checkPersistence({ MADAKV_REDIS_URL, MADAKV_ALLOW_VOLATILE_REDIS 
         .join('\n'),
     );
   } catch (error) {
-    refuse(`MADAKV_REDIS_URL: Redis does not answer: ${(error as Error).message}`);
+    refuse(`MADAKV_REDIS_URL: Redis does not answer: ${(unreachable ?? (error as Error)).message}`);
   } finally {
     redis.disconnect();
   }
