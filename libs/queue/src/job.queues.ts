@@ -82,11 +82,16 @@ export class JobQueues {
    * Lines of a batch, as children of its job, which must be active. One round trip. Add none that is there: its prepare job
    * may be done and gone, and would be added anew under a generate job that is running. BullMQ says nothing of a line that
    * it could not add: ask `absentLines` afterwards.
+   * @param traceparentOf the trace that a line is to be in, where that is not the active one
    */
-  async addLines(batchId: string, jobs: readonly RequestJob[]): Promise<void> {
+  async addLines(
+    batchId: string,
+    jobs: readonly RequestJob[],
+    traceparentOf: (job: RequestJob) => string | undefined = () => undefined,
+  ): Promise<void> {
     if (jobs.length === 0) return;
     const parent = { id: batchId, queue: this.batch.qualifiedName };
-    await this.flows.addBulk(jobs.map((job) => requestFlow(job, parent)));
+    await this.flows.addBulk(jobs.map((job) => requestFlow(job, parent, traceparentOf(job))));
   }
 
   /** Those lines that are in no queue: never added, or ended. */
@@ -136,8 +141,13 @@ export class JobQueues {
   }
 }
 
-function requestFlow(job: RequestJob, parent?: { readonly id: string; readonly queue: string }): FlowJob {
-  const options = requestJobOptions(job);
+function requestFlow(
+  job: RequestJob,
+  parent?: { readonly id: string; readonly queue: string },
+  traceparent?: string,
+): FlowJob {
+  const telemetry = traceparent === undefined ? {} : { telemetry: { metadata: JSON.stringify({ traceparent }) } };
+  const options = { ...requestJobOptions(job), ...telemetry };
   return {
     name: 'generate',
     queueName: modelQueue('generate', job.model),

@@ -1,6 +1,7 @@
 import { lineRequestId, MadakvError, type BatchRecord, type LineRefusal, type RequestJob } from '@madakv/contracts';
 import type { JobQueues } from '@madakv/queue';
 import type { Records } from '@madakv/records';
+import { currentTraceparent, recordedSpan, withSpan } from '@madakv/telemetry';
 import type { BatchInput } from './batch.input.js';
 import { checkLine } from './batch.line.js';
 import type { FileLine } from './line.scanner.js';
@@ -35,7 +36,10 @@ export class BatchExpansion {
     await this.records.outcomes.refuse(id, window.refusals);
     const missing = await this.missing(id, window.jobs);
     signal?.throwIfAborted();
-    await this.queues.addLines(id, await this.tagged(missing));
+    const tagged = await this.tagged(missing);
+    await withSpan('expand', { attributes: { batchId: id, batchLines: tagged.length } }, () =>
+      this.queues.addLines(id, tagged, lineTrace),
+    );
     const lost = await this.missing(id, missing);
     if (lost.length > 0) {
       throw new MadakvError('storage_unavailable', `${lost.length} lines of ${id} could not be added to their queues`);
@@ -97,4 +101,17 @@ function requestJob({ tenant, inputKey, object }: BatchRecord, line: FileLine, m
     acceptedAtMs: created_at * 1_000,
     ...(expires_at === undefined ? {} : { expiresAtMs: expires_at * 1_000 }),
   };
+}
+
+/** Begins a trace for a line, linked to the active span. @returns its traceparent */
+function lineTrace({ requestId, tenant, model, source }: RequestJob): string | undefined {
+  const line = source.kind === 'line' ? { batchId: source.batchId, batchLine: source.line } : {};
+  const now = Date.now();
+  return recordedSpan('line', {
+    root: true,
+    links: [currentTraceparent()],
+    attributes: { requestId, tenant, model, ...line },
+    startMs: now,
+    endMs: now,
+  });
 }

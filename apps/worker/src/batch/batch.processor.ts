@@ -2,6 +2,7 @@ import { storeKeys, type BatchError, type BatchJob, type BatchObject, type Batch
 import { BATCH_JOBS, type JobQueues } from '@madakv/queue';
 import { BatchControl, hasEnded, type Records } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
+import { withSpan } from '@madakv/telemetry';
 import { WaitingChildrenError, type Job } from 'bullmq';
 import { BatchExpansion } from './batch.expansion.js';
 import { BatchInput, InputFileMissing } from './batch.input.js';
@@ -129,7 +130,12 @@ export class BatchProcessor {
   }
 
   /** Closes the batch, writes its files, and ends it. One that ends before it was validated has none. */
-  private async finish(record: BatchRecord, signal?: AbortSignal): Promise<BatchRecord> {
+  private finish(record: BatchRecord, signal?: AbortSignal): Promise<BatchRecord> {
+    const attributes = { batchId: record.object.id, tenant: record.tenant };
+    return withSpan('finalize', { attributes }, () => this.writeAndEnd(record, signal));
+  }
+
+  private async writeAndEnd(record: BatchRecord, signal?: AbortSignal): Promise<BatchRecord> {
     const { id, in_progress_at } = record.object;
     await this.records.outcomes.closeLines(id);
     const results = in_progress_at === undefined ? {} : await this.results.write(record, signal);

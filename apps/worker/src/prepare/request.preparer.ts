@@ -12,6 +12,7 @@ import {
 } from '@madakv/models';
 import { chatMessages, generationSettings, planGeneration, readParameters, withSeed } from '@madakv/requests';
 import type { FileStore } from '@madakv/storage';
+import { withSpan } from '@madakv/telemetry';
 import { documentParts, type DocumentPart } from './document.part.js';
 import { ImageStore } from './image.store.js';
 import { PageStore } from './page.store.js';
@@ -91,7 +92,7 @@ export class RequestPreparer {
     const images = await this.takeDocuments({ input, budget, clock });
     const messages = preparedMessages(body.messages, images);
     const parameters = withSeed(withoutMessages(body), () => seedOf(requestId));
-    const plan = await clock.measure('tokenise', () => Promise.resolve(this.plan(messages, images, parameters)));
+    const plan = await measured(clock, 'tokenise', () => Promise.resolve(this.plan(messages, images, parameters)));
     const [fetch, rasterise, tokenise] = PHASES.map((phase) => clock.of(phase));
     return {
       requestId,
@@ -143,17 +144,17 @@ export class RequestPreparer {
   private async takePart(part: DocumentPart, { input, budget, clock }: Work): Promise<PageImage[]> {
     const { tenant, body, signal } = input;
     signal?.throwIfAborted();
-    const content = await clock.measure('fetch', () => this.contents.open(part, tenant, signal));
+    const content = await measured(clock, 'fetch', () => this.contents.open(part, tenant, signal));
     budget.takeBytes(content.size);
     if (content.mediaType === 'application/pdf') {
       const admit = (pages: number): void => {
         budget.takePages(pages);
       };
       const choice = body.madakv?.pages;
-      return clock.measure('rasterise', () => this.pages.pages(content, choice, admit, signal));
+      return measured(clock, 'rasterise', () => this.pages.pages(content, choice, admit, signal));
     }
     budget.takeImage(part.path);
-    return clock.measure('rasterise', () => this.takeImage(content, signal));
+    return measured(clock, 'rasterise', () => this.takeImage(content, signal));
   }
 
   private async takeImage(content: PartContent, signal: AbortSignal | undefined): Promise<PageImage[]> {
@@ -179,6 +180,11 @@ export class RequestPreparer {
       throw new MadakvError('invalid_request', `messages: ${cause.message}`, { param: 'messages', cause });
     }
   }
+}
+
+/** A phase of the work, in the request's times and in its trace. */
+function measured<T>(clock: PhaseClock<Phase>, phase: Phase, work: () => Promise<T>): Promise<T> {
+  return withSpan(phase, {}, () => clock.measure(phase, work));
 }
 
 /** The messages with images where their documents stood. */
