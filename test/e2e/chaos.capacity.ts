@@ -30,17 +30,22 @@ export class LeaseSampler {
   }
 
   /** Resolves with the first leases of which that is so. */
-  until(isSo: (leases: readonly Lease[]) => boolean, signal?: AbortSignal): Promise<readonly Lease[]> {
+  until(isSo: (leases: readonly Lease[]) => boolean, signal: AbortSignal): Promise<readonly Lease[]> {
     return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.waiting.delete(look);
+        signal.removeEventListener('abort', giveUp);
+      };
       const look = ({ leases }: Snapshot): void => {
         if (!isSo(leases)) return;
-        this.waiting.delete(look);
+        leave();
         resolve(leases);
       };
-      signal?.addEventListener('abort', () => {
-        this.waiting.delete(look);
+      const giveUp = (): void => {
+        leave();
         reject(signal.reason as Error);
-      });
+      };
+      signal.addEventListener('abort', giveUp);
       this.waiting.add(look);
     });
   }

@@ -14,10 +14,8 @@ export const DEVICE = 'device';
 /** Room for three or four of the batch's requests at a time. */
 export const CAPACITY_BYTES = 2_200_000;
 
-/** A lease whose request has not evicted yet: it is in prefill, or waits for its turn. */
-export const isWhole = ({ bytes, peakBytes }: Lease): boolean => bytes >= peakBytes;
-/** A lease whose request decodes. */
-export const isShrunk = (lease: Lease): boolean => !isWhole(lease);
+/** Whether the request has evicted, and decodes. Until then it is in prefill, or waits for its turn. */
+export const isShrunk = ({ bytes, peakBytes }: Lease): boolean => bytes < peakBytes;
 
 /** A batch that things happen to, and what has to be so afterwards. */
 export class ChaosRun {

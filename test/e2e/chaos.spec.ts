@@ -6,15 +6,13 @@ import { SeededRandom } from '@madakv/testing';
 import type { Batch } from 'openai/resources/batches';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { chaosInput, customId, halfAnUpload, LINES, type ComparedResult } from './chaos.batch.js';
-import { CAPACITY_BYTES, ChaosRun, DEVICE, isShrunk, isWhole } from './chaos.run.js';
+import { CAPACITY_BYTES, ChaosRun, DEVICE, isShrunk } from './chaos.run.js';
 import { ServiceProcess } from './service.process.js';
 import { startSystem, type TestSystem } from './system.fixture.js';
 
 const TEST_MS = 240_000;
 /** Least time that a lease must have been held by before its request is taken to be in prefill, in milliseconds. */
 const PREFILL_MS = 50;
-/** The line that kills. */
-const POISON = 5;
 
 let system: TestSystem;
 let run: ChaosRun;
@@ -34,12 +32,21 @@ afterAll(() => system.stop());
 
 const begin = (): ChaosRun => (run = new ChaosRun(system, AbortSignal.timeout(TEST_MS)));
 const worker = (): ServiceProcess => system.workers[0];
-const poison = ({ id }: Batch): string => lineRequestId(id, POISON);
+/** Lines with an answer as long as it may be: they can be met while they decode. */
+const longLines = (): number[] =>
+  expected.flatMap(({ response }, i) => (response?.body.choices?.[0]?.finish_reason === 'length' ? [i + 1] : []));
+
+/** Whether one of those decodes. */
+function decodes({ id }: Batch): (leases: readonly Lease[]) => boolean {
+  const long = new Set(longLines().map((line) => lineRequestId(id, line)));
+  return (leases) => leases.some((lease) => isShrunk(lease) && long.has(lease.jobId));
+}
 
 it('answers, refuses and fails lines where nothing happens', () => {
   const statuses = expected.map(({ response }) => response?.status_code);
   expect(statuses).toEqual([...Array.from({ length: LINES - 2 }, () => 200), 400, 400]);
   expect(new Set(expected.map(({ response }) => JSON.stringify(response))).size).toBe(LINES);
+  expect(longLines().length).toBeGreaterThan(LINES / 2);
 });
 
 describe('in the middle of a batch, kill -9 of', { timeout: TEST_MS }, () => {
@@ -48,7 +55,7 @@ describe('in the middle of a batch, kill -9 of', { timeout: TEST_MS }, () => {
     const batch = await run.submit();
     const held = await run.until(
       (found) =>
-        found.length > 0 && found.every((lease) => isWhole(lease) && Date.now() - lease.grantedAtMs > PREFILL_MS),
+        found.length > 0 && found.every((lease) => !isShrunk(lease) && Date.now() - lease.grantedAtMs > PREFILL_MS),
     );
     await run.kill(batch, worker());
     // Nobody has evicted since: the engine was in its first prefill.
@@ -57,7 +64,7 @@ describe('in the middle of a batch, kill -9 of', { timeout: TEST_MS }, () => {
     expect(left.filter(isShrunk)).toEqual([]);
     await worker().start();
 
-    const decoding = (await run.until((found) => found.some(isShrunk))).filter(isShrunk);
+    const decoding = (await run.until(decodes(batch))).filter(isShrunk);
     await run.kill(batch, worker());
     const shrunk = (await run.leases()).filter(isShrunk);
     expect(shrunk.filter(({ leaseId }) => decoding.some((lease) => lease.leaseId === leaseId))).not.toEqual([]);
@@ -68,9 +75,10 @@ describe('in the middle of a batch, kill -9 of', { timeout: TEST_MS }, () => {
   it('the memory-budget service', async () => {
     begin();
     const batch = await run.submit();
-    await run.until((found) => found.some(isShrunk));
+    await run.until(decodes(batch));
+    const before = worker().output.length;
     await run.kill(batch, system.budget);
-    await expect.poll(() => worker().output).toContain('the memory-budget service is away');
+    await expect.poll(() => worker().output.slice(before)).toContain('the memory-budget service is away');
     await system.budget.start();
     expect(await run.finish(batch)).toEqual(expected);
   });
@@ -92,7 +100,7 @@ describe('in the middle of a batch, kill -9 of', { timeout: TEST_MS }, () => {
     expect(await run.open()).toEqual([batch.id]);
 
     const ending = run.caller.ended(batch);
-    await run.until((found) => found.some(isShrunk));
+    await run.until(decodes(batch));
     await run.kill(batch, system.gateway);
     await system.gateway.start();
     await ending;
@@ -104,7 +112,7 @@ describe('in the middle of a batch, kill -9 of', { timeout: TEST_MS }, () => {
   it('Redis, which comes back with its append-only file', async () => {
     begin();
     const batch = await run.submit();
-    await run.until((found) => found.some(isShrunk));
+    await run.until(decodes(batch));
     await system.redis.restart();
     await run.settled(batch, LINES / 2);
     await system.redis.restart();
@@ -114,8 +122,10 @@ describe('in the middle of a batch, kill -9 of', { timeout: TEST_MS }, () => {
   it('every worker that a certain line runs in: it fails for good, and takes nobody with it', async () => {
     begin();
     const batch = await run.submit();
+    const poison = longLines()[4];
     const dead = new Set<string>();
-    const runs = ({ leaseId, jobId }: Lease): boolean => jobId === poison(batch) && !dead.has(leaseId);
+    const runs = ({ leaseId, jobId }: Lease): boolean =>
+      jobId === lineRequestId(batch.id, poison) && !dead.has(leaseId);
     for (let deaths = 0; deaths < 3; deaths++) {
       const found = await run.until((leases) => leases.some((lease) => runs(lease) && isShrunk(lease)));
       await run.kill(batch, worker());
@@ -123,15 +133,15 @@ describe('in the middle of a batch, kill -9 of', { timeout: TEST_MS }, () => {
       await worker().start();
     }
     const results = await run.finish(batch);
-    const others = (all: ComparedResult[]) => all.filter(({ custom_id }) => custom_id !== customId(POISON));
+    const others = (all: ComparedResult[]) => all.filter(({ custom_id }) => custom_id !== customId(poison));
     expect(others(results)).toEqual(others(expected));
-    expect(results[POISON - 1].response?.body.error).toMatchObject({ code: 'engine_crashed' });
+    expect(results[poison - 1].response?.body.error).toMatchObject({ code: 'engine_crashed' });
   });
 
   it('a worker in decode: another one takes over', async () => {
     begin();
     const batch = await run.submit();
-    await run.until((found) => found.some(isShrunk));
+    await run.until(decodes(batch));
     await run.kill(batch, worker());
     await system.addWorker();
     await run.settled(batch, LINES);
