@@ -229,6 +229,18 @@ describe('answers', () => {
     },
   );
 
+  it('begin in the order of their ranks, of one rank as they came', async () => {
+    const begun: string[] = [];
+    const ask = (name: string, rank: number): Promise<GenerationResult> =>
+      engine.generate(request(prompt, { maxTokens: 2, rank }), {
+        onEvent: ({ kind }) => {
+          if (kind === 'started') begun.push(name);
+        },
+      });
+    await Promise.all([ask('line 7', 7), ask('line 3', 3), ask('chat', 0), ask('line 3 too', 3)]);
+    expect(begun).toEqual(['chat', 'line 3', 'line 3 too', 'line 7']);
+  });
+
   it('report log-probabilities on request', async () => {
     const { tokens } = await engine.generate(request(prompt, { topLogprobs: 3, maxTokens: 2 }));
     expect(tokens).toHaveLength(2);

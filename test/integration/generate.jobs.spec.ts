@@ -168,8 +168,9 @@ describe('a lease', () => {
     await expect.poll(waiting).toEqual([chat.requestId, ...ids]);
     clearInterval(renewal);
     await budget.client.call('release', { lease });
-    for (const job of [chat, ...lines]) {
+    for (const [rank, job] of [chat, ...lines].entries()) {
       await expect.poll(() => engine.running).toContain(job.requestId);
+      expect(engine.rankOf(job.requestId)).toBe(rank);
       engine.finish(job.requestId);
       await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 200 });
     }

@@ -44,6 +44,11 @@ export class FakeEngine implements RunningEngine {
     return [...this.runs.keys()];
   }
 
+  /** What a running request was submitted with. */
+  rankOf(requestId: string): number | undefined {
+    return this.runs.get(requestId)?.request.rank;
+  }
+
   async generate(request: EngineRequest, control: GenerateControl = {}): Promise<EngineAnswer> {
     const { requestId } = request;
     control.signal?.throwIfAborted();

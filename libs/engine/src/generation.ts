@@ -25,6 +25,8 @@ export interface GenerationRequest {
   readonly topLogprobs?: number;
   /** Report the logits that the first answer token was chosen from. */
   readonly wantFirstLogits?: boolean;
+  /** Among requests that wait for their prefill the lower come first, equal ones as they came; 0 where absent. */
+  readonly rank?: number;
 }
 
 export interface GeneratedToken {

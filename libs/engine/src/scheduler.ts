@@ -19,7 +19,7 @@ export interface SchedulerSettings {
 }
 
 /**
- * Continuous batching: in every round one unit of the oldest prefill (a chunk through a layer) and one decode step of all
+ * Continuous batching: in every round one unit of the prefill that is under way (a chunk through a layer) and one decode step of all
  * running sequences. Sequences join after their prefill and leave when they end; nobody waits for a batch to fill or to finish.
  *
  * Only this loop calls sessions, one run at a time.
@@ -43,7 +43,8 @@ export class Scheduler {
   async submit(request: GenerationRequest, control: GenerationControl): Promise<GenerationResult> {
     if (this.closed) throw new Error('the engine is closed');
     const job = new Job(request, control, this.decoder.config, this.geometry, this.ledger);
-    this.waiting.push(job);
+    const behind = this.waiting.findIndex((other) => rankOf(other) > rankOf(job));
+    this.waiting.splice(behind < 0 ? this.waiting.length : behind, 0, job);
     this.loop ??= this.work();
     return job.result;
   }
@@ -207,6 +208,10 @@ export class Scheduler {
     const remaining = this.running.filter(({ job }) => !job.settled);
     this.running.splice(0, this.running.length, ...remaining);
   }
+}
+
+function rankOf({ request }: Job): number {
+  return request.rank ?? 0;
 }
 
 function lastPromptToken({ prompt }: GenerationRequest): { id: number; position: Int32Array } {

@@ -46,6 +46,8 @@ export interface EngineRequest {
   readonly cacheRatio: number;
   /** Prompt tokens that the lease was asked for. A prompt of another length fails, lest it outgrow the lease. */
   readonly promptTokens?: number;
+  /** Among requests that wait for the engine the lower come first; 0 where absent. */
+  readonly rank?: number;
 }
 
 /** What a running request says, in order. Times are milliseconds since 1970, with fractions. */

@@ -24,7 +24,7 @@ export async function runRequest(
   request: WireRequest,
   control: RunnerControl,
 ): Promise<EngineAnswer> {
-  const { settings } = request;
+  const { settings, rank = 0 } = request;
   const draft = requestPolicy(settings);
   const profile = profileFor(engine, settings);
   const policy = profile === undefined ? draft : createPolicy(settings.policy, profile.policyOptions);
@@ -37,6 +37,7 @@ export async function runRequest(
       prompt,
       policy,
       cacheRatio: request.cacheRatio,
+      rank,
       maxTokens,
       protocol,
       sampling,

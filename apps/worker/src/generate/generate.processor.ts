@@ -5,6 +5,7 @@ import {
   type LeaseEvent,
   type Need,
   type PreparedRequest,
+  type RequestJob,
   type RequestJobResult,
   type TraceDocument,
 } from '@madakv/contracts';
@@ -139,8 +140,7 @@ export class GenerateProcessor {
     const { request, holder, signal } = attempt;
     const askedAtMs = request.roomSinceMs ?? Date.now();
     const { requestId, model, tenant } = request;
-    // As the queue runs them: chat completions first, then lines in turns among tenants.
-    const rank = request.fairTag ?? 0;
+    const rank = rankOf(request);
     const answer = await withSpan(
       'lease',
       { startMs: askedAtMs, attributes: { requestId, model, tenant, leaseOperation: 'acquire' } },
@@ -194,6 +194,7 @@ export class GenerateProcessor {
           settings,
           cacheRatio: grantedRatio(lease.grantedBytes, { ...prepared, need }),
           promptTokens: tokensOf(prepared),
+          rank: rankOf(request),
         },
         { signal: AbortSignal.any([attempt.signal, lease.lost]), onEvent },
       )
@@ -309,6 +310,11 @@ function leaseAttributes(answer: LeaseAnswer): SpanAttributes {
     leaseBytes: bytes,
     leaseGrantedBytes: grantedBytes,
   };
+}
+
+/** As the queue runs them: chat completions first, then lines in turns among tenants. */
+function rankOf({ fairTag = 0 }: RequestJob): number {
+  return fairTag;
 }
 
 function tokensOf({ promptTokens }: PreparedRequest): number {
