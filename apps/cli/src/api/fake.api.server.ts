@@ -32,6 +32,8 @@ export class FakeApiServer {
   answer: (question: string, body: Record<string, unknown>) => FakeAnswer = (question) => `answer to ${question}`;
   /** Looks at a batch until it has ended. */
   looksUntilDone = 1;
+  /** Seconds that a batch says it took. */
+  batchSeconds = 1;
   /** Lines of the input file that are refused, by number. */
   refusedLines: readonly number[] = [];
   /** When set, batches fail validation with this. */
@@ -223,7 +225,7 @@ export class FakeApiServer {
       ...batch.object,
       status: 'completed',
       request_counts: counts,
-      completed_at: 2,
+      completed_at: 1 + this.batchSeconds,
       ...(output.length === 0 ? {} : { output_file_id: fileOf(output) }),
       ...(errors.length === 0 ? {} : { error_file_id: fileOf(errors) }),
     };

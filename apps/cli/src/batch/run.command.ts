@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, extname, join, relative, resolve } from 'node:path';
+import type { BatchObject } from '@madakv/contracts';
 import { chooseModel, withServer, type LocalFlags, type ServerAccess } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
@@ -51,7 +52,7 @@ export async function runBatch(input: string, flags: BatchRunFlags, io: CommandI
     writeResults(target.path, target.format, lines);
     stateFile.remove();
     const shown = relative(io.cwd, target.path);
-    io.stderr.write(`${summary(lines, performance.now() - startedAt)}: ${shown}\n`);
+    io.stderr.write(`${summary(lines, timeOf(batch, performance.now() - startedAt))}: ${shown}\n`);
     const failed = lines.filter(({ row }) => row.error !== '').length;
     if (failed === 0) return;
     const ending = batch.status === 'completed' ? '' : ` (the batch is ${batch.status})`;
@@ -100,6 +101,13 @@ function targetOf(path: string, isFolder: boolean, { out }: BatchRunFlags, { cwd
   }
 }
 
+/** How long a batch took, in milliseconds: a run that goes on with one saw only its end. Its times are whole seconds. */
+function timeOf({ created_at, ...ended }: BatchObject, watchedMs: number): number {
+  const endedAt = ended.completed_at ?? ended.cancelled_at ?? ended.expired_at ?? created_at;
+  const batchMs = 1_000 * (endedAt - created_at);
+  return batchMs > watchedMs + 1_000 ? batchMs : watchedMs;
+}
+
 /** `28 of 28 answered in 41.2 s (0.7/s), cache 19.8 % kept: 1.2 MiB of 6.1 MiB` */
 export function summary(lines: readonly ResultLine[], ms: number): string {
   const answered = lines.filter(({ row }) => row.error === '').length;
@@ -110,7 +118,7 @@ export function summary(lines: readonly ResultLine[], ms: number): string {
     full === 0
       ? ''
       : `, cache ${((100 * kept) / full).toFixed(1)} % kept: ${formatBytes(kept)} of ${formatBytes(full)}`;
-  const rate = (1000 * lines.length) / Math.max(1, ms);
+  const rate = (1000 * answered) / Math.max(1, ms);
   return `${formatCount(answered)} of ${formatCount(lines.length)} answered in ${formatMs(ms)} (${rate.toFixed(1)}/s)${share}`;
 }
 
