@@ -1,9 +1,12 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ChatMessage } from '@madakv/models';
 
 export const FIXTURES = fileURLToPath(new URL('./fixtures', import.meta.url));
+const READER_FIXTURES = fileURLToPath(new URL('./fixtures-reader', import.meta.url));
+/** The reference model that comes with the project. */
+export const READER = fileURLToPath(new URL('../../models/madakv-reader', import.meta.url));
 
 interface ArrayEntry {
   file: string;
@@ -17,6 +20,8 @@ interface Expected {
   prompt_tokens: number;
   greedy: { tokens: number[]; margins: number[]; text: string };
   image_grids?: [frames: number, rows: number, cols: number][];
+  /** SHA-256 of the weights files, one after the other; of the shipped reader's requests only. */
+  weights?: string;
   arrays: Record<string, ArrayEntry>;
 }
 
@@ -43,31 +48,40 @@ export function checkpointNames(): string[] {
 
 /** All requests of all checkpoints. */
 export function requestFixtures(): RequestFixture[] {
-  return checkpointNames().flatMap((checkpoint) =>
-    readdirSync(join(FIXTURES, checkpoint))
-      .filter((name) => name !== 'checkpoint' && statSync(join(FIXTURES, checkpoint, name)).isDirectory())
-      .map((request) => readRequest(checkpoint, request)),
-  );
+  return checkpointNames().flatMap((checkpoint) => {
+    const folder = join(FIXTURES, checkpoint);
+    return requestFolders(folder).map((request) =>
+      readRequest(join(folder, request), join(folder, 'checkpoint'), `${checkpoint} ${request}`),
+    );
+  });
 }
 
-function readRequest(checkpoint: string, request: string): RequestFixture {
-  const folder = join(FIXTURES, checkpoint, request);
+/** Requests about the sample documents, on the shipped reader. */
+export function readerFixtures(): RequestFixture[] {
+  return requestFolders(READER_FIXTURES).map((request) => readRequest(join(READER_FIXTURES, request), READER, request));
+}
+
+function requestFolders(folder: string): string[] {
+  return readdirSync(folder).filter((name) => existsSync(join(folder, name, 'request.json')));
+}
+
+function readRequest(folder: string, checkpoint: string, name: string): RequestFixture {
   const { messages } = readJson(join(folder, 'request.json')) as { messages: ChatMessage[] };
   const expected = readJson(join(folder, 'expected.json')) as Expected;
   const urls = messages.flatMap(({ content }) =>
     Array.isArray(content) ? content.flatMap((part) => (part.type === 'image_url' ? [part.image_url.url] : [])) : [],
   );
-  const bytes = (name: string): ArrayBuffer => readBytes(join(folder, expected.arrays[name].file));
+  const bytes = (array: string): ArrayBuffer => readBytes(join(folder, expected.arrays[array].file));
   return {
-    name: `${checkpoint} ${request}`,
-    checkpoint: join(FIXTURES, checkpoint, 'checkpoint'),
+    name,
+    checkpoint,
     messages,
     images: urls.map((url) => new Uint8Array(readBytes(join(folder, url)))),
     expected,
-    float: (name) => new Float32Array(bytes(name)),
-    int: (name) => new Int32Array(bytes(name)),
-    has: (name) => name in expected.arrays,
-    shape: (name) => expected.arrays[name].shape,
+    float: (array) => new Float32Array(bytes(array)),
+    int: (array) => new Int32Array(bytes(array)),
+    has: (array) => array in expected.arrays,
+    shape: (array) => expected.arrays[array].shape,
   };
 }
 

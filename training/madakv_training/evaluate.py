@@ -52,13 +52,14 @@ def interval(right: list[bool], rounds: int = 1000) -> tuple[float, float]:
 
 @torch.inference_mode()
 def run_set(model: Reader, name: str, count: int, split: int, decode: int) -> dict:
-    """At least count questions of a set. decode: how many wrong answers are decoded at most."""
+    """At least count questions of a set; of the set of absent fields that many of each kind. decode: how many wrong answers are decoded at most."""
     device = next(model.parameters()).device
     outcome: list[tuple[bool, str]] = []  # right, expected
     wrong: list[dict] = []
     tokens = 0
     for episode in sets.episodes(name, split):
-        if len(outcome) >= count:
+        absent = sum(answer == NOT_STATED for _, answer in outcome)
+        if (min(absent, len(outcome) - absent) if name == "absent" else len(outcome)) >= count:
             break
         fed = feed(collate([episode]), device)
         with torch.autocast(device.type, dtype=torch.bfloat16):

@@ -16,6 +16,7 @@ from .model import Reader
 from .weights import to_published
 
 CARD = """---
+license: apache-2.0
 library_name: transformers
 pipeline_tag: image-text-to-text
 tags: [document-question-answering, qwen2_5_vl, kv-cache]

@@ -63,11 +63,8 @@ def embeddings_of(model, inputs) -> torch.Tensor:
     return torch.cat(list(features), dim=0)
 
 
-@torch.no_grad()
-def expect(model, processor, messages: list, folder: Path, pictures_dir: Path) -> None:
-    """Runs one request through the reference and writes request.json, expected.json and the arrays."""
-    folder.mkdir(parents=True)
-    arrays = Arrays(folder)
+def write_request(messages: list, steps: int, model: str, folder: Path, pictures_dir: Path) -> list[Image.Image]:
+    """Writes request.json, whose images are names of files in pictures_dir. -> the images in the order of their parts"""
     request = json.loads(json.dumps(messages))
     images = []
     for message in request:
@@ -75,23 +72,40 @@ def expect(model, processor, messages: list, folder: Path, pictures_dir: Path) -
             if part["type"] == "image_url":
                 name = part["image_url"]["url"]
                 images.append(load(pictures_dir / name))
-                part["image_url"]["url"] = f"../../images/{name}"
-    body = {"model": "tiny", "messages": request, "max_tokens": STEPS, "temperature": 0}
+                part["image_url"]["url"] = f"{os.path.relpath(pictures_dir, folder)}/{name}"
+    body = {"model": model, "messages": request, "max_tokens": steps, "temperature": 0}
     (folder / "request.json").write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return images
 
-    text, inputs = inputs_of(processor, messages, images)
-    ids = inputs["input_ids"]
+
+def greedy_of(model, processor, inputs, steps: int, stops: set[int]) -> dict:
+    """At most `steps` tokens, the last one a stop if it comes, and by how much each was the likeliest."""
     generated = model.generate(
-        **inputs, max_new_tokens=STEPS, do_sample=False, eos_token_id=-1, pad_token_id=0,
+        **inputs, max_new_tokens=steps, do_sample=False, eos_token_id=sorted(stops) or -1, pad_token_id=0,
         output_logits=True, return_dict_in_generate=True,
     )
-    steps = torch.stack(generated.logits, dim=1)[0].float()
-    top = steps.topk(2, dim=-1).values
-    tokens = generated.sequences[0, ids.shape[1]:].tolist()
-    stops = set(model.generation_config.eos_token_id if isinstance(model.generation_config.eos_token_id, list)
-                else [model.generation_config.eos_token_id])
-    margins = [float(a - b) for a, b in top]
-    if stops & set(tokens) or min(margins) < LEAST_MARGIN or len(set(tokens)) < DISTINCT:
+    top = torch.stack(generated.logits, dim=1)[0].float().topk(2, dim=-1).values
+    tokens = generated.sequences[0, inputs["input_ids"].shape[1]:].tolist()
+    return {"tokens": tokens, "margins": [round(float(a - b), 5) for a, b in top],
+            "text": processor.tokenizer.decode(tokens, skip_special_tokens=True)}
+
+
+def stops_of(model) -> set[int]:
+    ids = model.generation_config.eos_token_id
+    return set(ids if isinstance(ids, list) else [ids])
+
+
+@torch.no_grad()
+def expect(model, processor, messages: list, folder: Path, pictures_dir: Path) -> None:
+    """Runs one request through the reference and writes request.json, expected.json and the arrays."""
+    folder.mkdir(parents=True)
+    arrays = Arrays(folder)
+    images = write_request(messages, STEPS, "tiny", folder, pictures_dir)
+    text, inputs = inputs_of(processor, messages, images)
+    ids = inputs["input_ids"]
+    greedy = greedy_of(model, processor, inputs, STEPS, set())
+    tokens = set(greedy["tokens"])
+    if stops_of(model) & tokens or min(greedy["margins"]) < LEAST_MARGIN or len(tokens) < DISTINCT:
         raise UnclearError
 
     logits = model(**inputs).logits[0].float()
@@ -100,12 +114,7 @@ def expect(model, processor, messages: list, folder: Path, pictures_dir: Path) -
     arrays.add("last_logits", logits[-1])
     if logits.shape[0] < ALL_LOGITS_BELOW:
         arrays.add("logits", logits)
-    expected = {
-        "text": text,
-        "prompt_tokens": ids.shape[1],
-        "greedy": {"tokens": tokens, "margins": [round(margin, 5) for margin in margins],
-                   "text": processor.tokenizer.decode(tokens, skip_special_tokens=True)},
-    }
+    expected = {"text": text, "prompt_tokens": ids.shape[1], "greedy": greedy}
     if images:
         arrays.add("image_embeddings", embeddings_of(model, inputs))
         if "image_grid_thw" in inputs:
