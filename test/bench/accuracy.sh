@@ -74,7 +74,7 @@ limit=()
 if [[ -n $minutes ]]; then limit=(timeout --foreground --signal=INT "${minutes}m"); fi
 stopped=0
 "${limit[@]}" node apps/cli/bin/madakv.js eval --suite reader --model "$model" --data "$out/requests" --sets "$sets" --limit "$questions" \
-  --policies all,ablation $profile ${threads:+--threads "$threads"} --out "$out" "$@" || stopped=$?
+  --policies full,all,ablation $profile ${threads:+--threads "$threads"} --out "$out" "$@" || stopped=$?
 # 124: the minutes are over.
 if ((stopped != 0 && stopped != 124)); then exit "$stopped"; fi
 node apps/cli/bin/madakv.js eval report "$out" ${document:+--to "$document"}

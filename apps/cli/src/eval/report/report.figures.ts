@@ -1,7 +1,6 @@
 import { dotChart, heatMap, lineChart, seriesStyle, type LineSeries, type SeriesStyle } from '@madakv/evaluation';
-import { ABLATION_LABELS } from '../variants.js';
 import { OURS, type CellReport, type EvalReport } from './report.data.js';
-import { formatRatio, ratiosOf } from './report.format.js';
+import { formatRatio, mainVariants, ratiosOf } from './report.format.js';
 
 export interface Figure {
   readonly file: string;
@@ -24,12 +23,9 @@ export function reportFigures(report: EvalReport): Figure[] {
 
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
-/** Variants in the order of the run, without parts of the ablation where there are others. Styles are the same in all figures. */
-function shownVariants({ cells }: EvalReport): { readonly name: string; readonly style: SeriesStyle }[] {
-  const names = [...new Set(cells.map(({ variant }) => variant))];
-  const main = names.filter((name) => name === OURS || !Object.hasOwn(ABLATION_LABELS, name));
-  const rivals = main.filter((name) => name !== 'full' && name !== OURS);
-  return (rivals.length > 0 ? main : names).map((name, i) => ({ name, style: seriesStyle(i) }));
+/** Styles are the same in all figures. */
+function shownVariants(report: EvalReport): { readonly name: string; readonly style: SeriesStyle }[] {
+  return mainVariants(report).map((name, i) => ({ name, style: seriesStyle(i) }));
 }
 
 function shownRatio(report: EvalReport): number {

@@ -3,7 +3,14 @@ import { ABLATION_LABELS } from '../variants.js';
 import type { CellReport, EvalReport } from './report.data.js';
 import type { Figure } from './report.figures.js';
 import { OURS } from './report.data.js';
-import { formatRatio, percent, percentWithInterval, pointsWithInterval, ratiosOf } from './report.format.js';
+import {
+  formatRatio,
+  mainVariants,
+  percent,
+  percentWithInterval,
+  pointsWithInterval,
+  ratiosOf,
+} from './report.format.js';
 
 /** The report as Markdown. @param figuresAt where the figures lie, relative to the report */
 export function reportMarkdown(report: EvalReport, figures: readonly Figure[], figuresAt: string): string {
@@ -63,11 +70,10 @@ function section(title: string, table: readonly string[]): string[] {
   return table.length === 0 ? [] : [`## ${title}`, '', ...table, ''];
 }
 
-/** A row a variant, a column a ratio. */
+/** A row a variant, a column a ratio; parts of the ablation have a table of their own. */
 function byRatio(report: EvalReport, cellText: (cell: CellReport) => string | undefined): string[] {
   const ratios = ratiosOf(report);
-  const variants = [...new Set(report.cells.map(({ variant }) => variant))];
-  const rows = variants.flatMap((variant) => {
+  const rows = mainVariants(report).flatMap((variant) => {
     const texts = ratios.map((ratio) => {
       const cell = report.cells.find((one) => one.variant === variant && one.ratio === ratio);
       return cell === undefined ? '' : (cellText(cell) ?? '');
@@ -134,7 +140,9 @@ function falseAlarmTable(report: EvalReport, set: string): string[] {
 function cacheTable(report: EvalReport): string[] {
   const refused = report.cells.filter((cell) => cell.refused > 0);
   return [
-    'Bytes kept, in per cent of the full cache; milliseconds an answer.',
+    report.run.settings.prefill === 'shared'
+      ? 'Bytes kept, in per cent of the full cache; milliseconds an answer, with shared work divided evenly among those that watch the same attention: no speed of a policy alone.'
+      : 'Bytes kept, in per cent of the full cache; milliseconds an answer.',
     '',
     ...byRatio(report, ({ keptShare, meanMs }) => `${percent(keptShare)}, ${meanMs.toFixed(0)} ms`),
     ...refused.map(
