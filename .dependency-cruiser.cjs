@@ -44,7 +44,9 @@ module.exports = {
     {
       name: 'no-framework-below-apps',
       severity: 'error',
-      from: { path: '^libs/(madakv|onnx|models|engine|documents|storage|contracts|budget-client|testing|records|queue|telemetry|requests)/' },
+      from: {
+        path: '^libs/(madakv|onnx|models|engine|documents|storage|contracts|budget-client|testing|records|queue|telemetry|requests)/',
+      },
       to: { path: 'node_modules/@nestjs/' },
     },
     {
