@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ChatCompletionSchema, TraceDocumentSchema, type TraceDocument } from '@madakv/contracts';
+import { ChatCompletionSchema, AnsweredTraceSchema, type AnsweredTrace } from '@madakv/contracts';
 import { PdfRasteriser } from '@madakv/documents';
 import { Engine, type GenerationResult } from '@madakv/engine';
 import { createPolicy } from '@madakv/madakv';
@@ -39,11 +39,11 @@ afterAll(async () => {
   await Promise.all([engine.close(), system.stop()]);
 });
 
-async function traceOf(id: string): Promise<TraceDocument> {
+async function traceOf(id: string): Promise<AnsweredTrace> {
   const response = await fetch(`${system.url}/v1/requests/${id}/trace`, {
     headers: { authorization: `Bearer ${system.apiKeys.acme}` },
   });
-  return TraceDocumentSchema.parse(await response.json());
+  return AnsweredTraceSchema.parse(await response.json());
 }
 
 /** The pages as a worker is to draw them. */

@@ -1,5 +1,5 @@
 import { startFakeOtlpCollector, type CollectedSpan, type FakeOtlpCollector } from '@madakv/testing';
-import { TraceDocumentSchema, type TraceDocument } from '@madakv/contracts';
+import { AnsweredTraceSchema, type AnsweredTrace } from '@madakv/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, dataUrl, ended, filePart, PDF, resultsOf, submitBatch } from './requests.js';
 import { MODEL, startSystem, type TestSystem } from './system.fixture.js';
@@ -45,9 +45,9 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([system.stop(), collector.stop()]));
 
-async function traceOf(id: string): Promise<TraceDocument> {
+async function traceOf(id: string): Promise<AnsweredTrace> {
   const headers = { authorization: `Bearer ${system.apiKeys.acme}` };
-  return TraceDocumentSchema.parse(await (await fetch(`${system.url}/v1/requests/${id}/trace`, { headers })).json());
+  return AnsweredTraceSchema.parse(await (await fetch(`${system.url}/v1/requests/${id}/trace`, { headers })).json());
 }
 
 const spansOf = (traceId: string | null) => collector.spans().filter((span) => span.traceId === traceId);

@@ -23,6 +23,7 @@ import { text } from 'node:stream/consumers';
 import { Redis } from 'ioredis';
 import { BatchProcessor } from '../../apps/worker/src/batch/index.js';
 import { OutcomeWriter } from '../../apps/worker/src/outcome/outcome.writer.js';
+import { sampleFailure, sampleTrace } from './trace.fixture.js';
 
 export const MODEL = 'reader';
 export const TENANT = 'acme';
@@ -193,12 +194,11 @@ export class BatchWorld {
 
   async answer(job: RequestJob, status = 200): Promise<void> {
     const request = { ...job, customId: null };
-    if (status === 200) await this.outcomes.complete(request, completion(job.requestId));
+    const traced = { ...job, id: job.requestId };
+    if (status === 200) await this.outcomes.complete(request, completion(job.requestId), sampleTrace(traced));
     else {
-      await this.outcomes.fail(
-        request,
-        new MadakvError(status === 499 ? 'cancelled' : 'invalid_document', 'a bad document'),
-      );
+      const error = new MadakvError(status === 499 ? 'cancelled' : 'invalid_document', 'a bad document');
+      await this.outcomes.fail(request, error, sampleFailure(traced, error));
     }
   }
 

@@ -1,9 +1,10 @@
-import { storeKeys, type TraceDocument } from '@madakv/contracts';
+import { MadakvError, storeKeys } from '@madakv/contracts';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RedisConnections } from '../../apps/gateway/src/redis.connections.js';
 import { batchInput, errorOf, KEYS, MODEL, TestGateway } from './gateway.fixture.js';
+import { sampleFailure, sampleTrace } from './trace.fixture.js';
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -97,6 +98,13 @@ describe('models and traces', () => {
       status: 404,
       code: 'model_not_found',
     });
+  });
+
+  it('a request that failed has a trace as well', async () => {
+    const request = { id: 'chatcmpl-failed', tenant: 'acme', model: MODEL };
+    const trace = sampleFailure(request, new MadakvError('invalid_document', 'locked'));
+    await gateway.store.put(storeKeys.trace(request.id), Buffer.from(JSON.stringify(trace)));
+    expect(await (await gateway.fetch(`/v1/requests/${request.id}/trace`)).json()).toEqual(trace);
   });
 
   it.each(['chatcmpl-none', '..%2F..%2Fetc%2Fpasswd', 'a%2Fb', '%00'])('there is no trace of %s', async (id) => {
@@ -213,35 +221,4 @@ it('a request that Redis cannot serve is answered with 503, and with an answer o
   expect(await errorOf(await gateway.fetch('/v1/models'))).toMatchObject({ status: 503, code: 'storage_unavailable' });
 });
 
-function trace(id: string, tenant: string): TraceDocument {
-  const bytes = { full: 1, peak: 1, afterEviction: 1, final: 1 };
-  const none = { queuePrepare: 0, prepare: 0, queueGenerate: 0, lease: 0, vision: 0, prefill: 0, observe: 0 };
-  return {
-    version: 1,
-    id,
-    tenant,
-    batchId: null,
-    customId: null,
-    model: MODEL,
-    createdAt: 1,
-    otelTraceId: null,
-    worker: 'w',
-    device: 'd',
-    attempt: 1,
-    images: [],
-    cache: {
-      policy: 'madakv',
-      requestedRatio: 0.2,
-      ratio: 0.2,
-      protocol: 'p',
-      modalities: ['text'],
-      promptTokens: [5],
-      layers: [],
-      bytes,
-    },
-    lease: { leaseId: 'l', deviceId: 'd', fencingToken: 1, grantedBytes: 1, events: [] },
-    usage: { promptTokens: 5, completionTokens: 1 },
-    finishReason: 'stop',
-    ms: { ...none, evict: 0, firstToken: 0, decode: 0, total: 0 },
-  };
-}
+const trace = (id: string, tenant: string) => sampleTrace({ id, tenant, model: MODEL });

@@ -137,6 +137,18 @@ describe('a lease', () => {
     expect(code).toBe('exceeds_device_memory');
     expect(message).toMatch(/needs at least \d+ bytes of key-value cache; the largest device, gpu-\d+, has 1000\./);
     expect(engine.begun).toEqual([]);
+    const trace = await bench.failureOf(job);
+    expect(trace).toMatchObject({
+      error: { stage: 'generate', code, message, param: null, reason: null },
+      prompt: { requestedRatio: 0.2 },
+      attempt: 1,
+      cache: null,
+      lease: null,
+      ms: { prefill: null, total: expect.any(Number) as number },
+    });
+    expect(trace.prompt?.tokens['text']).toBeGreaterThan(10);
+    expect(trace.prompt?.fullBytes).toBeGreaterThan(1_000);
+    expect(trace.ms.prepare).toBeGreaterThan(0);
   });
 
   it('that only a larger device can hold waits for that one', async () => {
@@ -255,6 +267,29 @@ describe('requests that cannot be answered', () => {
     expect(errorOf((await bench.answerOf(job))?.body)).toMatchObject({ param: 'madakv.policy' });
     await expect.poll(() => bench.generateJob(job)).toBeUndefined();
     expect(engine.begun).toEqual([]);
+    expect(await bench.failureOf(job)).toMatchObject({
+      error: { stage: 'prepare', code: 'invalid_request', param: 'madakv.policy' },
+      prompt: null,
+      device: null,
+      lease: null,
+      ms: { queuePrepare: expect.any(Number) as number, prepare: expect.any(Number) as number, queueGenerate: null },
+    });
+  });
+
+  it('have a trace that names the line and the part with the bad document', async () => {
+    await startWorker();
+    const file = { file_data: `data:application/pdf;base64,${Buffer.from('no PDF').toString('base64')}` };
+    const [job] = await bench.lines('batch_refused', [
+      { messages: [{ role: 'user', content: [{ type: 'file', file }] }] },
+    ]);
+    await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 400 });
+    const { code, message, param } = errorOf((await bench.answerOf(job))?.body);
+    expect(await bench.failureOf(job)).toMatchObject({
+      customId: 'c1',
+      batchId: 'batch_refused',
+      error: { stage: 'prepare', code: 'invalid_document', reason: code, message, param },
+    });
+    expect(param).toBe('messages.0.content.0.file');
   });
 
   it('an error that may pass is tried again, another one is the answer at once', async () => {
@@ -264,6 +299,9 @@ describe('requests that cannot be answered', () => {
     engine.fail(final.requestId, new MadakvError('invalid_document', 'no image', { param: 'messages.0' }));
     engine.fail(passing.requestId, new MadakvError('storage_unavailable', 'away'));
     await expect.poll(() => bench.answerOf(final)).toMatchObject({ status: 400 });
+    const { error, device: held, lease } = await bench.failureOf(final);
+    expect([error.stage, error.code, held]).toEqual(['generate', 'invalid_document', device]);
+    expect(lease?.events.map(({ event }) => event)).toEqual(['granted', 'released']);
     await expect.poll(() => engine.running).toEqual([passing.requestId]);
     engine.finish(passing.requestId);
     await expect.poll(() => bench.answerOf(passing)).toMatchObject({ status: 200 });
@@ -308,6 +346,7 @@ describe('a job that BullMQ gives up', () => {
     await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 500 });
     expect(errorOf((await bench.answerOf(job))?.body)).toMatchObject({ code: 'internal_error' });
     expect(engine.begun).toEqual([]);
+    expect(await bench.failureOf(job)).toMatchObject({ error: { stage: 'generate', code: 'internal_error' } });
   });
 });
 

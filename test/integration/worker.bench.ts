@@ -9,13 +9,15 @@ import {
   parseEnvironment,
   RequestAnswerSchema,
   storeKeys,
-  TraceDocumentSchema,
+  AnsweredTraceSchema,
+  FailedTraceSchema,
   type BatchResult,
   type BodySource,
   type ChatRequest,
   type RequestAnswer,
   type RequestJob,
-  type TraceDocument,
+  type AnsweredTrace,
+  type FailedTrace,
 } from '@madakv/contracts';
 import { JobQueues } from '@madakv/queue';
 import { connectRedis, Records } from '@madakv/records';
@@ -202,8 +204,12 @@ export class WorkerBench {
     return RequestAnswerSchema.parse(JSON.parse(await text(await this.store.get(outcome.key))));
   }
 
-  async traceOf({ requestId }: RequestJob): Promise<TraceDocument> {
-    return TraceDocumentSchema.parse(JSON.parse(await text(await this.store.get(storeKeys.trace(requestId)))));
+  async traceOf(job: RequestJob): Promise<AnsweredTrace> {
+    return AnsweredTraceSchema.parse(await this.readTrace(job));
+  }
+
+  async failureOf(job: RequestJob): Promise<FailedTrace> {
+    return FailedTraceSchema.parse(await this.readTrace(job));
   }
 
   generateJob({ requestId }: RequestJob): Promise<Job | undefined> {
@@ -216,6 +222,10 @@ export class WorkerBench {
     await this.queues.close();
     this.redis.disconnect();
     for (const folder of [this.folder, this.storage]) rmSync(folder, { recursive: true, force: true });
+  }
+
+  private async readTrace({ requestId }: RequestJob): Promise<unknown> {
+    return JSON.parse(await text(await this.store.get(storeKeys.trace(requestId))));
   }
 
   private async add(requestId: string, source: BodySource, changes: Partial<RequestJob>): Promise<RequestJob> {

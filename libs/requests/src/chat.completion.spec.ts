@@ -1,4 +1,4 @@
-import { ChatCompletionSchema, TraceDocumentSchema } from '@madakv/contracts';
+import { AnsweredTraceSchema, ChatCompletionSchema } from '@madakv/contracts';
 import type { CacheTrace } from '@madakv/engine';
 import { describe, expect, it } from 'vitest';
 import { chatCompletion, tokenLogprob, traceCache, usageOf } from './chat.completion.js';
@@ -103,7 +103,7 @@ describe('chatCompletion', () => {
 
 it('gives a trace document what the engine knows of the cache', () => {
   const cache = traceCache(trace, 0.2);
-  expect(TraceDocumentSchema.shape.cache.parse(cache)).toEqual(cache);
+  expect(AnsweredTraceSchema.shape.cache.parse(cache)).toEqual(cache);
   expect(cache).toMatchObject({ requestedRatio: 0.2, ratio: 0.15, promptTokens: [10, 20], layers: trace.layers });
   expect(cache).not.toHaveProperty('ms');
 });

@@ -1,4 +1,4 @@
-import type { CacheSummary, ChatCompletion, FinishReason, TokenLogprob, TraceDocument, Usage } from '@madakv/contracts';
+import type { AnsweredTrace, CacheSummary, ChatCompletion, FinishReason, TokenLogprob, Usage } from '@madakv/contracts';
 import type { CacheTrace, GeneratedToken, GenerationResult } from '@madakv/engine';
 import type { Tokenizer } from '@madakv/models';
 
@@ -59,7 +59,7 @@ export function cacheSummary(traceId: string, trace: CacheTrace, requestedRatio:
 }
 
 /** The part of a trace document that the engine knows. */
-export function traceCache(trace: CacheTrace, requestedRatio: number): TraceDocument['cache'] {
+export function traceCache(trace: CacheTrace, requestedRatio: number): AnsweredTrace['cache'] {
   const { policy, ratio, protocol, modalities, promptTokens, layers, bytes } = trace;
   return {
     policy,

@@ -1,3 +1,4 @@
+import type { AnsweredTrace } from '@madakv/contracts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,16 +91,20 @@ async function round(
   const wallMs = performance.now() - startedAt;
   const answers: DemoAnswer[] = [];
   for (const { row, item } of lines) {
-    const ms = row.traceId === undefined ? undefined : (await access.client.trace(row.traceId)).ms;
+    const trace = row.traceId === undefined ? undefined : await access.client.trace(row.traceId);
     answers.push({
       question: item.columns['question'],
       file: item.columns['file'],
       expected: item.columns['answer'],
       row,
-      modelMs: ms === undefined ? 0 : ms.prefill + ms.observe + ms.evict + ms.decode,
+      modelMs: trace?.error === null ? modelMsOf(trace) : 0,
     });
   }
   return { cacheRatio, wallMs, answers };
+}
+
+function modelMsOf({ ms }: AnsweredTrace): number {
+  return ms.prefill + ms.observe + ms.evict + ms.decode;
 }
 
 /** The right answer about the longest prompt, or else any. */

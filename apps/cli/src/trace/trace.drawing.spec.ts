@@ -1,4 +1,4 @@
-import type { TraceDocument } from '@madakv/contracts';
+import type { AnsweredTrace, FailedTrace } from '@madakv/contracts';
 import { describe, expect, it } from 'vitest';
 import { FakeApiServer } from '../api/fake.api.server.js';
 import { captureRun } from '../captured.run.js';
@@ -6,7 +6,7 @@ import { keptDensity } from './kept.density.js';
 import { drawTrace } from './trace.drawing.js';
 
 /** Two heads that keep the first tokens and the last one, of 40 text and 960 visual tokens. */
-function sampleTrace(layers: number): TraceDocument {
+function sampleTrace(layers: number): AnsweredTrace {
   const positions = Buffer.alloc(125);
   positions.fill(0xff, 0, 12);
   positions[124] = 0x80;
@@ -23,6 +23,7 @@ function sampleTrace(layers: number): TraceDocument {
     worker: 'host:4711',
     device: 'host:cpu',
     attempt: 2,
+    error: null,
     images: Array.from({ length: 8 }, (_, page) => ({
       part: 'messages.0.content.0.file.of.a.long.name',
       page: page + 1,
@@ -84,6 +85,25 @@ function sampleTrace(layers: number): TraceDocument {
   };
 }
 
+/** The same request, when no device could hold it. */
+function sampleFailure(changes: Partial<FailedTrace> = {}): FailedTrace {
+  const { images, ms, ...trace } = sampleTrace(0);
+  const message = 'the request needs at least 614400 bytes of key-value cache; the largest device, gpu-1, has 1000';
+  return {
+    ...trace,
+    device: null,
+    error: { stage: 'generate', code: 'exceeds_device_memory', message, param: null, reason: null },
+    prompt: { tokens: { text: 40, visual: 960 }, fullBytes: 4_096_000, requestedRatio: 0.2 },
+    images: images.map((image) => ({ ...image, tokens: null })),
+    cache: null,
+    lease: null,
+    usage: null,
+    finishReason: null,
+    ms: { ...ms, vision: null, prefill: null, observe: null, evict: null, firstToken: null, decode: null, total: 1900 },
+    ...changes,
+  };
+}
+
 describe('drawTrace', () => {
   const text = drawTrace(sampleTrace(2), false);
 
@@ -122,6 +142,48 @@ describe('drawTrace', () => {
   });
 });
 
+describe('drawTrace of a failed request', () => {
+  it('says why it failed, what it asked, and how long it took, in 80 columns', () => {
+    const text = drawTrace(sampleFailure(), false);
+    expect(text.split('\n').filter((line) => Array.from(line).length > 80)).toEqual([]);
+    expect(text).toContain('\nworker host:4711, attempt 2\n');
+    expect(text).toContain(
+      'failed   in generate: exceeds_device_memory\n' +
+        '         the request needs at least 614400 bytes of key-value cache; the largest\n' +
+        '         device, gpu-1, has 1000\n' +
+        'prompt   1,000 tokens: █ 40 text  ▒ 960 visual\n',
+    );
+    expect(text).toContain('1184×1680\n');
+    expect(text).toContain('cache    20.0 % of 3.91 MiB asked for\n');
+    expect(text).toContain('Time: 1.9 s until it failed\n');
+    expect(text).toMatch(/^ {2}lease .*1\.5 s$/m);
+    expect(text).not.toMatch(/^ {2}(prefill|decode)|^Lease/m);
+  });
+
+  it('draws the lease that it had', () => {
+    const { lease, device } = sampleTrace(0);
+    const text = drawTrace(sampleFailure({ lease, device }), false);
+    expect(text).toContain('worker host:4711, device host:cpu, attempt 2\n');
+    expect(text).toContain('      +1.5 s  granted    2.38 MiB\n');
+  });
+
+  it('has something to say about one that was refused before it had a prompt', () => {
+    const error = {
+      stage: 'prepare' as const,
+      code: 'invalid_document',
+      message: `https://docs.test/${'x'.repeat(100)}.pdf is encrypted`,
+      param: 'messages.0.content.0.file',
+      reason: 'encrypted_pdf',
+    };
+    const text = drawTrace(sampleFailure({ error, prompt: null, images: [] }), false);
+    expect(text).toContain(
+      'failed   in prepare: invalid_document (encrypted_pdf)\n         messages.0.content.0.file\n',
+    );
+    expect(text.split('\n').filter((line) => Array.from(line).length > 80)).toEqual([]);
+    expect(text).not.toMatch(/^(prompt|cache)/m);
+  });
+});
+
 it('keptDensity counts heads and layers at each place', () => {
   const of = (...tokens: number[]): string => {
     const bits = Buffer.alloc(2);
@@ -142,12 +204,13 @@ describe('madakv trace', () => {
   it('draws or prints what the server has', async () => {
     const server = new FakeApiServer();
     const url = await server.start();
-    const trace = sampleTrace(2);
-    server.traces.set(trace.id, trace);
-    const drawn = await captureRun(['trace', trace.id, '--url', url]);
-    expect(drawn).toEqual({ code: 0, stdout: drawTrace(trace, false), stderr: '' });
-    const printed = await captureRun(['trace', trace.id, '--url', url, '--json']);
-    expect(JSON.parse(printed.stdout)).toEqual(trace);
+    for (const trace of [sampleTrace(2), sampleFailure()]) {
+      server.traces.set(trace.id, trace);
+      const drawn = await captureRun(['trace', trace.id, '--url', url]);
+      expect(drawn).toEqual({ code: 0, stdout: drawTrace(trace, false), stderr: '' });
+      const printed = await captureRun(['trace', trace.id, '--url', url, '--json']);
+      expect(JSON.parse(printed.stdout)).toEqual(trace);
+    }
     expect(await captureRun(['trace', 'chatcmpl-x', '--url', url])).toMatchObject({
       code: 1,
       stderr: 'madakv: no request chatcmpl-x (404 not_found)\n',

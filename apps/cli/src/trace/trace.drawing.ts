@@ -1,4 +1,4 @@
-import type { LayerTraceDocument, TraceDocument } from '@madakv/contracts';
+import type { AnsweredTrace, FailedTrace, LayerTraceDocument, TraceDocument } from '@madakv/contracts';
 import { partMark, partSign, sparkline, stackedBar } from '../terminal/stacked.bar.js';
 import { formatBytes, formatCount, formatMs, formatTime } from '../terminal/units.js';
 import { keptDensity } from './kept.density.js';
@@ -8,6 +8,7 @@ const BAR_WIDTH = 22;
 const CACHE_WIDTH = 40;
 const TIME_WIDTH = 34;
 const PROMPT_WIDTH = 64;
+const TEXT_WIDTH = 71;
 /** Heads whose preference is drawn one by one. */
 const SHOWN_HEADS = 8;
 /** Pages that are listed. */
@@ -15,14 +16,21 @@ const SHOWN_PAGES = 6;
 
 /** A trace for people, at most 80 columns wide. */
 export function drawTrace(trace: TraceDocument, colour: boolean): string {
-  const sections = [
-    heading(trace),
+  const sections = [heading(trace), ...(trace.error === null ? answered(trace, colour) : failed(trace, colour))];
+  return sections.map((lines) => lines.map((line) => `${line.trimEnd()}\n`).join('')).join('\n');
+}
+
+function answered(trace: AnsweredTrace, colour: boolean): string[][] {
+  return [
     summary(trace, colour),
     ...(trace.cache.layers.length === 0 ? [] : [layers(trace, colour), prompt(trace)]),
     times(trace),
-    lease(trace),
+    lease(trace.lease),
   ];
-  return sections.map((lines) => lines.map((line) => `${line.trimEnd()}\n`).join('')).join('\n');
+}
+
+function failed(trace: FailedTrace, colour: boolean): string[][] {
+  return [failure(trace, colour), times(trace), ...(trace.lease === null ? [] : [lease(trace.lease)])];
 }
 
 function heading(trace: TraceDocument): string[] {
@@ -30,21 +38,20 @@ function heading(trace: TraceDocument): string[] {
   return [
     `${id}   ${model}   ${formatTime(createdAt)}`,
     ...(batchId === null ? [] : [`line ${JSON.stringify(customId ?? '')} of ${batchId}`]),
-    `worker ${worker}, device ${device}${attempt > 1 ? `, attempt ${attempt}` : ''}`,
+    `worker ${worker}${device === null ? '' : `, device ${device}`}${attempt > 1 ? `, attempt ${attempt}` : ''}`,
     ...(otelTraceId === null ? [] : [`OpenTelemetry trace ${otelTraceId}`]),
   ];
 }
 
-function summary({ cache, usage, finishReason, images }: TraceDocument, colour: boolean): string[] {
+function summary({ cache, usage, finishReason, images }: AnsweredTrace, colour: boolean): string[] {
   const { bytes, modalities, promptTokens } = cache;
-  const tokens = modalities.map((name, i) => `${partSign(i, colour)} ${formatCount(promptTokens[i])} ${name}`);
   const granted = cache.ratio === cache.requestedRatio ? '' : ` (${percent(cache.requestedRatio)} asked for)`;
   const cacheBar = (name: string, value: number): string => {
     const bar = stackedBar([value], { whole: Math.max(bytes.full, bytes.peak), width: CACHE_WIDTH, colour: false });
     return `${name.padEnd(9)}${bar}  ${formatBytes(value).padStart(9)}  ${percent(value / Math.max(1, bytes.full)).padStart(8)}`;
   };
   return [
-    `prompt   ${formatCount(usage.promptTokens)} tokens: ${tokens.join('  ')}`,
+    promptLine(usage.promptTokens, modalities, promptTokens, colour),
     ...pages(images),
     `answer   ${formatCount(usage.completionTokens)} tokens, ended by ${finishReason}`,
     `policy   ${cache.policy}, ${percent(cache.ratio)} of the cache granted${granted}, ${cache.protocol} protocol`,
@@ -57,16 +64,46 @@ function summary({ cache, usage, finishReason, images }: TraceDocument, colour: 
   ];
 }
 
+function failure({ error, prompt, images }: FailedTrace, colour: boolean): string[] {
+  const { stage, code, reason, param, message } = error;
+  return [
+    `failed   in ${stage}: ${code}${reason === null ? '' : ` (${reason})`}`,
+    ...(param === null ? [] : [`         ${param}`]),
+    ...wrapped(message, TEXT_WIDTH).map((line) => `         ${line}`),
+    ...(prompt === null ? [] : unanswered(prompt, images, colour)),
+  ];
+}
+
+function unanswered(
+  { tokens, fullBytes, requestedRatio }: NonNullable<FailedTrace['prompt']>,
+  images: FailedTrace['images'],
+  colour: boolean,
+): string[] {
+  const counts = Object.values(tokens);
+  const whole = counts.reduce((sum, count) => sum + count, 0);
+  return [
+    promptLine(whole, Object.keys(tokens), counts, colour),
+    ...pages(images),
+    `cache    ${percent(requestedRatio)} of ${formatBytes(fullBytes)} asked for`,
+  ];
+}
+
+function promptLine(whole: number, modalities: readonly string[], counts: readonly number[], colour: boolean): string {
+  const parts = modalities.map((name, i) => `${partSign(i, colour)} ${formatCount(counts[i])} ${name}`);
+  return `prompt   ${formatCount(whole)} tokens: ${parts.join('  ')}`;
+}
+
 function pages(images: TraceDocument['images']): string[] {
   const lines = images.slice(0, SHOWN_PAGES).map(({ part, page, width, height, tokens }) => {
     const name = page === null ? part : `${part}, page ${page}`;
-    return `         ${clipped(name, 38).padEnd(38)}  ${`${width}×${height}`.padStart(9)}  ${formatCount(tokens).padStart(6)} tokens`;
+    const counted = tokens === null ? '' : `  ${formatCount(tokens).padStart(6)} tokens`;
+    return `         ${clipped(name, 38).padEnd(38)}  ${`${width}×${height}`.padStart(9)}${counted}`;
   });
   const more = images.length - lines.length;
   return more > 0 ? [...lines, `         and ${more} more images`] : lines;
 }
 
-function layers({ cache }: TraceDocument, colour: boolean): string[] {
+function layers({ cache }: AnsweredTrace, colour: boolean): string[] {
   const { modalities } = cache;
   const most = Math.max(1, ...cache.layers.map(({ rows, budget }) => Math.max(rows, budget)));
   const legend = modalities.map((name, i) => `${partSign(i, colour)} ${name}`).join('  ');
@@ -99,7 +136,7 @@ function preference(layer: LayerTraceDocument, modality: number, colour: boolean
 }
 
 /** Where in the prompt kept rows lie, over all layers and heads. */
-function prompt({ cache }: TraceDocument): string[] {
+function prompt({ cache }: AnsweredTrace): string[] {
   const total = cache.promptTokens.reduce((sum, count) => sum + count, 0);
   const density = keptDensity(cache.layers, total, PROMPT_WIDTH);
   if (density.length === 0) return [];
@@ -111,8 +148,8 @@ function prompt({ cache }: TraceDocument): string[] {
   ];
 }
 
-function times({ ms }: TraceDocument): string[] {
-  const steps = [
+function times({ ms, error }: TraceDocument): string[] {
+  const reached = [
     ['waiting to prepare', ms.queuePrepare],
     ['prepare', ms.prepare],
     ['waiting to generate', ms.queueGenerate],
@@ -123,22 +160,26 @@ function times({ ms }: TraceDocument): string[] {
     ['evict', ms.evict],
     ['decode', ms.decode],
   ] as const;
+  const steps = reached.flatMap(([name, took]) => (took === null ? [] : [{ name, took }]));
+  const total = ms.total ?? 0;
   const whole = Math.max(
-    ms.total,
-    steps.reduce((sum, [, took]) => sum + took, 0),
+    1,
+    total,
+    steps.reduce((sum, { took }) => sum + took, 0),
   );
   let before = 0;
-  const lines = steps.map(([name, took]) => {
+  const lines = steps.map(({ name, took }) => {
     const start = Math.min(TIME_WIDTH - 1, Math.round((before / whole) * TIME_WIDTH));
     before += took;
     const cells = Math.min(TIME_WIDTH - start, Math.round((took / whole) * TIME_WIDTH));
     const drawn = took === 0 ? '' : ' '.repeat(start) + (cells > 0 ? '█'.repeat(cells) : '▏');
     return `  ${name.padEnd(21)}${drawn.padEnd(TIME_WIDTH + 1)} ${formatMs(took).padStart(10)}`;
   });
-  return [`Time: ${formatMs(ms.total)} in all, first token ${formatMs(ms.firstToken)} after submission`, ...lines];
+  const until = error === null ? `in all, first token ${formatMs(ms.firstToken)} after submission` : 'until it failed';
+  return [`Time: ${formatMs(total)} ${until}`, ...lines];
 }
 
-function lease({ lease: { leaseId, deviceId, fencingToken, grantedBytes, events } }: TraceDocument): string[] {
+function lease({ leaseId, deviceId, fencingToken, grantedBytes, events }: AnsweredTrace['lease']): string[] {
   const since = events.at(0)?.atMs ?? 0;
   return [
     `Lease: ${formatBytes(grantedBytes)} granted on ${deviceId}, fencing token ${fencingToken}`,
@@ -164,6 +205,17 @@ function figure(value: number): string {
 
 function signed(value: number): string {
   return value > 0 ? `+${figure(value)}` : figure(value);
+}
+
+/** Lines of whole words; a word that is too long is broken. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/).flatMap((word) => word.match(new RegExp(`.{1,${width}}`, 'gu')) ?? [])) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 function clipped(text: string, width: number): string {

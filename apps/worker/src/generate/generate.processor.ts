@@ -1,13 +1,12 @@
 import {
   GEN_AI,
   MadakvError,
-  storeKeys,
+  type AnsweredTrace,
   type LeaseEvent,
   type Need,
   type PreparedRequest,
   type RequestJob,
   type RequestJobResult,
-  type TraceDocument,
 } from '@madakv/contracts';
 import type { AnswerEventWriter, CrashCounter, FairShares } from '@madakv/records';
 import {
@@ -18,7 +17,6 @@ import {
   readParameters,
   type GenerationSettings,
 } from '@madakv/requests';
-import type { FileStore } from '@madakv/storage';
 import {
   currentTraceId,
   leaseWaited,
@@ -40,7 +38,7 @@ import { FinalError } from '../roles/failure.js';
 import { HandBack } from '../roles/hand.back.js';
 import type { BullRequestJob, RequestAttempt, RequestJobRunner } from '../roles/request.job.runner.js';
 import { GenerationSpans } from '../trace/generation.spans.js';
-import { traceDocument } from '../trace/trace.document.builder.js';
+import { answeredTrace, type LeaseHistory } from '../trace/trace.document.builder.js';
 import { AnswerPublisher } from './answer.publisher.js';
 import type { Isolation } from './isolation.js';
 import type { PreparedReader } from './prepared.reader.js';
@@ -66,7 +64,6 @@ export interface GenerateParts {
   readonly shares: Pick<FairShares, 'served'>;
   readonly crashes: Pick<CrashCounter, 'begin' | 'end' | 'count'>;
   readonly events: Pick<AnswerEventWriter, 'append'>;
-  readonly store: Pick<FileStore, 'put'>;
   readonly workerId: string;
 }
 
@@ -92,14 +89,15 @@ export class GenerateProcessor {
 
   /** A BullMQ processor. */
   process(job: BullRequestJob, token: string | undefined): Promise<RequestJobResult> {
-    return this.parts.runner.run(job, token, (attempt) => this.answer(attempt));
+    return this.parts.runner.run(job, token, 'generate', (attempt) => this.answer(attempt));
   }
 
   private async answer(attempt: RequestAttempt): Promise<RequestJobResult> {
     const { reader, budget, crashes, isolation } = this.parts;
     const { request, signal } = attempt;
     const prepared = await reader.read(request.requestId);
-    attempt.customId = prepared.customId;
+    attempt.learnt.customId = prepared.customId;
+    attempt.learnt.prepared = prepared;
     signal.throwIfAborted();
     if (!budget.available) throw new HandBack(BUDGET_AWAY_MS, 'the memory-budget service is away');
     const settings = generationSettings(readParameters(prepared.parameters));
@@ -113,7 +111,7 @@ export class GenerateProcessor {
     const { request } = question.attempt;
     const granted = await this.acquire(question);
     this.taken(question, granted);
-    let answered: { readonly answer: EngineAnswer; readonly trace: TraceDocument };
+    let answered: { readonly answer: EngineAnswer; readonly trace: AnsweredTrace };
     try {
       if (request.fairTag !== undefined) await this.parts.shares.served(request.model, request.fairTag);
       answered = await withSpan(
@@ -131,16 +129,20 @@ export class GenerateProcessor {
     await granted.lease.release();
     const { answer, trace } = answered;
     // The release belongs to the lease's history.
-    await this.finish(question, answer, { ...trace, lease: { ...trace.lease, events: eventsOf(granted) } });
+    await this.finish(question, answer, {
+      ...trace,
+      lease: { ...trace.lease, events: [...historyOf(granted).events] },
+    });
     return { state: 'settled' };
   }
 
   /** @throws HandBack where there is no room now */
   private async acquire({ attempt, need }: Question): Promise<GrantedLease> {
-    const { request, holder, signal } = attempt;
+    const { request, holder, signal, learnt } = attempt;
     const askedAtMs = request.roomSinceMs ?? Date.now();
     const { requestId, model, tenant } = request;
     const rank = rankOf(request);
+    learnt.askedAtMs = askedAtMs;
     const answer = await withSpan(
       'lease',
       { startMs: askedAtMs, attributes: { requestId, model, tenant, leaseOperation: 'acquire' } },
@@ -153,7 +155,10 @@ export class GenerateProcessor {
     if (answer.kind === 'granted') {
       const waited: LeaseEvent[] = [];
       if (request.roomSinceMs !== undefined) waited.push({ atMs: request.roomSinceMs, event: 'waited', bytes: 0 });
-      return { lease: answer.lease, waited, askedAtMs, grantedAtMs: Date.now() };
+      const granted = { lease: answer.lease, waited, askedAtMs, grantedAtMs: Date.now() };
+      learnt.grantedAtMs = granted.grantedAtMs;
+      learnt.lease = historyOf(granted);
+      return granted;
     }
     if (request.roomSinceMs === undefined) await attempt.update({ ...request, roomSinceMs: askedAtMs });
     const pauseMs = Math.min(answer.delayMs, NO_ROOM_PAUSE_MS);
@@ -166,7 +171,7 @@ export class GenerateProcessor {
     { attempt, prepared, settings, need }: Question,
     granted: GrantedLease,
     span: ActiveSpan,
-  ): Promise<{ readonly answer: EngineAnswer; readonly trace: TraceDocument }> {
+  ): Promise<{ readonly answer: EngineAnswer; readonly trace: AnsweredTrace }> {
     const { engine, reader, events, crashes, workerId } = this.parts;
     const { request } = attempt;
     const { lease } = granted;
@@ -202,14 +207,14 @@ export class GenerateProcessor {
       .finally(() => resized);
     await this.survived(request.requestId, begun);
     await publisher?.flush();
-    const trace = traceDocument({
+    const trace = answeredTrace({
       request,
       prepared,
       answer,
       attempt: attempt.attempt,
       worker: workerId,
       otelTraceId: currentTraceId(),
-      lease: { ref: lease.ref, grantedBytes: lease.grantedBytes, events: eventsOf(granted) },
+      lease: historyOf(granted),
       at: { taken: attempt.takenAtMs, asked: granted.askedAtMs, granted: granted.grantedAtMs, answered: Date.now() },
     });
     spans.record(answer, trace);
@@ -233,18 +238,17 @@ export class GenerateProcessor {
     await this.parts.crashes.end(requestId);
   }
 
-  private async finish({ attempt, prepared }: Question, answer: EngineAnswer, trace: TraceDocument): Promise<void> {
+  private async finish({ attempt, prepared }: Question, answer: EngineAnswer, trace: AnsweredTrace): Promise<void> {
     const { request } = attempt;
     const { requestId, model } = request;
     await withSpan('finalize', { attributes: { requestId, tenant: request.tenant, model } }, async () => {
-      await this.parts.store.put(storeKeys.trace(requestId), Buffer.from(JSON.stringify(trace)));
       const head = { id: requestId, created: Math.floor(Date.now() / 1_000), model };
       const completion = chatCompletion(head, {
         ...answer,
         requestedRatio: prepared.cacheRatio,
         systemFingerprint: basename(this.parts.engine.info.builtDir),
       });
-      await this.parts.outcomes.complete({ ...request, customId: prepared.customId }, completion);
+      await this.parts.outcomes.complete({ ...request, customId: prepared.customId }, completion, trace);
     });
     requestSettled({ model, seconds: (Date.now() - request.acceptedAtMs) / 1_000 });
   }
@@ -321,6 +325,14 @@ function tokensOf({ promptTokens }: PreparedRequest): number {
   return Object.values(promptTokens).reduce((sum, count) => sum + count, 0);
 }
 
-function eventsOf({ waited, lease }: GrantedLease): LeaseEvent[] {
-  return [...waited, ...lease.events];
+/** Goes on with the lease: its events are those at the time of reading. */
+function historyOf({ waited, lease }: Pick<GrantedLease, 'waited' | 'lease'>): LeaseHistory {
+  const { ref, grantedBytes } = lease;
+  return {
+    ref,
+    grantedBytes,
+    get events() {
+      return [...waited, ...lease.events];
+    },
+  };
 }

@@ -1,9 +1,12 @@
 import {
   MadakvError,
   RequestAnswerSchema,
+  storeKeys,
+  type AnsweredTrace,
   type AnswerEvent,
   type BodySource,
   type ChatCompletion,
+  type FailedTrace,
   type Outcome,
 } from '@madakv/contracts';
 import type { RequestRef } from '@madakv/records';
@@ -17,6 +20,9 @@ import { OutcomeWriter } from './outcome.writer.js';
 
 const LINE: BodySource = { kind: 'line', batchId: 'batch_a', line: 3, fileKey: 'files/f', start: 0, length: 9 };
 const REQUEST = { requestId: 'batch_a_3', customId: 'mine', source: LINE };
+/** Told apart by their attempt only. */
+const trace = (attempt = 1) => ({ id: 'batch_a_3', attempt }) as AnsweredTrace;
+const failure = (attempt = 1) => ({ id: 'batch_a_3', attempt }) as FailedTrace;
 const CHAT = { requestId: 'chatcmpl-1', customId: null, source: { kind: 'body', fileKey: 'f' } as const };
 
 let folder: string;
@@ -41,7 +47,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 it('writes the answer, then commits where it lies', async () => {
-  expect(await writer.complete(REQUEST, completion('one'))).toBe(true);
+  expect(await writer.complete(REQUEST, completion('one'), trace())).toBe(true);
   const outcome = outcomes.of.get('batch_a_3');
   expect(outcome).toMatchObject({ state: 'completed', usage: { total_tokens: 5 } });
   expect(await answer(outcome)).toEqual({
@@ -54,31 +60,39 @@ it('writes the answer, then commits where it lies', async () => {
 
 it('turns an error into the body and status that its caller sees', async () => {
   const error = new MadakvError('invalid_document', 'locked', { reason: 'encrypted_pdf', param: 'messages.0' });
-  expect(await writer.fail(REQUEST, error)).toBe(true);
+  expect(await writer.fail(REQUEST, error, failure())).toBe(true);
   expect(await answer(outcomes.of.get('batch_a_3'))).toMatchObject({
     status: 400,
     body: { error: { message: 'locked', code: 'encrypted_pdf', param: 'messages.0' } },
   });
+  expect(await traced()).toEqual(failure());
 });
 
 it('leaves the answer that was committed first, and no other', async () => {
-  await writer.complete(REQUEST, completion('first'));
-  expect(await writer.complete(REQUEST, completion('second'))).toBe(false);
-  expect(await writer.fail(REQUEST, new MadakvError('timeout', 'late'))).toBe(false);
+  await writer.complete(REQUEST, completion('first'), trace());
+  expect(await writer.complete(REQUEST, completion('second'), trace(2))).toBe(false);
+  expect(await writer.fail(REQUEST, new MadakvError('timeout', 'late'), failure(3))).toBe(false);
   expect(await answer(outcomes.of.get('batch_a_3'))).toMatchObject({ body: completion('first') });
-  expect(await keys()).toHaveLength(1);
+  expect(await answerKeys()).toHaveLength(1);
+  expect(await traced()).toEqual(trace(1));
+});
+
+it('leaves no file of an answer that another one overtook while it was written', async () => {
+  outcomes.overtakenBy = { state: 'completed', key: 'requests/batch_a_3/answer.other.json' };
+  expect(await writer.complete(REQUEST, completion('slow'), trace())).toBe(false);
+  expect(await answerKeys()).toEqual([]);
 });
 
 it('keeps the file when the same answer is written twice', async () => {
-  await writer.complete(REQUEST, completion('same'));
-  expect(await writer.complete(REQUEST, completion('same'))).toBe(false);
-  expect(await keys()).toHaveLength(1);
+  await writer.complete(REQUEST, completion('same'), trace());
+  expect(await writer.complete(REQUEST, completion('same'), trace())).toBe(false);
+  expect(await answerKeys()).toHaveLength(1);
 });
 
 it('leaves no file of an answer that came after its batch had ended', async () => {
   outcomes.closed = true;
-  expect(await writer.complete(REQUEST, completion('late'))).toBe(false);
-  expect(await keys()).toEqual([]);
+  expect(await writer.complete(REQUEST, completion('late'), trace())).toBe(false);
+  expect(await answerKeys()).toEqual([]);
 });
 
 it('commits nothing when the file cannot be written', async () => {
@@ -87,20 +101,20 @@ it('commits nothing when the file cannot be written', async () => {
     outcomes,
     { append: () => Promise.resolve() },
   );
-  await expect(broken.complete(REQUEST, completion('x'))).rejects.toThrow('disk full');
+  await expect(broken.complete(REQUEST, completion('x'), trace())).rejects.toThrow('disk full');
   expect(outcomes.of.size).toBe(0);
 });
 
 it("tells a chat's readers of its end, again at every later attempt, and is silent about lines", async () => {
   expect(await writer.isSettled(CHAT)).toBe(false);
   expect(events).toEqual([]);
-  await writer.complete(CHAT, completion('hello'));
+  await writer.complete(CHAT, completion('hello'), trace());
   expect(await writer.isSettled(CHAT)).toBe(true);
   expect(events).toEqual([
     ['chatcmpl-1', { kind: 'end' }],
     ['chatcmpl-1', { kind: 'end' }],
   ]);
-  await writer.complete(REQUEST, completion('line'));
+  await writer.complete(REQUEST, completion('line'), trace());
   expect(await writer.isSettled(REQUEST)).toBe(true);
   expect(events).toHaveLength(2);
 });
@@ -108,8 +122,11 @@ it("tells a chat's readers of its end, again at every later attempt, and is sile
 class FakeOutcomes {
   readonly of = new Map<string, Outcome>();
   closed = false;
+  /** Committed by someone else right before the next commit. */
+  overtakenBy: Outcome | undefined;
 
   commit({ requestId }: RequestRef, outcome: Outcome): Promise<boolean> {
+    if (this.overtakenBy !== undefined) this.of.set(requestId, this.overtakenBy);
     if (this.closed || this.of.has(requestId)) return Promise.resolve(false);
     this.of.set(requestId, outcome);
     return Promise.resolve(true);
@@ -128,9 +145,13 @@ async function answer(outcome: Outcome | undefined): Promise<unknown> {
   return RequestAnswerSchema.parse(JSON.parse(await text(await store.get(outcome?.key ?? ''))));
 }
 
-async function keys(): Promise<string[]> {
+async function traced(): Promise<unknown> {
+  return JSON.parse(await text(await store.get(storeKeys.trace('batch_a_3'))));
+}
+
+async function answerKeys(): Promise<string[]> {
   const found: string[] = [];
-  for await (const { key } of store.list('')) found.push(key);
+  for await (const { key } of store.list('requests/')) found.push(key);
   return found;
 }
 

@@ -1,10 +1,13 @@
 import {
   errorBody,
   storeKeys,
+  type AnsweredTrace,
   type ChatCompletion,
+  type FailedTrace,
   type MadakvError,
   type Outcome,
   type RequestAnswer,
+  type TraceDocument,
 } from '@madakv/contracts';
 import type { AnswerEventWriter, OutcomeRepository, RequestRef } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
@@ -16,7 +19,7 @@ export interface AnsweredRequest extends RequestRef {
 }
 
 /**
- * Ends requests: writes the answer's file, then commits the outcome, then tells a chat's readers that it is there. The
+ * Ends requests: writes trace and answer, then commits the outcome, then tells a chat's readers that it is there. The
  * first who commits wins. Dying in between loses nothing, as the next attempt does it again.
  */
 export class OutcomeWriter {
@@ -37,21 +40,26 @@ export class OutcomeWriter {
   }
 
   /** @returns whether this answer is the one that stands */
-  complete(request: AnsweredRequest, completion: ChatCompletion): Promise<boolean> {
-    return this.settle(request, { status: 200, body: completion }, { state: 'completed', usage: completion.usage });
+  complete(request: AnsweredRequest, completion: ChatCompletion, trace: AnsweredTrace): Promise<boolean> {
+    const ended = { state: 'completed', usage: completion.usage } as const;
+    return this.settle(request, { status: 200, body: completion }, ended, trace);
   }
 
   /** For an error that trying again cannot mend, or that was tried often enough. @returns whether it is the one that stands */
-  fail(request: AnsweredRequest, error: MadakvError): Promise<boolean> {
-    return this.settle(request, { status: error.httpStatus, body: errorBody(error) }, { state: 'failed' });
+  fail(request: AnsweredRequest, error: MadakvError, trace: FailedTrace): Promise<boolean> {
+    return this.settle(request, { status: error.httpStatus, body: errorBody(error) }, { state: 'failed' }, trace);
   }
 
   private async settle(
     request: AnsweredRequest,
     { status, body }: Pick<RequestAnswer, 'status' | 'body'>,
     ended: Omit<Outcome, 'key'>,
+    trace: TraceDocument,
   ): Promise<boolean> {
+    // The trace has one name: an attempt that comes too late must not replace the one of the answer that stands.
+    if (await this.isSettled(request)) return false;
     const { requestId, customId } = request;
+    await this.store.put(storeKeys.trace(requestId), Buffer.from(JSON.stringify(trace)));
     const answer: RequestAnswer = { requestId, customId, status, body };
     const content = Buffer.from(JSON.stringify(answer));
     // Named by its content: an attempt that comes too late cannot replace the answer that was committed.

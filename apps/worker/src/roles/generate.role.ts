@@ -82,7 +82,7 @@ export class GenerateRole implements OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
-    listen(this.consumer.worker, this.runner);
+    listen(this.consumer.worker, this.runner, 'generate');
     this.gate.attach(this.consumer.worker);
     this.starting = this.start().catch((error: unknown) => {
       this.hooks.onFatal(error as Error);
@@ -138,7 +138,6 @@ export class GenerateRole implements OnApplicationBootstrap {
       shares,
       crashes,
       events,
-      store: this.store,
       workerId: workerIdOf(this.settings),
     });
   }

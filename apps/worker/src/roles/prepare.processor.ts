@@ -21,7 +21,7 @@ export class PrepareProcessor {
 
   /** A BullMQ processor. */
   process(job: BullRequestJob, token: string | undefined): Promise<RequestJobResult> {
-    return this.parts.runner.run(job, token, (attempt) => this.prepare(attempt));
+    return this.parts.runner.run(job, token, 'prepare', (attempt) => this.prepare(attempt));
   }
 
   private async prepare(attempt: RequestAttempt): Promise<RequestJobResult> {
@@ -29,7 +29,7 @@ export class PrepareProcessor {
     const { request, signal, takenAtMs } = attempt;
     const { requestId, tenant, model, source } = request;
     const given = await bodies.read(source);
-    attempt.customId = given.customId;
+    attempt.learnt.customId = given.customId;
     signal.throwIfAborted();
     const queueMs = Math.max(0, takenAtMs - request.acceptedAtMs);
     recordedSpan('queue', {

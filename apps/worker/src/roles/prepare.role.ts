@@ -32,7 +32,7 @@ export class PrepareRole implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    listen(this.consumer.worker, this.runner);
+    listen(this.consumer.worker, this.runner, 'prepare');
     this.gate.attach(this.consumer.worker);
   }
 }

@@ -1,10 +1,10 @@
 import type { RequestJob, RequestJobResult } from '@madakv/contracts';
 import { Logger } from '@nestjs/common';
 import type { Job, Worker } from 'bullmq';
-import type { RequestJobRunner } from './request.job.runner.js';
+import type { RequestJobRunner, RequestStage } from './request.job.runner.js';
 
 /** Hears what BullMQ has to say about a worker of request jobs. */
-export function listen(worker: Worker, runner: RequestJobRunner): void {
+export function listen(worker: Worker, runner: RequestJobRunner, stage: RequestStage): void {
   const log = new Logger(worker.name);
   worker.on('error', (error) => {
     log.warn(error.message);
@@ -17,7 +17,7 @@ export function listen(worker: Worker, runner: RequestJobRunner): void {
   });
   worker.on('failed', (job: Job<RequestJob, RequestJobResult> | undefined) => {
     if (job?.finishedOn === undefined) return;
-    runner.givenUp(job).catch((error: unknown) => {
+    runner.givenUp(job, stage).catch((error: unknown) => {
       log.error(`${job.data.requestId}: its failure cannot be written: ${(error as Error).message}`);
     });
   });

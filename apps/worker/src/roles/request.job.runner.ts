@@ -1,7 +1,14 @@
-import { MadakvError, RequestJobSchema, type RequestJob, type RequestJobResult } from '@madakv/contracts';
-import { requestSettled } from '@madakv/telemetry';
+import {
+  MadakvError,
+  RequestJobSchema,
+  type PreparedRequest,
+  type RequestJob,
+  type RequestJobResult,
+} from '@madakv/contracts';
+import { currentTraceId, requestSettled } from '@madakv/telemetry';
 import { DelayedError, type Job } from 'bullmq';
-import type { AnsweredRequest, OutcomeWriter } from '../outcome/outcome.writer.js';
+import type { OutcomeWriter } from '../outcome/outcome.writer.js';
+import { failedTrace, type FailureSources, type LeaseHistory } from '../trace/trace.document.builder.js';
 import { asMadakvError, FinalError } from './failure.js';
 import { HandBack } from './hand.back.js';
 import type { RunningRequests } from './running.requests.js';
@@ -19,6 +26,20 @@ export type BullRequestJob = Pick<
   | 'deferredFailure'
 >;
 
+/** In which of its two jobs a request is. */
+export type RequestStage = FailureSources['stage'];
+
+/** What an attempt has learnt about its request; whoever learns it notes it here. */
+export interface Learnt {
+  /** Name that the request's caller gave it. */
+  customId: string | null;
+  prepared: PreparedRequest | undefined;
+  /** When memory was asked for the first time, and granted, in milliseconds since 1970. */
+  askedAtMs: number | undefined;
+  grantedAtMs: number | undefined;
+  lease: LeaseHistory | undefined;
+}
+
 /** One attempt at a job of a request. */
 export interface RequestAttempt {
   readonly request: RequestJob;
@@ -30,10 +51,16 @@ export interface RequestAttempt {
   readonly holder: string;
   /** When this worker took the job, in milliseconds since 1970. */
   readonly takenAtMs: number;
-  /** Name that the request's caller gave it; whoever learns it notes it here. */
-  customId: string | null;
+  /** For the trace of a request that fails. */
+  readonly learnt: Learnt;
   /** Replaces the job's data. */
   update(request: RequestJob): Promise<void>;
+}
+
+/** Work on a request that came to an end without an answer. */
+interface EndedWork extends Pick<RequestAttempt, 'request' | 'learnt'> {
+  readonly stage: RequestStage;
+  readonly takenAtMs: number | undefined;
 }
 
 export interface RunnerLog {
@@ -56,6 +83,7 @@ export class RequestJobRunner {
     private readonly outcomes: Pick<OutcomeWriter, 'isSettled' | 'fail'>,
     private readonly running: RunningRequests,
     private readonly log: RunnerLog,
+    private readonly workerId: string,
     /** Told once a request has ended without an answer. */
     private readonly onFailed: (request: RequestJob) => void = () => undefined,
   ) {}
@@ -64,44 +92,47 @@ export class RequestJobRunner {
   async run(
     job: BullRequestJob,
     token: string | undefined,
+    stage: RequestStage,
     work: (attempt: RequestAttempt) => Promise<RequestJobResult>,
   ): Promise<RequestJobResult> {
     const request = RequestJobSchema.parse(job.data);
     const takenAtMs = Date.now();
-    let attempt: RequestAttempt | undefined;
+    const learnt = nothingLearnt();
     try {
       if (await this.outcomes.isSettled(request)) return { state: 'settled' };
       return await this.running.track(request, (signal) => {
-        attempt = {
+        const attempt: RequestAttempt = {
           request,
           signal,
           attempt: job.attemptsMade + 1,
           holder: `${job.attemptsMade + 1}.${job.stalledCounter}`,
           takenAtMs,
-          customId: null,
+          learnt,
           update: (data) => job.updateData(data),
         };
         return work(attempt);
       });
     } catch (error) {
-      return await this.settle(job, token, { ...request, customId: attempt?.customId ?? null }, error);
+      return await this.settle(job, token, { request, stage, takenAtMs, learnt }, error);
     }
   }
 
   /** BullMQ gave a job up, as when it killed one worker after the other: its reader must not wait for ever. */
-  async givenUp(job: BullRequestJob): Promise<void> {
+  async givenUp(job: BullRequestJob, stage: RequestStage): Promise<void> {
     const request = RequestJobSchema.parse(job.data);
     if (await this.outcomes.isSettled(request)) return;
     const error = new MadakvError('internal_error', 'the workers that took this request died over it');
-    await this.fail({ ...request, customId: null }, error);
+    const ended = { request, stage, takenAtMs: job.processedOn, learnt: nothingLearnt() };
+    await this.fail(ended, job.attemptsMade, error);
   }
 
   private async settle(
     job: BullRequestJob,
     token: string | undefined,
-    request: RequestJob & AnsweredRequest,
+    ended: EndedWork,
     error: unknown,
   ): Promise<RequestJobResult> {
+    const { request } = ended;
     if (error instanceof HandBack) return await delay(job, token, error.delayMs);
     const failure = asMadakvError(error);
     if (failure.code === 'worker_stopping') return await delay(job, token, WORKER_STOPPING_MS);
@@ -118,7 +149,7 @@ export class RequestJobRunner {
     }
     if (failure.code === 'internal_error') this.log.error(`${request.requestId}: ${describe(error)}`);
     try {
-      await this.fail(request, failure);
+      await this.fail(ended, job.attemptsMade + 1, failure);
     } catch (unwritten) {
       this.log.warn(`${request.requestId}: its outcome cannot be written yet: ${describe(unwritten)}`);
       return await delay(job, token, UNWRITTEN_MS);
@@ -126,11 +157,32 @@ export class RequestJobRunner {
     return { state: 'settled' };
   }
 
-  private async fail(request: RequestJob & AnsweredRequest, error: MadakvError): Promise<void> {
-    await this.outcomes.fail(request, error);
+  private async fail(
+    { request, stage, takenAtMs, learnt }: EndedWork,
+    attempt: number,
+    error: MadakvError,
+  ): Promise<void> {
+    const { customId, prepared, lease, askedAtMs, grantedAtMs } = learnt;
+    const trace = failedTrace({
+      request,
+      customId,
+      stage,
+      error,
+      attempt,
+      worker: this.workerId,
+      otelTraceId: currentTraceId(),
+      prepared,
+      lease,
+      at: { taken: takenAtMs, asked: askedAtMs, granted: grantedAtMs, failed: Date.now() },
+    });
+    await this.outcomes.fail({ ...request, customId }, error, trace);
     requestSettled({ model: request.model, seconds: (Date.now() - request.acceptedAtMs) / 1_000, error });
     this.onFailed(request);
   }
+}
+
+function nothingLearnt(): Learnt {
+  return { customId: null, prepared: undefined, askedAtMs: undefined, grantedAtMs: undefined, lease: undefined };
 }
 
 async function delay(job: BullRequestJob, token: string | undefined, delayMs: number): Promise<never> {

@@ -73,7 +73,7 @@ export class WorkerCoreModule {
       {
         provide: RequestJobRunner,
         useFactory: (outcomes: OutcomeWriter, running: RunningRequests, demand: QueuedDemand) =>
-          new RequestJobRunner(outcomes, running, new Logger('Requests'), ({ requestId }) => {
+          new RequestJobRunner(outcomes, running, new Logger('Requests'), workerIdOf(settings), ({ requestId }) => {
             demand.withdraw(requestId);
           }),
         inject: [OUTCOMES, RunningRequests, QueuedDemand],

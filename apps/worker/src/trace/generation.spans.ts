@@ -1,4 +1,4 @@
-import type { LayerTraceDocument, TraceDocument } from '@madakv/contracts';
+import type { AnsweredTrace, LayerTraceDocument } from '@madakv/contracts';
 import { answerGenerated, recordedSpan, type ActiveSpan, type SpanEvent } from '@madakv/telemetry';
 import type { EngineAnswer, EngineEvent } from '../engine/engine.host.js';
 
@@ -17,7 +17,7 @@ export class GenerationSpans {
   };
 
   /** Records the stages as children of the active span, and the metrics. */
-  record({ times, trace }: EngineAnswer, document: TraceDocument): void {
+  record({ times, trace }: EngineAnswer, document: AnsweredTrace): void {
     const { cache, usage } = document;
     this.span.set({
       responseId: document.id,

@@ -1,20 +1,35 @@
-import type { LeaseEvent, LeaseRef, PreparedRequest, RequestJob, TraceDocument } from '@madakv/contracts';
+import type {
+  AnsweredTrace,
+  FailedTrace,
+  LeaseEvent,
+  LeaseRef,
+  MadakvError,
+  PreparedImageRef,
+  PreparedRequest,
+  RequestJob,
+} from '@madakv/contracts';
 import { traceCache } from '@madakv/requests';
 import type { EngineAnswer } from '../engine/engine.host.js';
 
-export interface TraceSources {
+/** The memory that a request has, or had. */
+export interface LeaseHistory {
+  readonly ref: LeaseRef;
+  readonly grantedBytes: number;
+  readonly events: readonly LeaseEvent[];
+}
+
+interface RequestSources {
   readonly request: RequestJob;
-  readonly prepared: PreparedRequest;
-  readonly answer: EngineAnswer;
   /** From 1. */
   readonly attempt: number;
   readonly worker: string;
   readonly otelTraceId: string | undefined;
-  readonly lease: {
-    readonly ref: LeaseRef;
-    readonly grantedBytes: number;
-    readonly events: readonly LeaseEvent[];
-  };
+}
+
+export interface AnswerSources extends RequestSources {
+  readonly prepared: PreparedRequest;
+  readonly answer: EngineAnswer;
+  readonly lease: LeaseHistory;
   /** In milliseconds since 1970. */
   readonly at: {
     /** This worker took the job. */
@@ -27,58 +42,135 @@ export interface TraceSources {
   };
 }
 
-/** All about a request that its user may want to know afterwards. */
-export function traceDocument(sources: TraceSources): TraceDocument {
+export interface FailureSources extends RequestSources {
+  readonly customId: string | null;
+  readonly stage: FailedTrace['error']['stage'];
+  readonly error: MadakvError;
+  readonly prepared: PreparedRequest | undefined;
+  readonly lease: LeaseHistory | undefined;
+  /** In milliseconds since 1970. */
+  readonly at: {
+    /** A worker took the job. */
+    readonly taken: number | undefined;
+    /** Memory was asked for the first time, and granted. */
+    readonly asked: number | undefined;
+    readonly granted: number | undefined;
+    readonly failed: number;
+  };
+}
+
+/** All about an answered request that its user may want to know afterwards. */
+export function answeredTrace(sources: AnswerSources): AnsweredTrace {
   const { request, prepared, answer, lease, at } = sources;
+  const { vision, prefill, observe, evict, firstToken, decode } = answer.trace.ms;
   return {
-    version: 1,
-    id: request.requestId,
-    tenant: request.tenant,
-    batchId: request.source.kind === 'line' ? request.source.batchId : null,
-    customId: prepared.customId,
-    model: request.model,
-    createdAt: Math.floor(request.acceptedAtMs / 1_000),
-    otelTraceId: sources.otelTraceId ?? null,
-    worker: sources.worker,
+    ...head(sources, prepared.customId),
+    error: null,
     device: lease.ref.deviceId,
-    attempt: sources.attempt,
-    images: prepared.images.map(({ part, page, width, height }, i) => ({
-      part,
-      page,
-      width,
-      height,
-      tokens: answer.imageTokens[i] ?? 0,
-    })),
+    images: prepared.images.map((image, i) => ({ ...placeOf(image), tokens: answer.imageTokens[i] ?? 0 })),
     cache: traceCache(answer.trace, prepared.cacheRatio),
-    lease: {
-      leaseId: lease.ref.leaseId,
-      deviceId: lease.ref.deviceId,
-      fencingToken: lease.ref.fencingToken,
-      grantedBytes: lease.grantedBytes,
-      events: [...lease.events],
-    },
+    lease: leaseTrace(lease),
     usage: { promptTokens: answer.usage.prompt_tokens, completionTokens: answer.usage.completion_tokens },
     finishReason: answer.finishReason,
-    ms: times(sources),
-  };
-
-  function times({ at: { asked, granted, answered } }: TraceSources): TraceDocument['ms'] {
-    const { ms } = prepared;
-    const { vision, prefill, observe, evict, firstToken, decode } = answer.trace.ms;
-    const prepare = ms.fetch + ms.rasterise + ms.tokenise;
-    return {
-      queuePrepare: ms.queue,
-      prepare,
+    ms: {
+      queuePrepare: prepared.ms.queue,
+      prepare: prepareMs(prepared),
       // A request that had to wait for room had been taken before it first asked.
-      queueGenerate: Math.max(0, Math.min(at.taken, asked) - request.acceptedAtMs - ms.queue - prepare),
-      lease: Math.max(0, granted - asked),
+      queueGenerate: queueGenerateMs(request, prepared, Math.min(at.taken, at.asked)),
+      lease: Math.max(0, at.granted - at.asked),
       vision,
       prefill,
       observe,
       evict,
       firstToken,
       decode,
-      total: Math.max(0, answered - request.acceptedAtMs),
-    };
-  }
+      total: Math.max(0, at.answered - request.acceptedAtMs),
+    },
+  };
+}
+
+/** What is known of a request that failed. */
+export function failedTrace(sources: FailureSources): FailedTrace {
+  const { request, stage, error, prepared, lease } = sources;
+  return {
+    ...head(sources, sources.customId),
+    error: {
+      stage,
+      code: error.code,
+      message: error.message,
+      param: error.param ?? null,
+      reason: error.reason ?? null,
+    },
+    prompt:
+      prepared === undefined
+        ? null
+        : { tokens: prepared.promptTokens, fullBytes: prepared.fullBytes, requestedRatio: prepared.cacheRatio },
+    device: lease?.ref.deviceId ?? null,
+    images: prepared?.images.map((image) => ({ ...placeOf(image), tokens: null })) ?? [],
+    cache: null,
+    lease: lease === undefined ? null : leaseTrace(lease),
+    usage: null,
+    finishReason: null,
+    ms: {
+      ...(stage === 'prepare' ? timesOfPrepare(sources) : timesUntilLease(sources)),
+      vision: null,
+      prefill: null,
+      observe: null,
+      evict: null,
+      firstToken: null,
+      decode: null,
+      total: Math.max(0, sources.at.failed - request.acceptedAtMs),
+    },
+  };
+}
+
+type EarlyTimes = Pick<FailedTrace['ms'], 'queuePrepare' | 'prepare' | 'queueGenerate' | 'lease'>;
+
+function timesOfPrepare({ request, at: { taken, failed } }: FailureSources): EarlyTimes {
+  const none = { queueGenerate: null, lease: null };
+  if (taken === undefined) return { queuePrepare: null, prepare: null, ...none };
+  return { queuePrepare: Math.max(0, taken - request.acceptedAtMs), prepare: Math.max(0, failed - taken), ...none };
+}
+
+function timesUntilLease({ request, prepared, at: { taken, asked, granted, failed } }: FailureSources): EarlyTimes {
+  const queued = Math.min(taken ?? Infinity, asked ?? Infinity);
+  return {
+    queuePrepare: prepared?.ms.queue ?? null,
+    prepare: prepared === undefined ? null : prepareMs(prepared),
+    queueGenerate: prepared === undefined || queued === Infinity ? null : queueGenerateMs(request, prepared, queued),
+    lease: asked === undefined ? null : Math.max(0, (granted ?? failed) - asked),
+  };
+}
+
+function head({ request, attempt, worker, otelTraceId }: RequestSources, customId: string | null) {
+  return {
+    version: 1,
+    id: request.requestId,
+    tenant: request.tenant,
+    batchId: request.source.kind === 'line' ? request.source.batchId : null,
+    customId,
+    model: request.model,
+    createdAt: Math.floor(request.acceptedAtMs / 1_000),
+    otelTraceId: otelTraceId ?? null,
+    worker,
+    attempt,
+  } as const;
+}
+
+function placeOf({ part, page, width, height }: PreparedImageRef) {
+  return { part, page, width, height };
+}
+
+function leaseTrace({ ref, grantedBytes, events }: LeaseHistory): AnsweredTrace['lease'] {
+  const { leaseId, deviceId, fencingToken } = ref;
+  return { leaseId, deviceId, fencingToken, grantedBytes, events: [...events] };
+}
+
+function prepareMs({ ms }: PreparedRequest): number {
+  return ms.fetch + ms.rasterise + ms.tokenise;
+}
+
+/** @param untilMs when its wait ended, in milliseconds since 1970 */
+function queueGenerateMs({ acceptedAtMs }: RequestJob, prepared: PreparedRequest, untilMs: number): number {
+  return Math.max(0, untilMs - acceptedAtMs - prepared.ms.queue - prepareMs(prepared));
 }

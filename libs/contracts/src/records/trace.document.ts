@@ -28,8 +28,41 @@ export const LeaseEventSchema = z.object({
   detail: z.string().optional(),
 });
 
-/** Everything about one request that its user may want to know afterwards. No text of the document. Bytes are allocated ones. */
-export const TraceDocumentSchema = z.object({
+const ImageTraceSchema = z.object({
+  part: z.string(),
+  page: z.int().nullable(),
+  width: z.int(),
+  height: z.int(),
+  tokens: z.int(),
+});
+
+const LeaseTraceSchema = z.object({
+  leaseId: z.string(),
+  deviceId: z.string(),
+  fencingToken: z.int(),
+  grantedBytes: bytes,
+  events: z.array(LeaseEventSchema),
+});
+
+const TimesSchema = z.object({
+  /** Waiting before prepare, prepare itself, waiting before generate, waiting for room. */
+  queuePrepare: ms,
+  prepare: ms,
+  queueGenerate: ms,
+  lease: ms,
+  vision: ms,
+  prefill: ms,
+  observe: ms,
+  evict: ms,
+  /** From submission to the engine. */
+  firstToken: ms,
+  decode: ms,
+  /** From acceptance to the answer. */
+  total: ms,
+});
+
+/** What every request has. */
+const RequestTraceSchema = z.object({
   version: z.literal(1),
   id: z.string(),
   tenant: z.string(),
@@ -40,12 +73,16 @@ export const TraceDocumentSchema = z.object({
   createdAt: z.int(),
   /** Trace id of OpenTelemetry, 32 hexadecimal digits. */
   otelTraceId: z.string().nullable(),
+  /** The process that ended it. */
   worker: z.string(),
-  device: z.string(),
   attempt: z.int(),
-  images: z.array(
-    z.object({ part: z.string(), page: z.int().nullable(), width: z.int(), height: z.int(), tokens: z.int() }),
-  ),
+});
+
+/** A request that was answered. */
+export const AnsweredTraceSchema = RequestTraceSchema.extend({
+  error: z.null(),
+  device: z.string(),
+  images: z.array(ImageTraceSchema),
   cache: z.object({
     policy: z.string(),
     /** Asked for, and granted by the lease. */
@@ -57,33 +94,52 @@ export const TraceDocumentSchema = z.object({
     layers: z.array(LayerTraceSchema),
     bytes: z.object({ full: bytes, peak: bytes, afterEviction: bytes, final: bytes }),
   }),
-  lease: z.object({
-    leaseId: z.string(),
-    deviceId: z.string(),
-    fencingToken: z.int(),
-    grantedBytes: bytes,
-    events: z.array(LeaseEventSchema),
-  }),
+  lease: LeaseTraceSchema,
   usage: z.object({ promptTokens: z.int(), completionTokens: z.int() }),
   finishReason: z.string(),
-  ms: z.object({
-    /** Waiting before prepare, prepare itself, waiting before generate, waiting for room. */
-    queuePrepare: ms,
-    prepare: ms,
-    queueGenerate: ms,
-    lease: ms,
-    vision: ms,
-    prefill: ms,
-    observe: ms,
-    evict: ms,
-    /** From submission to the engine. */
-    firstToken: ms,
-    decode: ms,
-    /** From acceptance to the answer. */
-    total: ms,
-  }),
+  ms: TimesSchema,
 });
+
+/** A request that ended with an error. What it did not come to is null. */
+export const FailedTraceSchema = RequestTraceSchema.extend({
+  error: z.object({
+    /** In which job it failed. */
+    stage: z.enum(['prepare', 'generate']),
+    code: z.string(),
+    message: z.string(),
+    /** Key of the request that is wrong. */
+    param: z.string().nullable(),
+    /** Finer code, of a document for instance. */
+    reason: z.string().nullable(),
+  }),
+  /** Of the prompt, once it was prepared. */
+  prompt: z
+    .object({
+      /** By modality. */
+      tokens: z.record(z.string(), z.int()),
+      /** Of its whole cache. */
+      fullBytes: bytes,
+      requestedRatio: z.number(),
+    })
+    .nullable(),
+  /** Known once memory was granted. */
+  device: z.string().nullable(),
+  images: z.array(ImageTraceSchema.extend({ tokens: z.null() })),
+  cache: z.null(),
+  lease: LeaseTraceSchema.nullable(),
+  usage: z.null(),
+  finishReason: z.null(),
+  ms: z.record(TimesSchema.keyof(), ms.nullable()),
+});
+
+/**
+ * Everything about one request that its user may want to know afterwards. No text of the document. Bytes are allocated ones.
+ * Whether `error` is null tells the two kinds apart.
+ */
+export const TraceDocumentSchema = z.union([AnsweredTraceSchema, FailedTraceSchema]);
 
 export type LayerTraceDocument = z.infer<typeof LayerTraceSchema>;
 export type LeaseEvent = z.infer<typeof LeaseEventSchema>;
+export type AnsweredTrace = z.infer<typeof AnsweredTraceSchema>;
+export type FailedTrace = z.infer<typeof FailedTraceSchema>;
 export type TraceDocument = z.infer<typeof TraceDocumentSchema>;
