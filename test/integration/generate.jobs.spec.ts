@@ -1,7 +1,7 @@
 import { MadakvError, newId, type ErrorBody } from '@madakv/contracts';
 import type { BudgetClient } from '@madakv/budget-client';
 import { startRedis, type RedisServer } from '@madakv/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { buildService, leaseOf, startService, statusOf, type RunningService } from './budget.services.js';
 import { FakeEngine } from './worker.fake.engine.js';
 import { MODEL, WorkerBench, type TestWorker } from './worker.bench.js';
@@ -50,8 +50,8 @@ async function leasesOn(client: BudgetClient): Promise<{ jobId: string; bytes: n
 
 const errorOf = (body: unknown): ErrorBody['error'] => (body as ErrorBody).error;
 
-/** Takes the whole device, as another worker on it would. */
-async function fillDevice(capacityBytes: number) {
+/** Takes the whole device, as another worker on it would, until it is given back. */
+async function fillDevice(capacityBytes: number): Promise<{ release: () => Promise<void> }> {
   const { client } = budget;
   await client.call('registerDevice', { deviceId: device, workerId: 'other', capacityBytes });
   const need = {
@@ -61,7 +61,17 @@ async function fillDevice(capacityBytes: number) {
     fullBytes: capacityBytes,
   };
   const request = { deviceId: device, jobId: 'other', holder: '1', tenant: 'other', need };
-  return leaseOf(await client.call('acquire', request), device);
+  const lease = leaseOf(await client.call('acquire', request), device);
+  const renewal = setInterval(() => void client.call('renew', { lease }).catch(() => undefined), 200);
+  onTestFinished(() => {
+    clearInterval(renewal);
+  });
+  return {
+    release: async () => {
+      clearInterval(renewal);
+      await client.call('release', { lease });
+    },
+  };
 }
 
 describe('a lease', () => {
@@ -114,7 +124,7 @@ describe('a lease', () => {
     await expect.poll(async () => (await bench.generateJob(job))?.attemptsStarted ?? 0).toBeGreaterThan(3);
     expect(await bench.generateJob(job)).toMatchObject({ attemptsMade: 0 });
     expect(engine.begun).toEqual([]);
-    await budget.client.call('release', { lease: other });
+    await other.release();
     await expect.poll(() => engine.running).toEqual([job.requestId]);
     engine.finish(job.requestId);
     await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 200 });
@@ -166,8 +176,7 @@ describe('a lease', () => {
   });
 
   it('a chat completion waits before the lines of batches, and lines in the order of their turns', async () => {
-    const lease = await fillDevice(2_000_000);
-    const renewal = setInterval(() => void budget.client.call('renew', { lease }), 200);
+    const other = await fillDevice(2_000_000);
     await startWorker({ MADAKV_DEVICE_CAPACITY_BYTES: '2000000' });
     const waiting = async (): Promise<string[]> =>
       (await budget.client.call('list', { deviceId: device })).devices.flatMap((found) =>
@@ -178,8 +187,7 @@ describe('a lease', () => {
     await expect.poll(waiting).toEqual(ids);
     const chat = await bench.chat(hello);
     await expect.poll(waiting).toEqual([chat.requestId, ...ids]);
-    clearInterval(renewal);
-    await budget.client.call('release', { lease });
+    await other.release();
     for (const [rank, job] of [chat, ...lines].entries()) {
       await expect.poll(() => engine.running).toContain(job.requestId);
       expect(engine.rankOf(job.requestId)).toBe(rank);
