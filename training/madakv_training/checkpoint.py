@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 import threading
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from .config import ReaderConfig
 from .model import Reader
 from .optim import Average, Optimizers
+from .weights import from_published
 
 NAME = "checkpoint.pt"
 
@@ -77,6 +80,29 @@ def reader_of(path: Path, device: torch.device | None = None) -> Reader:
     model = Reader(ReaderConfig.from_dict(state["config"]))
     model.load_state_dict({k: v.float() for k, v in state["average"].items()})
     return model.to(device or "cpu").eval()
+
+
+def reader_from_folder(folder: Path) -> Reader:
+    """The model of an exported folder (one weights file or several)."""
+    c = json.loads((folder / "config.json").read_text())
+    t, v = c["text_config"], c["vision_config"]
+    config = ReaderConfig(
+        t["hidden_size"], t["num_hidden_layers"], t["num_attention_heads"], t["num_key_value_heads"], t["intermediate_size"], t["rope_parameters"]["rope_theta"], tuple(t["rope_parameters"]["mrope_section"]),
+        v["hidden_size"], v["depth"], v["num_heads"], v["intermediate_size"], tuple(v["fullatt_block_indexes"]), t["max_position_embeddings"],
+    )  # fmt: skip
+    model = Reader(config)
+    state: dict[str, torch.Tensor] = {}
+    for file in sorted(folder.glob("model*.safetensors")):
+        state.update(load_file(file))
+    missing, unexpected = model.load_state_dict(from_published(state), strict=False)
+    assert not unexpected and all(m.startswith("glyph_head") for m in missing), (missing, unexpected)
+    return model.eval()
+
+
+def load_published(folder: Path) -> dict:
+    """An exported folder as a checkpoint without momenta. Its glyph head was dropped at export: a fresh one takes its place."""
+    model = reader_from_folder(folder)
+    return {"config": model.config.to_dict(), "model": None, "average": model.state_dict(), "optimizers": None, "progress": vars(Progress())}
 
 
 def compact(source: Path, target: Path) -> None:

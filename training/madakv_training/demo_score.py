@@ -8,11 +8,10 @@ from pathlib import Path
 import torch
 
 from . import infer, pdf, sets
-from .checkpoint import reader_of
+from .checkpoint import reader_from_folder, reader_of
 from .content import Content, Page
 from .demo_documents import DOCUMENTS, QUESTIONS
 from .episode import Episode
-from .evaluate import reader_from_folder
 
 
 def pages_of(document: bytes) -> list[Page]:

@@ -13,34 +13,14 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
 from . import infer, sets
 from .batches import collate
-from .checkpoint import reader_of
-from .config import ReaderConfig
+from .checkpoint import reader_from_folder, reader_of
 from .feed import feed
 from .losses import right_branches
 from .model import Reader
 from .questions import NOT_STATED
-from .weights import from_published
-
-
-def reader_from_folder(folder: Path) -> Reader:
-    """The model of an exported folder (one weights file or several)."""
-    c = json.loads((folder / "config.json").read_text())
-    t, v = c["text_config"], c["vision_config"]
-    config = ReaderConfig(
-        t["hidden_size"], t["num_hidden_layers"], t["num_attention_heads"], t["num_key_value_heads"], t["intermediate_size"], t["rope_parameters"]["rope_theta"], tuple(t["rope_parameters"]["mrope_section"]),
-        v["hidden_size"], v["depth"], v["num_heads"], v["intermediate_size"], tuple(v["fullatt_block_indexes"]), t["max_position_embeddings"],
-    )  # fmt: skip
-    model = Reader(config)
-    state: dict[str, torch.Tensor] = {}
-    for file in sorted(folder.glob("model*.safetensors")):
-        state.update(load_file(file))
-    missing, unexpected = model.load_state_dict(from_published(state), strict=False)
-    assert not unexpected and all(m.startswith("glyph_head") for m in missing), (missing, unexpected)
-    return model.eval()
 
 
 def interval(right: list[bool], rounds: int = 1000) -> tuple[float, float]:

@@ -40,7 +40,7 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--minutes", type=float, required=True)
     p.add_argument("--fresh", action="store_true", help="start anew even if there is a checkpoint")
-    p.add_argument("--from", dest="start", type=Path, help="checkpoint to start from if --out has none")
+    p.add_argument("--from", dest="start", type=Path, help="checkpoint, or exported folder, to start from if --out has none")
     p.add_argument("--lr", type=float, default=1.2e-3)
     p.add_argument("--muon-lr", type=float, default=1.6e-3)
     p.add_argument("--optimizer", choices=["muon", "adamw"], default="muon")
@@ -66,7 +66,7 @@ class Trainer:
         path = args.out / checkpoint.NAME
         if args.fresh or not path.exists():
             path = args.start
-        state = checkpoint.load(path, self.device) if path else None
+        state = None if path is None else checkpoint.load_published(path) if path.is_dir() else checkpoint.load(path, self.device)
         config = ReaderConfig.from_dict(state["config"]) if state else MODELS[preset.model]
         self.model = Reader(config).to(self.device)
         self.optimizers = Optimizers(self.model, args.lr, args.optimizer == "muon", args.muon_lr)

@@ -9,11 +9,11 @@ from PIL import Image
 
 from madakv_training import infer, tokens
 from madakv_training.batches import branch, collate, patches
+from madakv_training.checkpoint import reader_from_folder
 from madakv_training.config import MODELS
 from madakv_training.content import Page
 from madakv_training.curriculum import STAGES, single
 from madakv_training.episode import Episode
-from madakv_training.evaluate import reader_from_folder
 from madakv_training.export import export_model
 from madakv_training.feed import feed
 from madakv_training.model import Reader
