@@ -12,7 +12,7 @@ import { startSystem, type TestSystem } from './system.fixture.js';
 
 const TEST_MS = 240_000;
 /** Least time that a lease must have been held by before its request is taken to be in prefill, in milliseconds. */
-const PREFILL_MS = 50;
+const PREFILL_MS = 20;
 
 let system: TestSystem;
 let run: ChaosRun;
@@ -36,6 +36,11 @@ const worker = (): ServiceProcess => system.workers[0];
 const longLines = (): number[] =>
   expected.flatMap(({ response }, i) => (response?.body.choices?.[0]?.finish_reason === 'length' ? [i + 1] : []));
 
+/** Whether a request's prefill is under way or next in the engine, which works on one at a time. */
+function prefills(lease: Lease): boolean {
+  return !isShrunk(lease) && Date.now() - lease.grantedAtMs > PREFILL_MS;
+}
+
 /** Whether one of those decodes. */
 function decodes({ id }: Batch): (leases: readonly Lease[]) => boolean {
   const long = new Set(longLines().map((line) => lineRequestId(id, line)));
@@ -53,15 +58,11 @@ describe('in the middle of a batch, kill -9 of', { timeout: TEST_MS }, () => {
   it('a worker in prefill and in decode, which is started again', async () => {
     begin();
     const batch = await run.submit();
-    const held = await run.until(
-      (found) =>
-        found.length > 0 && found.every((lease) => !isShrunk(lease) && Date.now() - lease.grantedAtMs > PREFILL_MS),
-    );
+    const held = await run.until((found) => found.some(prefills));
     await run.kill(batch, worker());
-    // Nobody has evicted since: the engine was in its first prefill.
-    const left = await run.leases();
-    expect(left.map(({ leaseId }) => leaseId)).toEqual(expect.arrayContaining(held.map(({ leaseId }) => leaseId)));
-    expect(left.filter(isShrunk)).toEqual([]);
+    // Not everyone has evicted since: the engine was in a prefill.
+    const waiting = new Set((await run.leases()).filter((lease) => !isShrunk(lease)).map(({ leaseId }) => leaseId));
+    expect(held.filter(prefills).some(({ leaseId }) => waiting.has(leaseId))).toBe(true);
     await worker().start();
 
     const decoding = (await run.until(decodes(batch))).filter(isShrunk);
