@@ -71,23 +71,6 @@ it('leaves other parts of the store for later sweeps', async () => {
   expect(await sweep(1_000)).toMatchObject({ deletedKeys: 0 });
 });
 
-it('deletes files whose time is over, with their content, but not the input of a running batch', async () => {
-  for (const id of ['file-aa', 'file-bb', 'file-cc']) await put(storeKeys.file(id));
-  await world.records.files.create(file('file-aa', 1));
-  await world.records.files.create(file('file-bb'));
-  const batch = await world.submit(inputOf(1));
-  const input = (await world.record(batch)).object.input_file_id;
-  await world.records.files.create(file(input, 1));
-  expect(await sweep(2)).toMatchObject({ expiredFiles: 1 });
-  expect(await world.records.files.find(TENANT, 'file-aa')).toBeUndefined();
-  expect(await world.store.head(storeKeys.file('file-aa'))).toBeUndefined();
-  expect(await world.records.files.find(TENANT, 'file-bb')).toBeDefined();
-  expect(await world.store.head(storeKeys.file(input))).toBeDefined();
-  await world.drain();
-  expect(await sweep(2)).toMatchObject({ expiredFiles: 1 });
-  expect(await world.store.head(storeKeys.file(input))).toBeUndefined();
-});
-
 it('deletes content without a record, such as of an upload that was not finished', async () => {
   await put(storeKeys.file('file-00a'), storeKeys.file('file-00b'));
   await world.records.files.create(file('file-00b'));

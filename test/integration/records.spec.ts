@@ -110,15 +110,13 @@ describe('batches', () => {
     await expect(records.batches.update('batch_b', add)).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('are open until they have ended, and their input is in use', async () => {
+  it('are open until they have ended', async () => {
     await records.batches.create(batch('batch_a'));
-    await records.batches.create(batch('batch_b', { input: 'file-2' }));
+    await records.batches.create(batch('batch_b'));
     expect((await records.batches.open(10)).sort()).toEqual(['batch_a', 'batch_b']);
     expect(await records.batches.open(1)).toHaveLength(1);
-    expect(await records.batches.isInput('file-2')).toBe(true);
     await records.batches.update('batch_b', (found) => ({ ...found, object: { ...found.object, status: 'failed' } }));
     expect(await records.batches.open(10)).toEqual(['batch_a']);
-    expect(await records.batches.isInput('file-2')).toBe(false);
   });
 
   it('count their lines until they have ended', async () => {

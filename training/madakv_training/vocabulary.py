@@ -1,4 +1,7 @@
-"""Words and phrases of the generated documents, and the split that keeps evaluation labels out of training."""
+"""Words and phrases of the generated documents, and the split that keeps evaluation labels out of training.
+
+Long because most of it is the word lists themselves.
+"""
 
 from __future__ import annotations
 

@@ -21,10 +21,6 @@ def _work(worker: int, seed: int, stage, scale: float, out, nice: int) -> None:
     if hasattr(os, "sched_setaffinity"):  # the training process may be pinned to its cores; its helpers need not be
         with contextlib.suppress(OSError):
             os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    os.nice(nice)
-    if hasattr(os, "sched_setaffinity"):  # the training process may be pinned to its cores; its helpers need not be
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(0, range(os.cpu_count() or 1))
     r = random.Random(seed * 1000 + worker)
     parent = os.getppid()
     while os.getppid() == parent:  # an orphan ends

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ERRORS, MadakvError } from './errors.js';
+import { ERRORS, errorTrail, MadakvError } from './errors.js';
 
 it('an error knows its status and whether it may pass', () => {
   const error = new MadakvError('budget_unavailable', 'no answer', { cause: 'x' });
@@ -11,4 +11,19 @@ it('what is retried is never the caller’s fault', () => {
     expect(status).toBeGreaterThanOrEqual(400);
     if (retryable) expect(status).toBeGreaterThanOrEqual(429);
   }
+});
+
+it('a trail names errors, their causes and their places, and quotes nobody', () => {
+  let cause: unknown;
+  try {
+    JSON.parse('The secret letter');
+  } catch (error) {
+    cause = error;
+  }
+  expect(String(cause)).toContain('secret');
+  const trail = errorTrail(new MadakvError('internal_error', 'the request failed', { cause }));
+  expect(trail).toMatch(/^MadakvError internal_error: the request failed\n\s+at /);
+  expect(trail).toMatch(/\ncaused by SyntaxError\n\s+at /);
+  expect(trail).not.toContain('secret');
+  expect(errorTrail('The secret letter')).toBe('a thrown string');
 });

@@ -85,3 +85,15 @@ export class MadakvError extends Error {
     return ERRORS[this.code].retryable;
   }
 }
+
+/**
+ * Names and places of an error and its causes, for logs. Messages are left out, as they may quote a document (those of
+ * JSON.parse do); a MadakvError's is written to be read and stays.
+ */
+export function errorTrail(error: unknown): string {
+  if (!(error instanceof Error)) return `a thrown ${typeof error}`;
+  const places = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  const head = error instanceof MadakvError ? `${error.name} ${error.code}: ${error.message}` : error.name;
+  const trail = [head, ...places].join('\n');
+  return error.cause === undefined ? trail : `${trail}\ncaused by ${errorTrail(error.cause)}`;
+}

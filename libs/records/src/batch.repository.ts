@@ -82,14 +82,6 @@ export class BatchRepository {
     return this.redis.srandmember(this.keys.openBatches(), most);
   }
 
-  /** Whether a batch that has not ended reads this file: then it should not be deleted. */
-  async isInput(fileId: string): Promise<boolean> {
-    const ids = await this.redis.smembers(this.keys.openBatches());
-    if (ids.length === 0) return false;
-    const texts = await this.redis.mget(ids.map(this.keys.batch));
-    return texts.some((text) => text !== null && parse(text).object.input_file_id === fileId);
-  }
-
   /**
    * Changes a batch in one step against all others who change it.
    * @param change gets the record as it stands; undefined leaves it. May be called several times

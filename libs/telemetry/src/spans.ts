@@ -89,11 +89,6 @@ export function recordedSpan<S extends SpanId>(id: S, options: RecordedSpan<S>):
   return traceparentOf(span.spanContext());
 }
 
-/** Adds to the active span, if there is one. */
-export function annotate(attributes: SpanAttributes): void {
-  trace.getActiveSpan()?.setAttributes(named(attributes));
-}
-
 function tracer(): Tracer {
   return trace.getTracer('madakv');
 }

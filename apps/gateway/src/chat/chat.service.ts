@@ -1,5 +1,4 @@
 import {
-  ID_PREFIXES,
   MadakvError,
   newId,
   parseChatRequest,
@@ -20,9 +19,6 @@ import { modelNotFound } from '../models/models.controller.js';
 
 /** How long the files of a cancelled request are kept for the worker that may still run it, in milliseconds. */
 const LINGER_MS = 120_000;
-/** What is older belongs to no request that anyone waits for, in milliseconds. */
-const ABANDONED_MS = 48 * 3_600_000;
-
 /** A chat completion that is about to run. */
 export interface Chat {
   readonly job: RequestJob;
@@ -114,17 +110,6 @@ export class ChatService {
       aborted.release();
       void events.return().catch(() => undefined);
     }
-  }
-
-  /** Deletes what gateways left behind that died. @returns how many files */
-  async sweep(): Promise<number> {
-    let deleted = 0;
-    for await (const { key, modifiedAt } of this.store.list(storeKeys.request(ID_PREFIXES.chat))) {
-      if (Date.now() - modifiedAt.getTime() < ABANDONED_MS) continue;
-      await this.store.delete(key);
-      deleted++;
-    }
-    return deleted;
   }
 
   /** Takes the request out of the queues, or tells the worker that runs it. Its files go when nobody needs them. */

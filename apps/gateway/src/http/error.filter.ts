@@ -1,4 +1,4 @@
-import { MadakvError } from '@madakv/contracts';
+import { errorTrail, MadakvError } from '@madakv/contracts';
 import {
   Catch,
   Inject,
@@ -46,8 +46,8 @@ export class ErrorFilter implements ExceptionFilter {
   }
 
   private report(error: MadakvError, thrown: unknown, requestId: string): void {
-    const details = { message: error.message, code: error.code, requestId };
-    if (error.code !== 'internal_error') this.logger.warn({ ...details, error: String(thrown) });
-    else this.logger.error({ ...details, error: thrown instanceof Error ? thrown.stack : String(thrown) });
+    const details = { message: error.message, code: error.code, requestId, error: errorTrail(thrown) };
+    if (error.code === 'internal_error') this.logger.error(details);
+    else this.logger.warn(details);
   }
 }

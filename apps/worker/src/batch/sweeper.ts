@@ -26,14 +26,13 @@ export interface SweeperOptions {
 
 /** What a sweep did. */
 export interface SweepReport {
-  readonly expiredFiles: number;
   readonly deletedKeys: number;
   readonly openBatches: number;
 }
 
 /**
  * Deletes what has become old, and keeps batches going whose job was lost or whose time is over. Each sweep does a bounded
- * amount of work: one of 256 parts of the file store, the next one the next time.
+ * amount of work: one of 256 parts of the file store, the next one the next time. Uploads that expire are the gateway's, which counts them.
  */
 export class Sweeper {
   private readonly now: () => number;
@@ -44,10 +43,9 @@ export class Sweeper {
 
   async sweep(): Promise<SweepReport> {
     const openBatches = await this.watchBatches();
-    const expiredFiles = await this.deleteExpiredFiles();
     const part = Math.floor(this.now() / this.options.intervalMs) % PARTS;
     const deletedKeys = await this.deleteOldKeys(part.toString(16).padStart(2, '0'));
-    return { openBatches, expiredFiles, deletedKeys };
+    return { openBatches, deletedKeys };
   }
 
   private async watchBatches(): Promise<number> {
@@ -61,19 +59,6 @@ export class Sweeper {
       else await control.carryOn(record);
     }
     return ids.length;
-  }
-
-  private async deleteExpiredFiles(): Promise<number> {
-    const { records, store } = this.options;
-    const expired = await records.files.expired(Math.floor(this.now() / 1_000), MOST_RECORDS);
-    let deleted = 0;
-    for (const { tenant, key, object } of expired) {
-      if (await records.batches.isInput(object.id)) continue;
-      await records.files.delete(tenant, object.id);
-      await store.delete(key);
-      deleted++;
-    }
-    return deleted;
   }
 
   private async deleteOldKeys(digits: string): Promise<number> {

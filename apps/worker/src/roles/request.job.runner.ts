@@ -1,4 +1,5 @@
 import {
+  errorTrail,
   MadakvError,
   RequestJobSchema,
   type PreparedRequest,
@@ -147,11 +148,11 @@ export class RequestJobRunner {
       this.onFailed(request);
       return { state: 'settled' };
     }
-    if (failure.code === 'internal_error') this.log.error(`${request.requestId}: ${describe(error)}`);
+    if (failure.code === 'internal_error') this.log.error(`${request.requestId}: ${errorTrail(error)}`);
     try {
       await this.fail(ended, job.attemptsMade + 1, failure);
     } catch (unwritten) {
-      this.log.warn(`${request.requestId}: its outcome cannot be written yet: ${describe(unwritten)}`);
+      this.log.warn(`${request.requestId}: its outcome cannot be written yet: ${errorTrail(asMadakvError(unwritten))}`);
       return await delay(job, token, UNWRITTEN_MS);
     }
     return { state: 'settled' };
@@ -188,11 +189,4 @@ function nothingLearnt(): Learnt {
 async function delay(job: BullRequestJob, token: string | undefined, delayMs: number): Promise<never> {
   await job.moveToDelayed(Date.now() + delayMs, token);
   throw new DelayedError();
-}
-
-/** Name and place of an error, without texts that may quote a document. */
-function describe(error: unknown): string {
-  const { cause, stack } = error as Error;
-  if (cause instanceof Error) return describe(cause);
-  return stack ?? String(error);
 }

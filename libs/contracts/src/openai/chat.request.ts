@@ -92,6 +92,5 @@ export const ChatRequestSchema = z.object({
 
 export type MadakvOptions = z.infer<typeof MadakvOptionsSchema>;
 export type ContentPart = z.infer<typeof ContentPartSchema>;
-export type FilePart = z.infer<typeof FilePartSchema>;
 export type Message = z.infer<typeof MessageSchema>;
 export type ChatRequest = z.infer<typeof ChatRequestSchema>;

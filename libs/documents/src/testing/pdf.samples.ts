@@ -135,12 +135,6 @@ export function imageBombPdf(side: number): Buffer {
   return writePdf([page], { objects: [stream(entries, Buffer.alloc(3 * side * side))] });
 }
 
-/** One page whose content is `bytes` of white space: a thousandth of that in the file, and no picture at all. */
-export function contentBombPdf(bytes: number): Buffer {
-  const page = { ...LETTER, content: ' '.repeat(bytes) };
-  return writePdf([page]);
-}
-
 /** A form whose text field has a value and no appearance: the reader has to draw it. */
 export function formPdf(value: string): Buffer {
   const field = `<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V (${value}) /Rect [100 600 500 700] /F 4 /DA (/F 60 Tf 0 g) >>`;
