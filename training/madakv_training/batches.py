@@ -6,13 +6,15 @@ A branch attends to the prefix and to itself, and its positions go on from the p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
 from . import tokens
 from .config import CELL, MERGE, PATCH
-from .content import Page
+from .content import Page, Passage
 from .episode import Episode
+from .glyphs import NAME_CHARS, name_targets
 from .questions import QA
 
 QUESTION_WEIGHT = 0.3  # loss on the tokens of a question: to foresee a label is to find it on the page, most of what an answer needs
@@ -36,6 +38,8 @@ class Batch:
     targets: np.ndarray  # int64 [batch, Q]: the token to come
     weights: np.ndarray  # float32 [batch, Q]
     pages: list[PageArrays]
+    valued: np.ndarray  # int64 [n]: flat index into the prefix [batch * P] of tokens that are part of a value
+    names: np.ndarray  # uint8 [n, NAME_CHARS]: what it is the value of
     stage: int = 0
 
 
@@ -54,16 +58,30 @@ class PrefixBuilder:
         self.positions: list[np.ndarray] = []
         self.next = 0
         self.images: list[tuple[Page, int]] = []  # page and index of its first visual token
+        self.valued: list[np.ndarray] = []  # tokens that are part of a value, and of which one
+        self.names: list[np.ndarray] = []
 
     def text(self, ids: list[int]) -> None:
         self.ids += ids
         self.positions.append(np.broadcast_to(np.arange(self.next, self.next + len(ids)), (3, len(ids))))
         self.next += len(ids)
 
+    def passage(self, text: str) -> None:
+        if isinstance(text, Passage):
+            for first, end, label in text.values():
+                self.value(np.arange(first, end) + len(self.ids), np.tile(name_targets((label, "")), (end - first, 1)))
+        self.text(tokens.encode(text))
+
+    def value(self, at: np.ndarray, names: np.ndarray) -> None:
+        self.valued.append(at)
+        self.names.append(names)
+
     def page(self, page: Page) -> None:
         rows, columns = page.grid
         self.text([tokens.VISION_START])
         self.images.append((page, len(self.ids)))
+        there = np.flatnonzero(page.names.any(1))
+        self.value(there + len(self.ids), page.names[there])
         self.ids += [tokens.IMAGE_PAD] * (rows * columns)
         at = np.stack([np.zeros(rows * columns, np.int64), np.repeat(np.arange(rows), columns), np.tile(np.arange(columns), rows)])
         self.positions.append(at + self.next)
@@ -76,11 +94,12 @@ def build_prefix(episode: Episode) -> PrefixBuilder:
     if episode.system:
         out.text([*tokens.turn_start("system"), *tokens.encode(episode.system), tokens.IM_END, *tokens.encode("\n")])
     out.text(tokens.turn_start("user"))
-    for part in episode.parts:
+    for part, gap in zip_longest(episode.parts, episode.gaps, fillvalue=0):
+        out.next += gap
         if isinstance(part, Page):
             out.page(part)
         else:
-            out.text(tokens.encode(part))
+            out.passage(part)
     if episode.bridge and not isinstance(episode.parts[-1], str):
         out.text(tokens.encode(episode.bridge))
     return out
@@ -137,4 +156,6 @@ def collate(episodes: list[Episode], stage: int = 0, pad_to: int = 16) -> Batch:
         )
         for grid, found in groups.items()
     ]
-    return Batch(prefix, branches, owner, np.array([len(p.ids) for p in prefixes]), positions, targets, weights, pages, stage)
+    valued = np.concatenate([np.zeros(0, np.int64), *(at + b * P for b, p in enumerate(prefixes) for at in p.valued)])
+    names = np.concatenate([np.zeros((0, NAME_CHARS), np.uint8), *(n for p in prefixes for n in p.names)])
+    return Batch(prefix, branches, owner, np.array([len(p.ids) for p in prefixes]), positions, targets, weights, pages, valued, names, stage)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from .config import ReaderConfig
 from .model import Reader
 from .optim import Average, Optimizers
-from .weights import from_published
+from .weights import SUPERVISION, from_published
 
 NAME = "checkpoint.pt"
 
@@ -74,11 +74,18 @@ def load(path: Path, device: torch.device) -> dict:
     return torch.load(path, map_location=device, weights_only=True)
 
 
+def adopt(model: Reader, weights: dict[str, torch.Tensor]) -> None:
+    """Takes over weights of any precision. Heads that only teach may be missing: they came later than some checkpoints."""
+    missing, unexpected = model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False)
+    if unexpected or not all(m.split(".")[0] in SUPERVISION for m in missing):
+        raise ValueError(f"these are not weights of this model: missing {missing}, unexpected {unexpected}")
+
+
 def reader_of(path: Path, device: torch.device | None = None) -> Reader:
     """The averaged model of a checkpoint, ready to evaluate."""
     state = load(path, device or torch.device("cpu"))
     model = Reader(ReaderConfig.from_dict(state["config"]))
-    model.load_state_dict({k: v.float() for k, v in state["average"].items()})
+    adopt(model, state["average"])
     return model.to(device or "cpu").eval()
 
 
@@ -94,13 +101,12 @@ def reader_from_folder(folder: Path) -> Reader:
     state: dict[str, torch.Tensor] = {}
     for file in sorted(folder.glob("model*.safetensors")):
         state.update(load_file(file))
-    missing, unexpected = model.load_state_dict(from_published(state), strict=False)
-    assert not unexpected and all(m.startswith("glyph_head") for m in missing), (missing, unexpected)
+    adopt(model, from_published(state))
     return model.eval()
 
 
 def load_published(folder: Path) -> dict:
-    """An exported folder as a checkpoint without momenta. Its glyph head was dropped at export: a fresh one takes its place."""
+    """An exported folder as a checkpoint without momenta. The heads that only teach were dropped at export: fresh ones take their place."""
     model = reader_from_folder(folder)
     return {"config": model.config.to_dict(), "model": None, "average": model.state_dict(), "optimizers": None, "progress": vars(Progress())}
 

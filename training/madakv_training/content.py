@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,9 +37,30 @@ class Content:
 
 @dataclass
 class Page:
-    """pixels uint8 [rows * 28, columns * 28, 3]; cells uint8 [rows * columns, slots], see glyphs.py."""
+    """pixels uint8 [rows * 28, columns * 28, 3]; cells uint8 [rows * columns, slots] and names uint8 [rows * columns, NAME_CHARS], see glyphs.py."""
 
     pixels: np.ndarray
     grid: tuple[int, int]
     cells: np.ndarray
+    names: np.ndarray
     content: Content
+
+
+class Passage(str):
+    """A text of a prompt that knows the fields it states."""
+
+    facts: list[Fact]
+
+    def __new__(cls, text: str, facts: Iterable[Fact] = ()) -> Passage:
+        self = super().__new__(cls, text)
+        self.facts = list(facts)
+        return self
+
+    def values(self) -> Iterator[tuple[int, int, str]]:
+        """Where a value stands behind its label: first byte, byte after the last, label."""
+        for fact in self.facts:
+            at = max(self.find(fact.label), self.find(fact.label.lower()))
+            start = self.find(fact.value, at + len(fact.label)) if at >= 0 else -1
+            if 0 <= start - at - len(fact.label) < 40:
+                first = len(self[:start].encode())
+                yield first, first + len(fact.value.encode()), fact.label

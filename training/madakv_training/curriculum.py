@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .documents import Scene, any_of
-from .episode import Episode, Mix, about_page, converse, packaging
+from .content import Passage
+from .documents import Scene, any_of, mixed, text_facts
+from .episode import Episode, Mix, about_page, converse, packaging, spread
 from .pages import PageSpec, dense_page, drawn_page, style_for
-from .questions import transcription
+from .questions import absent_question, fact_question, transcription
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Stage:
     aligned: float = 0.0
     prose: float = 0.0
     mix: Mix = Mix(transcribe=0.25, cells=0.0, absent=0.0, judge=0.0)
-    multi: float = 0.0  # share of episodes of several pages and passages
+    multi: float = 0.0  # share of batches of several pages and passages
+    drill: float = 0.0  # share of batches that drill one skill on small prompts: cells of a table, fields in text, a field in one of two parts
     pdf: float = 0.0  # share of pages that come out of a PDF
     large: float = 0.0  # share of single pages of about A4
     reading: float = 1.0  # weight of the glyph loss
@@ -37,6 +39,7 @@ class Stage:
 
 LESSON = Mix(transcribe=0.15, cells=0.0, absent=0.0, judge=0.0, literal=0.85)
 PLAIN = Mix(transcribe=0.06, cells=0.25, absent=0.05, judge=0.0, literal=0.5)
+CELLS = Mix(transcribe=0.0, cells=1.0, absent=0.03, judge=0.0)
 FULL = Mix(transcribe=0.06, cells=0.4, absent=0.1, judge=0.06, literal=0.1)
 
 STAGES = [
@@ -48,8 +51,8 @@ STAGES = [
     Stage("card", (8, 8), (16, 20), (5, 8), 960, 8, extras=0.15, noise=0.2, tables=0.1, mix=PLAIN, advance=0.8, exact=0.4),
     Stage("receipt", (12, 20), (16, 20), (8, 14), 1300, 10, extras=0.3, noise=0.3, tables=0.25, prose=0.05, pdf=0.15, mix=PLAIN, advance=0.83, exact=0.45),
     Stage("half page", (20, 28), (20, 28), (10, 20), 1500, 11, extras=0.5, noise=0.4, tables=0.5, prose=0.12, pdf=0.25, mix=FULL, advance=0.86, exact=0.55),
-    Stage("page", (24, 41), (24, 30), (10, 26), 2000, 11, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.12, mix=FULL, advance=0.9, exact=0.65, multi=0.25, reading=0.5),
-    Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.15, mix=FULL, advance=2.0, multi=0.4, reading=0.5),
+    Stage("page", (24, 41), (24, 30), (10, 26), 2000, 11, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.12, mix=FULL, advance=0.9, exact=0.65, multi=0.25, drill=0.25, reading=0.5),
+    Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.15, mix=FULL, advance=2.0, multi=0.4, drill=0.3, reading=0.5),
 ]
 
 
@@ -91,14 +94,60 @@ def several(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
         episode = any_of(r, scene, budget, stage.questions)
         if episode.asked:
             episode.system, episode.bridge = packaging(r)
+            if r.random() < 0.3:
+                spread(r, episode, 2000)
             out.append(episode)
             left -= budget
+    return out
+
+
+def tables(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
+    """Small pages of little but a table, and all of its cells asked for: the row and the column both have to be found."""
+    grid = r.choice([(6, 12), (8, 16), (8, 20), (12, 20), (16, 24)])
+    lesson = replace(stage, facts=(0, 2), extras=0.3, tables=1.0, mix=CELLS, large=0.0, multi=0.0)
+    out: list[Episode] = []
+    left = stage.cells * scale * 0.4
+    while left > 0:
+        if (episode := single(r, lesson, grid)) and episode.pages[0].content.tables:
+            out.append(episode)
+            left -= grid[0] * grid[1]
+    return out
+
+
+def texts(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
+    """Passages without a page, from a line to a screenful, and all of their fields asked for."""
+    sentences, facts = r.choice([(0, 1), (0, 3), (2, 3), (4, 6), (8, 6), (16, 8)])
+    out: list[Episode] = []
+    left = stage.cells * scale * 0.4
+    while left > 0:
+        text, found = text_facts(r, sentences, facts, set(), False)
+        asked = [fact_question(r, f, stage.mix.literal) for f in found]
+        asked += [absent_question(r, {f.label for f in found}, False) for _ in asked if r.random() < stage.mix.absent]
+        system, bridge = packaging(r)
+        out.append(Episode([Passage(text + r.choice(["\n", "\n\n", " "]), found)], asked, system, bridge))
+        left -= len(text)
+    return out
+
+
+def pairs(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
+    """A small page and a short passage, in either order; the answer is in one of them."""
+    scene = Scene(r.choice([(6, 12), (8, 16), (12, 16)]), stage.noise, stage.pdf, mix=stage.mix)
+    out: list[Episode] = []
+    left = stage.cells * scale * 0.4
+    while left > 0:
+        episode = mixed(r, scene, 1, 1, r.choice([0, 1, 3, 6]) + 1, r.randint(2, 6), stage.questions)
+        left -= scene.grid[0] * scene.grid[1] + sum(len(p) for p in episode.parts if isinstance(p, str))
+        if episode.asked:
+            episode.system, episode.bridge = packaging(r)
+            out.append(episode)
     return out
 
 
 def episodes(r: random.Random, index: int, scale: float = 1.0) -> list[Episode]:
     """A batch of stage index: pages of one size, about scale * stage.cells visual tokens in all."""
     stage = STAGES[index]
+    if r.random() < stage.drill:
+        return r.choice([tables, texts, texts, pairs])(r, stage, scale)
     if r.random() < stage.multi:
         return several(r, stage, scale)
     grid = grid_of(r, stage)

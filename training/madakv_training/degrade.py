@@ -18,7 +18,7 @@ def fit(image: Image.Image, glyphs: list[Glyph], width: int, height: int, r: ran
         return image, glyphs
     sx, sy = width / image.width, height / image.height
     how = r.choice([Image.Resampling.BICUBIC, Image.Resampling.BICUBIC, Image.Resampling.BILINEAR, Image.Resampling.LANCZOS])
-    return image.resize((width, height), how), [(x * sx, y * sy, c) for x, y, c in glyphs]
+    return image.resize((width, height), how), [(x * sx, y * sy, *what) for x, y, *what in glyphs]
 
 
 def skew(image: Image.Image, glyphs: list[Glyph], degrees: float) -> tuple[Image.Image, list[Glyph]]:
@@ -27,7 +27,7 @@ def skew(image: Image.Image, glyphs: list[Glyph], degrees: float) -> tuple[Image
     a = math.radians(degrees)
     cos, sin = math.cos(a), math.sin(a)
     turned = image.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=image.getpixel((0, 0)))
-    return turned, [(cx + (x - cx) * cos + (y - cy) * sin, cy - (x - cx) * sin + (y - cy) * cos, c) for x, y, c in glyphs]
+    return turned, [(cx + (x - cx) * cos + (y - cy) * sin, cy - (x - cx) * sin + (y - cy) * cos, *what) for x, y, *what in glyphs]
 
 
 def scan(image: Image.Image, glyphs: list[Glyph], r: random.Random, strength: float) -> tuple[np.ndarray, list[Glyph]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from . import prose, questions, values, vocabulary
 from .canvas import Palette
-from .content import Fact, Page
+from .content import Fact, Page, Passage
 from .episode import Episode, Mix
 from .pages import PageSpec, drawn_page, style_for
 from .questions import QA
@@ -104,7 +104,7 @@ def mixed(r: random.Random, scene: Scene, pages_count: int, passages: int, sente
             reserved |= page.content.taken()
         else:
             text, found = text_facts(r, r.randint(1, sentences), r.randint(1, max(1, facts // 2)), reserved, scene.unseen)
-            parts.append(r.choice(["", "", "Note:\n", "Email:\n", "Text: "]) + text + r.choice(["\n", "\n", "\n\n", " "]))
+            parts.append(Passage(r.choice(["", "", "Note:\n", "Email:\n", "Text: "]) + text + r.choice(["\n", "\n", "\n\n", " "]), found))
             known += found
             reserved |= {f.label for f in found}
     r.shuffle(known)
@@ -116,7 +116,7 @@ def mixed(r: random.Random, scene: Scene, pages_count: int, passages: int, sente
 def needle_in_text(r: random.Random, scene: Scene, sentences: int, needles: int = 2, with_page: bool = False) -> Episode:
     """A long passage that says nothing but one or two facts; a page may stand before it."""
     text, found = prose.passage(r, sentences, needles, set(), scene.unseen)
-    parts: list[Page | str] = [text + r.choice(["\n", "\n\n", " "])]
+    parts: list[Page | str] = [Passage(text + r.choice(["\n", "\n\n", " "]), found)]
     if with_page:
         page = _page(r, scene, style_for(r), Palette.random(r), {f.label for f in found}, 6)
         parts.insert(r.randint(0, 1), page)

@@ -21,6 +21,7 @@ class Episode:
     asked: list[QA]
     system: str = ""
     bridge: str = ""
+    gaps: list[int] = field(default_factory=list)  # positions that are left out before each part: distances as in a longer prompt, without its tokens
     dialogues: list[list[QA]] = field(default_factory=list)  # questions asked one after the other in one conversation
 
     @property
@@ -31,6 +32,12 @@ class Episode:
 def packaging(r: random.Random) -> tuple[str, str]:
     """-> system message or "", and what stands between the last part and the question."""
     return (r.choice(SYSTEMS) if r.random() < 0.15 else "", r.choice(BRIDGES))
+
+
+def spread(r: random.Random, episode: Episode, most: int) -> None:
+    """Moves the parts of a prompt up to most positions apart in all."""
+    cuts = sorted(r.randint(0, r.randint(0, most)) for _ in episode.parts)
+    episode.gaps = [b - a for a, b in zip([0, *cuts], cuts, strict=False)]
 
 
 @dataclass(frozen=True)

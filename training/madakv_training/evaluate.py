@@ -43,7 +43,7 @@ def run_set(model: Reader, name: str, count: int, split: int, decode: int) -> di
             break
         fed = feed(collate([episode]), device)
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            logits, _ = model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask)
+            logits, *_ = model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask)
         right = right_branches(logits, fed.targets, fed.weights, fed.owner)
         tokens = max(tokens, fed.prefix.shape[1])
         for (question, answer), ok in zip(episode.asked, right, strict=True):

@@ -13,7 +13,7 @@ from torch import Tensor
 from . import hf_files
 from .checkpoint import load, reader_of
 from .model import Reader
-from .weights import to_published
+from .weights import SUPERVISION, to_published
 
 CARD = """---
 license: apache-2.0
@@ -83,7 +83,7 @@ def main() -> None:
     model = reader_of(args.checkpoint)
     export_model(model, args.folder, shard_bytes=int(args.shard_mib * 2**20) if args.shard_mib else None)
     progress = load(args.checkpoint, torch.device("cpu"))["progress"]
-    millions = sum(w.numel() for n, w in model.state_dict().items() if "glyph_head" not in n) / 1e6
+    millions = sum(w.numel() for n, w in model.state_dict().items() if n.split(".")[0] not in SUPERVISION) / 1e6
     table = args.accuracy.read_text() if args.accuracy else ""
     card = CARD.format(millions=millions, minutes=progress["minutes"], steps=progress["step"], stage=progress["stage"], name=STAGES[progress["stage"]].name, table=table)
     (args.folder / "README.md").write_text(card.rstrip() + "\n")

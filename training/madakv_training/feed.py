@@ -22,6 +22,8 @@ class Fed:
     targets: Tensor
     weights: Tensor
     pages: list[Pages]
+    valued: Tensor
+    names: Tensor
 
 
 def branch_mask(owner: Tensor, prefix_lengths: Tensor, prefix: int) -> Tensor:
@@ -41,4 +43,4 @@ def feed(batch: Batch, device: torch.device) -> Fed:
     owner = t(batch.owner)
     pages = [Pages(t(p.pixels), p.grid, t(p.places), t(p.glyphs)) for p in batch.pages]
     mask = branch_mask(owner, t(batch.prefix_lengths), batch.prefix.shape[1])
-    return Fed(t(batch.prefix), t(batch.branches), owner, t(batch.positions), mask, t(batch.targets), t(batch.weights), pages)
+    return Fed(t(batch.prefix), t(batch.branches), owner, t(batch.positions), mask, t(batch.targets), t(batch.weights), pages, t(batch.valued), t(batch.names))

@@ -19,6 +19,7 @@ class Score:
     loss: Tensor
     answer: Tensor
     reading: Tensor
+    naming: Tensor
     characters: float  # share of answer tokens predicted right, given the right ones before
     exact: float  # share of questions all of whose answer tokens are right: what greedy decoding answers exactly
     questions: int
@@ -35,6 +36,13 @@ def reading_loss(glyph_logits: list[Tensor], pages: list[Pages]) -> Tensor:
     target = torch.cat([p.glyphs.flatten() for p in pages]).long()
     weight = torch.where(target > 0, 1.0, 0.05)
     return (F.cross_entropy(logits, target, reduction="none") * weight).sum() / weight.sum()
+
+
+def naming_loss(logits: Tensor, names: Tensor) -> Tensor:
+    """logits [n, NAME_CHARS * CLASSES], names [n, NAME_CHARS]. That there is no header, or that a name has ended, counts little."""
+    target = names.flatten().long()
+    weight = torch.where(target > 0, 1.0, 0.1)
+    return (F.cross_entropy(logits.reshape(-1, CLASSES).float(), target, reduction="none") * weight).sum() / weight.sum()
 
 
 def accuracy(logits: Tensor, targets: Tensor, weights: Tensor, owner: Tensor) -> tuple[float, float, int]:

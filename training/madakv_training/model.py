@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from . import tokens
 from .config import IMAGE_MEAN, IMAGE_STD, MERGE, PATCH, WINDOW_CELLS, ReaderConfig
-from .glyphs import CLASSES, SLOTS
+from .glyphs import CLASSES, NAME_CHARS, SLOTS
 from .layers import DecoderBlock, RMSNorm, VisionBlock, text_angles, vision_angles
 
 PATCHES_A_CELL = MERGE * MERGE
 PIXELS_A_PATCH = 3 * PATCH * PATCH
+NAMED_AFTER = 2  # block after which a value has to know its label: late enough to have found it, early enough to be found by it
 
 
 @dataclass
@@ -112,7 +113,9 @@ class Reader(nn.Module):
         self.config = config
         self.visual = Vision(config)
         self.model = Language(config)
-        self.glyph_head = nn.Linear(config.width, SLOTS * CLASSES)  # supervision only, dropped at export
+        # Supervision only, dropped at export.
+        self.glyph_head = nn.Linear(config.width, SLOTS * CLASSES)
+        self.name_head = nn.Linear(config.width, NAME_CHARS * CLASSES)
         for p in self.parameters():
             if p.dim() > 1:
                 nn.init.normal_(p, std=0.02)
@@ -128,19 +131,23 @@ class Reader(nn.Module):
             x = flat.index_copy(0, places, values).view_as(x)
         return x, seen
 
-    def forward(self, prefix: Tensor, pages: list[Pages], branches: Tensor, positions: Tensor, mask: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, prefix: Tensor, pages: list[Pages], branches: Tensor, positions: Tensor, mask: Tensor, valued: Tensor | None = None) -> tuple[Tensor, list[Tensor], Tensor | None]:
         """prefix ids [batch, P], branch ids [batch, Q], positions [3, batch, P + Q], mask [batch, 1, Q, P + Q] (0 or very negative).
 
-        -> logits [batch, Q, vocabulary] and glyph logits [cells, slots * classes] of each group of pages.
+        -> logits [batch, Q, vocabulary], glyph logits [cells, slots * classes] of each group of pages, and the names of the values at valued [n]
+        (indices into batch * P): logits [n, names * classes].
         """
         x, seen = self.embed(prefix, pages)
         x = torch.cat([x, self.model.embed_tokens(branches)], 1)
         cos, sin = (a.to(torch.get_autocast_dtype(x.device.type)) if torch.is_autocast_enabled(x.device.type) else a for a in text_angles(positions, self.config))
-        last = len(self.model.layers) - 1
+        last, names = len(self.model.layers) - 1, None
         for i, block in enumerate(self.model.layers):
             x = block(x, prefix.shape[1], cos, sin, mask, i == last)
+            if i == NAMED_AFTER and valued is not None:
+                known = x[:, : prefix.shape[1]].reshape(-1, x.shape[-1])[valued]
+                names = self.name_head(F.rms_norm(known.float(), known.shape[-1:]))
         logits = F.linear(self.model.norm(x), self.model.embed_tokens.weight)
-        return logits, [self.glyph_head(s) for s in seen]
+        return logits, [self.glyph_head(s) for s in seen], names
 
     def read(self, pages: list[Pages]) -> list[Tensor]:
         """Glyph logits [images, cells, slots * classes] of each group of pages, without the language model."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .weights import SUPERVISION
+
 
 def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
     """-> matrices for Muon, other matrices, vectors."""
@@ -12,7 +14,7 @@ def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Para
     for name, p in model.named_parameters():
         if p.dim() < 2:
             vectors.append(p)
-        elif "embed" in name or "glyph_head" in name:
+        elif "embed" in name or name.split(".")[0] in SUPERVISION:
             tables.append(p)
         else:
             matrices.append(p)

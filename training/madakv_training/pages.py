@@ -64,7 +64,7 @@ def drawn_page(
     fill(flow, spec, filler)
     image, glyphs = degrade.fit(canvas.image, canvas.glyphs, width, height, r)
     pixels, glyphs = degrade.scan(image, glyphs, r, spec.noise)
-    return Page(pixels, (spec.rows, spec.columns), cell_targets(glyphs, spec.rows, spec.columns), content)
+    return Page(pixels, (spec.rows, spec.columns), *cell_targets(glyphs, spec.rows, spec.columns), content)
 
 
 def dense_page(r: random.Random, rows: int, columns: int, noise: float, whole: bool = False) -> Page:
@@ -92,7 +92,7 @@ def dense_page(r: random.Random, rows: int, columns: int, noise: float, whole: b
         flow.advance()
     image, glyphs = degrade.fit(canvas.image, canvas.glyphs, width, height, r)
     pixels, glyphs = degrade.scan(image, glyphs, r, noise)
-    return Page(pixels, (rows, columns), cell_targets(glyphs, rows, columns), flow.content)
+    return Page(pixels, (rows, columns), *cell_targets(glyphs, rows, columns), flow.content)
 
 
 def fill(flow: Flow, spec: PageSpec, filler: int = 0) -> None:

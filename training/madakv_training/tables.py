@@ -99,8 +99,9 @@ def _draw(flow: Flow, grid: Grid, widths: list[float], height: float, pad: float
         if fill:
             flow.canvas.box(flow.x0, flow.y, end, flow.y + height, fill=fill)
         x = flow.x0
-        for text, width, right in zip(row, widths, grid.right, strict=True):
-            flow.put(x + width - pad - face.width(text) if right else x + pad, text, 1.0, n == 0, ink, dy)
+        for i, (text, width, right) in enumerate(zip(row, widths, grid.right, strict=True)):
+            of = (row[grid.key], grid.headers[i]) if n and i > grid.key else None
+            flow.put(x + width - pad - face.width(text) if right else x + pad, text, 1.0, n == 0, ink, dy, of)
             if boxes:
                 flow.canvas.box(x, flow.y, x + width, flow.y + height)
             x += width

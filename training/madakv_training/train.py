@@ -16,10 +16,13 @@ from .checkpoint import Progress
 from .config import MODELS, ReaderConfig
 from .curriculum import STAGES
 from .feed import feed
-from .losses import Score, accuracy, answer_loss, glyph_accuracy, reading_loss
+from .losses import Score, accuracy, answer_loss, glyph_accuracy, naming_loss, reading_loss
 from .model import Reader
 from .optim import Average, Optimizers
+from .weights import SUPERVISION
 from .workers import Supply
+
+NAMING = 0.5  # weight of the loss on the names of values
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,9 @@ class Trainer:
         self.average = Average(self.model)
         self.progress = Progress(seed=args.seed)
         if state:
-            weights = state["model"] or {k: v.float() for k, v in state["average"].items()}
-            self.model.load_state_dict(weights)
-            self.average.load({k: v.float() for k, v in state["average"].items()})
-            if state["optimizers"]:
+            checkpoint.adopt(self.model, state["model"] or state["average"])
+            self.average.load({**self.model.state_dict(), **{k: v.float() for k, v in state["average"].items()}})
+            if state["optimizers"] and state["average"].keys() == self.model.state_dict().keys():
                 self.optimizers.load(state["optimizers"])
             self.progress = Progress(**state["progress"])
         if args.stage is not None and args.stage != self.progress.stage:
@@ -103,22 +105,23 @@ class Trainer:
     def step(self, batch) -> Score:
         fed = feed(batch, self.device)
         lesson = STAGES[batch.stage].questions == 0
-        logits = None
+        logits = names = None
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             if lesson:
                 glyphs = self.model.read(fed.pages)
             else:
-                logits, glyphs = self.model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask)
+                logits, glyphs, names = self.model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask, fed.valued)
         reading = reading_loss(glyphs, fed.pages) if glyphs else fed.weights.new_zeros(())
         answer = reading.new_zeros(()) if lesson else answer_loss(logits, fed.targets, fed.weights)
-        loss = answer + reading * STAGES[batch.stage].reading
+        naming = reading.new_zeros(()) if names is None or not len(names) else naming_loss(names, fed.names)
+        loss = answer + reading * STAGES[batch.stage].reading + naming * NAMING
         self.optimizers.zero()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizers.step()
         self.average.update(self.model)
         characters, exact, count = (glyph_accuracy(glyphs, fed.pages), 0.0, 0) if lesson else accuracy(logits.detach(), fed.targets, fed.weights, fed.owner)
-        return Score(loss.detach(), answer.detach(), reading.detach(), characters, exact, count)
+        return Score(loss.detach(), answer.detach(), reading.detach(), naming.detach(), characters, exact, count)
 
     def note(self, score: Score) -> bool:
         """Updates the running means; true when the stage is learnt."""
@@ -139,7 +142,7 @@ class Trainer:
         args, p = self.args, self.progress
         # What was generated before must not come again after a resume: the step goes into the seed.
         supply = Supply(args.workers or self.preset.workers, args.seed * 7919 + p.step, p.stage, args.batch_scale or self.preset.batch_scale)
-        count = sum(w.numel() for n, w in self.model.named_parameters() if "glyph_head" not in n)
+        count = sum(w.numel() for n, w in self.model.named_parameters() if n.split(".")[0] not in SUPERVISION)
         self.log(f"{count / 1e6:.2f} M parameters on {self.device}, step {p.step}, stage {p.stage} {STAGES[p.stage].name}, pid {os.getpid()}")
         begun = saved = mark = time.time()
         before, waited, logged = p.minutes, 0.0, p.step
@@ -159,7 +162,7 @@ class Trainer:
                 if p.step % 50 == 0:
                     now = time.time()
                     self.log(
-                        f"min {p.minutes:.1f} step {p.step} stage {p.stage} answer {score.answer:.3f} reading {score.reading:.3f} characters {p.characters:.3f} exact {p.exact:.3f} "
+                        f"min {p.minutes:.1f} step {p.step} stage {p.stage} answer {score.answer:.3f} reading {score.reading:.3f} naming {score.naming:.3f} characters {p.characters:.3f} exact {p.exact:.3f} "
                         f"s/step {(now - mark) / (p.step - logged):.2f} waited {waited / (now - mark):.0%}"
                     )
                     mark, waited, logged = now, 0.0, p.step

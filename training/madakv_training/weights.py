@@ -8,13 +8,14 @@ from torch import Tensor
 from .config import PATCH, TEMPORAL
 
 PATCH_EMBED = "visual.patch_embed.proj.weight"
+SUPERVISION = ("glyph_head", "name_head")  # modules that only teach
 
 
 def to_published(state: dict[str, Tensor], dtype: torch.dtype = torch.bfloat16) -> dict[str, Tensor]:
-    """The glyph head is dropped; the output layer is tied to the embedding, so it is not stored either."""
+    """What only teaches is dropped; the output layer is tied to the embedding, so it is not stored either."""
     out = {}
     for name, w in state.items():
-        if name.startswith("glyph_head"):
+        if name.split(".")[0] in SUPERVISION:
             continue
         if name == PATCH_EMBED:  # [width, 588] -> Conv3d [width, 3, 2, 14, 14]: each of the two equal frames takes half
             w = w.view(-1, 3, 1, PATCH, PATCH).expand(-1, -1, TEMPORAL, -1, -1) / TEMPORAL

@@ -4,9 +4,11 @@ import random
 
 import numpy as np
 
-from madakv_training import curriculum, questions, sets, vocabulary
+from madakv_training import curriculum, documents, questions, sets, vocabulary
 from madakv_training.batches import collate
-from madakv_training.glyphs import ALPHABET
+from madakv_training.content import Passage
+from madakv_training.episode import Episode, spread
+from madakv_training.glyphs import ALPHABET, NAME_SLOTS
 from madakv_training.pages import PageSpec, drawn_page, style_for
 
 
@@ -63,3 +65,46 @@ def test_sets_answer_from_what_is_there():
         )
         for question, answer in episode.asked:
             assert answer in text or answer.isdigit() or answer == questions.NOT_STATED, (name, question, answer)
+
+
+def named(row: np.ndarray) -> tuple[str, str]:
+    text = "".join(ALPHABET[c - 1] if c else " " for c in row)
+    return text[:NAME_SLOTS].strip(), text[NAME_SLOTS:].strip()
+
+
+def test_values_on_a_page_know_their_label_or_their_row_and_column():
+    facts = cells = 0
+    for seed in range(8):
+        p = page(seed, extras=0.0, prose=0.0)
+        known = {named(row) for row in p.names if row.any()}
+        fields = {(f.label.replace(" ", "")[:NAME_SLOTS], "") for f in p.content.facts}
+        table = {(b[0].replace(" ", "")[:NAME_SLOTS], h.replace(" ", "")[:NAME_SLOTS]) for t in p.content.tables for b in t.rows for h in t.headers[1:]}
+        assert known <= fields | table
+        facts += len(known & fields)
+        cells += len(known & table)
+    assert facts > 30 and cells > 30
+
+
+def test_values_in_a_passage_know_their_label():
+    text, found = documents.text_facts(random.Random(2), 4, 6, set(), False)
+    passage = Passage("Größe: " + text, found)
+    known = {label: passage.encode()[first:end].decode() for first, end, label in passage.values()}
+    assert len(known) >= 3  # in some sentences the value comes first
+    assert known.items() <= {(f.label, f.value) for f in found}
+    episode = Episode(["Hello. ", passage], [("What?", "that")])
+    batch = collate([episode])
+    said = bytes(int(batch.prefix[0, at]) for at in batch.valued).decode()
+    assert said == "".join(known[label] for _, _, label in passage.values())
+    assert len(batch.names) == len(batch.valued) and batch.names.any(1).all()
+
+
+def test_parts_that_are_spread_keep_their_order_and_their_tokens():
+    text = Episode(["one ", "two ", "three "], [("What?", "that")])
+    near = collate([text])
+    spread(random.Random(3), text, 500)
+    far = collate([text])
+    assert np.array_equal(near.prefix, far.prefix)
+    count = far.prefix_lengths[0]
+    steps = np.diff(far.positions[0, 0, :count])
+    assert (steps > 0).all() and steps.max() > 1 and (np.diff(near.positions[0, 0, :count]) == 1).all()
+    assert far.positions[0, 0, far.prefix.shape[1]] == far.positions[0, 0, count - 1] + 1
