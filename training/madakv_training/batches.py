@@ -11,10 +11,10 @@ from itertools import zip_longest
 import numpy as np
 
 from . import tokens
+from .bindings import Bindings, Bound, bound
 from .config import CELL, MERGE, PATCH
 from .content import Page, Passage
 from .episode import Episode
-from .glyphs import NAME_CHARS, name_targets
 from .questions import QA
 
 QUESTION_WEIGHT = 0.3  # loss on the tokens of a question: to foresee a label is to find it on the page, most of what an answer needs
@@ -38,8 +38,7 @@ class Batch:
     targets: np.ndarray  # int64 [batch, Q]: the token to come
     weights: np.ndarray  # float32 [batch, Q]
     pages: list[PageArrays]
-    valued: np.ndarray  # int64 [n]: flat index into the prefix [batch * P] of tokens that are part of a value
-    names: np.ndarray  # uint8 [n, NAME_CHARS]: what it is the value of
+    bound: Bound
     stage: int = 0
 
 
@@ -58,8 +57,7 @@ class PrefixBuilder:
         self.positions: list[np.ndarray] = []
         self.next = 0
         self.images: list[tuple[Page, int]] = []  # page and index of its first visual token
-        self.valued: list[np.ndarray] = []  # tokens that are part of a value, and of which one
-        self.names: list[np.ndarray] = []
+        self.bindings: list[tuple[int, Bindings]] = []  # of pages and passages, and the index of their first token
 
     def text(self, ids: list[int]) -> None:
         self.ids += ids
@@ -68,20 +66,14 @@ class PrefixBuilder:
 
     def passage(self, text: str) -> None:
         if isinstance(text, Passage):
-            for first, end, label in text.values():
-                self.value(np.arange(first, end) + len(self.ids), np.tile(name_targets((label, "")), (end - first, 1)))
+            self.bindings.append((len(self.ids), text.bindings()))
         self.text(tokens.encode(text))
-
-    def value(self, at: np.ndarray, names: np.ndarray) -> None:
-        self.valued.append(at)
-        self.names.append(names)
 
     def page(self, page: Page) -> None:
         rows, columns = page.grid
         self.text([tokens.VISION_START])
         self.images.append((page, len(self.ids)))
-        there = np.flatnonzero(page.names.any(1))
-        self.value(there + len(self.ids), page.names[there])
+        self.bindings.append((len(self.ids), page.bindings))
         self.ids += [tokens.IMAGE_PAD] * (rows * columns)
         at = np.stack([np.zeros(rows * columns, np.int64), np.repeat(np.arange(rows), columns), np.tile(np.arange(columns), rows)])
         self.positions.append(at + self.next)
@@ -156,6 +148,4 @@ def collate(episodes: list[Episode], stage: int = 0, pad_to: int = 16) -> Batch:
         )
         for grid, found in groups.items()
     ]
-    valued = np.concatenate([np.zeros(0, np.int64), *(at + b * P for b, p in enumerate(prefixes) for at in p.valued)])
-    names = np.concatenate([np.zeros((0, NAME_CHARS), np.uint8), *(n for p in prefixes for n in p.names)])
-    return Batch(prefix, branches, owner, np.array([len(p.ids) for p in prefixes]), positions, targets, weights, pages, valued, names, stage)
+    return Batch(prefix, branches, owner, np.array([len(p.ids) for p in prefixes]), positions, targets, weights, pages, bound([p.bindings for p in prefixes], P), stage)

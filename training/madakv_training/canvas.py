@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from .fonts import Face
-from .glyphs import Glyph, Names
+from .glyphs import Glyph, Tag
 
 Ink = tuple[int, int, int]
 
@@ -44,10 +44,10 @@ class Canvas:
         self.draw = ImageDraw.Draw(self.image)
         self.glyphs: list[Glyph] = []
 
-    def text(self, x: float, baseline: float, text: str, face: Face, ink: Ink | None = None, of: Names | None = None) -> None:
+    def text(self, x: float, baseline: float, text: str, face: Face, ink: Ink | None = None, tag: Tag = ()) -> None:
         self.draw.text((x, baseline), text, fill=ink or self.palette.ink, font=face.font, anchor="ls")
         middle = baseline - 0.34 * face.size
-        self.glyphs.extend((x + c, middle, char, of) for c, char in zip(face.centres(text), text, strict=True) if char != " ")
+        self.glyphs.extend((x + c, middle, char, tag) for c, char in zip(face.centres(text), text, strict=True) if char != " ")
 
     def leader(self, x0: float, x1: float, baseline: float, face: Face) -> None:
         """A row of dots; they are no glyphs to read."""

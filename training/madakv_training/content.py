@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from .bindings import Bindings
 
 
 @dataclass
@@ -37,13 +39,13 @@ class Content:
 
 @dataclass
 class Page:
-    """pixels uint8 [rows * 28, columns * 28, 3]; cells uint8 [rows * columns, slots] and names uint8 [rows * columns, NAME_CHARS], see glyphs.py."""
+    """pixels uint8 [rows * 28, columns * 28, 3]; cells uint8 [rows * columns, slots], see glyphs.py."""
 
     pixels: np.ndarray
     grid: tuple[int, int]
     cells: np.ndarray
-    names: np.ndarray
     content: Content
+    bindings: Bindings = field(default_factory=Bindings)
 
 
 class Passage(str):
@@ -56,11 +58,14 @@ class Passage(str):
         self.facts = list(facts)
         return self
 
-    def values(self) -> Iterator[tuple[int, int, str]]:
-        """Where a value stands behind its label: first byte, byte after the last, label."""
+    def bindings(self) -> Bindings:
+        """Of values that stand soon after their label. A token is a byte."""
+        out = Bindings()
         for fact in self.facts:
             at = max(self.find(fact.label), self.find(fact.label.lower()))
             start = self.find(fact.value, at + len(fact.label)) if at >= 0 else -1
             if 0 <= start - at - len(fact.label) < 40:
-                first = len(self[:start].encode())
-                yield first, first + len(fact.value.encode()), fact.label
+                first, begin = len(self[:start].encode()), len(self[:at].encode())
+                out.names[fact.label] = list(range(begin, begin + len(fact.label.encode())))
+                out.values |= {i: (fact.label, "") for i in range(first, first + len(fact.value.encode()))}
+        return out

@@ -8,7 +8,7 @@ from .flow import Flow
 
 
 def _draw_label(flow: Flow, x: float, label: str, colon: str, dy: float = 0.0) -> None:
-    flow.put(x, label + colon, flow.style.label_scale, flow.style.bold_labels, flow.canvas.palette.accent if flow.style.bold_labels else None, dy)
+    flow.put(x, label + colon, flow.style.label_scale, flow.style.bold_labels, flow.canvas.palette.accent if flow.style.bold_labels else None, dy, (label,))
 
 
 def _label_width(flow: Flow, label: str) -> float:
@@ -49,7 +49,7 @@ def colon_lines(flow: Flow, count: int) -> None:
         slack = flow.width - lw - gap - flow.style.face().width(fact.value)
         x = flow.x0 + (flow.r.uniform(0, max(0.0, slack)) if wander else 0)
         _draw_label(flow, x, fact.label, flow.style.colon or ":")
-        flow.put(x + lw + gap, fact.value, of=(fact.label, ""))
+        flow.put(x + lw + gap, fact.value, tag=(fact.label, ""))
         _keep(flow, fact, f"{fact.label}{flow.style.colon or ':'} {fact.value}")
         flow.advance()
 
@@ -72,7 +72,7 @@ def columns(flow: Flow, count: int) -> None:
         _draw_label(flow, flow.x0, fact.label, flow.style.colon)
         if leaders and right:
             flow.canvas.leader(flow.x0 + _label_width(flow, fact.label) + flow.style.size * 0.5, x - flow.style.size * 0.4, flow.y + 0.82 * flow.style.size, face)
-        flow.put(x, fact.value, of=(fact.label, ""))
+        flow.put(x, fact.value, tag=(fact.label, ""))
         if rules:
             flow.canvas.line(flow.x0, flow.y + flow.pitch - 3, flow.x1, flow.y + flow.pitch - 3)
         _keep(flow, fact)
@@ -100,7 +100,7 @@ def stacked(flow: Flow, count: int) -> None:
             if boxed:
                 flow.canvas.box(x, flow.y - 2, x + cell, flow.y + height - 2)
             _draw_label(flow, x + pad, fact.label, flow.style.colon if r.random() < 0.5 else "", over)
-            flow.put(x + pad, fact.value, dy=over + flow.pitch * small * 0.95, of=(fact.label, ""))
+            flow.put(x + pad, fact.value, dy=over + flow.pitch * small * 0.95, tag=(fact.label, ""))
             flow.content.facts.append(fact)
         flow.say("  ".join(f.label for f in row))
         flow.say("  ".join(f.value for f in row))
@@ -124,7 +124,7 @@ def ruled(flow: Flow, count: int) -> None:
         flow.canvas.box(split, flow.y, flow.x1, flow.y + height)
         dy = (height - flow.style.size * 1.15) / 2
         _draw_label(flow, flow.x0 + pad, fact.label, flow.style.colon if r.random() < 0.5 else "", dy)
-        flow.put(split + pad, fact.value, dy=dy, of=(fact.label, ""))
+        flow.put(split + pad, fact.value, dy=dy, tag=(fact.label, ""))
         _keep(flow, fact)
         flow.y += height
 

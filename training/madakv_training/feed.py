@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .batches import Batch
-from .model import Pages
+from .model import Bindings, Pages
 
 
 @dataclass
@@ -22,8 +22,7 @@ class Fed:
     targets: Tensor
     weights: Tensor
     pages: list[Pages]
-    valued: Tensor
-    names: Tensor
+    bound: Bindings
 
 
 def branch_mask(owner: Tensor, prefix_lengths: Tensor, prefix: int) -> Tensor:
@@ -42,5 +41,7 @@ def feed(batch: Batch, device: torch.device) -> Fed:
 
     owner = t(batch.owner)
     pages = [Pages(t(p.pixels), p.grid, t(p.places), t(p.glyphs)) for p in batch.pages]
+    b = batch.bound
+    bindings = Bindings(t(b.values), t(b.names), t(b.wanted), t(b.part_of), t(b.start_of))
     mask = branch_mask(owner, t(batch.prefix_lengths), batch.prefix.shape[1])
-    return Fed(t(batch.prefix), t(batch.branches), owner, t(batch.positions), mask, t(batch.targets), t(batch.weights), pages, t(batch.valued), t(batch.names))
+    return Fed(t(batch.prefix), t(batch.branches), owner, t(batch.positions), mask, t(batch.targets), t(batch.weights), pages, bindings)

@@ -9,7 +9,7 @@ from . import fonts, pdf
 from .canvas import Canvas
 from .content import Content
 from .fonts import Face
-from .glyphs import Names
+from .glyphs import Tag
 
 
 @dataclass
@@ -60,10 +60,10 @@ class Flow:
     def room(self, lines: float = 1) -> bool:
         return self.y + lines * self.pitch <= self.bottom
 
-    def put(self, x: float, text: str, scale: float = 1.0, bold: bool = False, ink=None, dy: float = 0.0, of: Names | None = None) -> None:
-        """Text at x on the line that starts at y + dy. of: what it is the value of."""
+    def put(self, x: float, text: str, scale: float = 1.0, bold: bool = False, ink=None, dy: float = 0.0, tag: Tag = ()) -> None:
+        """Text at x on the line that starts at y + dy. tag: see glyphs.py."""
         face = self.style.face(scale, bold)
-        self.canvas.text(x, self.y + dy + 0.82 * self.style.size * max(1.0, scale), text, face, ink, of)
+        self.canvas.text(x, self.y + dy + 0.82 * self.style.size * max(1.0, scale), text, face, ink, tag)
 
     def advance(self, lines: float = 1.0) -> None:
         self.y += lines * self.pitch

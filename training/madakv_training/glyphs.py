@@ -1,4 +1,4 @@
-"""Dense supervision: which characters have their centre in each cell of a page, and what the value that stands there is the value of."""
+"""Dense supervision: which characters have their centre in each cell of a page, and what it is part of."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ assert len(ALPHABET) < CLASSES
 NAME_SLOTS = 5  # first characters supervised of a label or header
 NAME_CHARS = 2 * NAME_SLOTS
 
-Names = tuple[str, str]  # what something is the value of: its label, or the name of its row and the header of its column; "" where there is none
-Glyph = tuple[float, float, str, Names | None]  # x, y of the centre in px, the character, what it is part of the value of
+Names = tuple[str, str]  # what a value is the value of: its label, or the name of its row and the header of its column; "" where there is none
+Tag = tuple[str, ...]  # of a text on a page: (name,) for a label, a row's name or a header; Names for a value; () for any other
+Glyph = tuple[float, float, str, Tag]  # x, y of the centre in px, the character, the tag of its text
 
 
 def name_targets(names: Names) -> np.ndarray:
@@ -30,21 +31,22 @@ def name_targets(names: Names) -> np.ndarray:
     return out
 
 
-def cell_targets(glyphs: Iterable[Glyph], rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """-> characters uint8 [rows * columns, SLOTS], line by line and left to right within a cell, those beyond SLOTS dropped; names uint8 [rows * columns, NAME_CHARS]."""
+def cell_of(x: float, y: float, rows: int, columns: int) -> int | None:
+    """Index of the cell that holds a point in px; None beside the page."""
+    c, r = int(x // CELL), int(y // CELL)
+    return r * columns + c if 0 <= c < columns and 0 <= r < rows else None
+
+
+def cell_targets(glyphs: Iterable[Glyph], rows: int, columns: int) -> np.ndarray:
+    """-> uint8 [rows * columns, SLOTS], line by line and left to right within a cell; characters beyond SLOTS are dropped."""
     cells: dict[int, list[tuple[int, float, int]]] = {}
-    valued = np.zeros((rows * columns, NAME_CHARS), np.uint8)
-    known: dict[Names, np.ndarray] = {}
-    for x, y, char, names in glyphs:
-        cls = CLASS_OF.get(char)
-        c, r = int(x // CELL), int(y // CELL)
-        if cls and 0 <= c < columns and 0 <= r < rows:
-            cells.setdefault(r * columns + c, []).append((round(y / 10), x, cls))
-            if names:
-                valued[r * columns + c] = known[names] if names in known else known.setdefault(names, name_targets(names))
+    for x, y, char, _ in glyphs:
+        cls, cell = CLASS_OF.get(char), cell_of(x, y, rows, columns)
+        if cls and cell is not None:
+            cells.setdefault(cell, []).append((round(y / 10), x, cls))
     out = np.zeros((rows * columns, SLOTS), dtype=np.uint8)
     for cell, found in cells.items():
         found.sort()
         for k, (_, _, cls) in enumerate(found[:SLOTS]):
             out[cell, k] = cls
-    return out, valued
+    return out

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .glyphs import CLASSES
-from .model import Pages
+from .model import Bound, Pages
 
 ANSWER = 0.305  # weights above this belong to answers, the others to questions (batches.py)
 
@@ -19,7 +19,7 @@ class Score:
     loss: Tensor
     answer: Tensor
     reading: Tensor
-    naming: Tensor
+    binding: Tensor
     characters: float  # share of answer tokens predicted right, given the right ones before
     exact: float  # share of questions all of whose answer tokens are right: what greedy decoding answers exactly
     questions: int
@@ -43,6 +43,11 @@ def naming_loss(logits: Tensor, names: Tensor) -> Tensor:
     target = names.flatten().long()
     weight = torch.where(target > 0, 1.0, 0.1)
     return (F.cross_entropy(logits.reshape(-1, CLASSES).float(), target, reduction="none") * weight).sum() / weight.sum()
+
+
+def binding_loss(bound: Bound, names: Tensor) -> Tensor:
+    """Values name what they are the values of, and look there."""
+    return naming_loss(bound.names, names) - bound.attended.mean()
 
 
 def accuracy(logits: Tensor, targets: Tensor, weights: Tensor, owner: Tensor) -> tuple[float, float, int]:

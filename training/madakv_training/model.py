@@ -16,7 +16,7 @@ from .layers import DecoderBlock, RMSNorm, VisionBlock, text_angles, vision_angl
 
 PATCHES_A_CELL = MERGE * MERGE
 PIXELS_A_PATCH = 3 * PATCH * PATCH
-NAMED_AFTER = 2  # block after which a value has to know its label: late enough to have found it, early enough to be found by it
+BINDING = 2  # block in which values look at their labels, and after which they know them: late enough to find them, early enough to be found
 
 
 @dataclass
@@ -28,6 +28,25 @@ class Pages:
     grid: tuple[int, int]
     places: Tensor
     glyphs: Tensor | None = None
+
+
+@dataclass
+class Bindings:
+    """bindings.Bound as tensors."""
+
+    values: Tensor
+    names: Tensor
+    wanted: Tensor
+    part_of: Tensor
+    start_of: Tensor
+
+
+@dataclass
+class Bound:
+    """What the model made of bindings: logits of the names [n, NAME_CHARS * CLASSES]; attended [m]: logarithm of the attention on what should be attended to."""
+
+    names: Tensor
+    attended: Tensor
 
 
 @lru_cache(maxsize=512)
@@ -51,6 +70,34 @@ def windows(rows: int, columns: int) -> tuple[Tensor, Tensor | None, Tensor, Ten
     row = (r.unsqueeze(1) * MERGE + sub // MERGE).reshape(-1)
     column = (c.unsqueeze(1) * MERGE + sub % MERGE).reshape(-1)
     return index, absent, row, column, back
+
+
+def attended(block: DecoderBlock, x: Tensor, cos: Tensor, sin: Tensor, bindings: Bindings) -> Tensor:
+    """How much some heads of a block attend, from the tokens of values, to what these are the values of: the first query heads of the first four KV heads
+    to the first token of the label or row, to all of it, and the same for the header.
+
+    x [batch, tokens, width]: the block's input. -> logarithms [m], one for each value token, head and name that is there.
+    """
+    attn = block.self_attn
+    batch, width = bindings.part_of.shape
+    h, cos, sin = block.input_layernorm(x[:, :width]), cos[:, :width], sin[:, :width]
+    k = attn.turn(attn.k_proj, h, cos, sin).view(batch, width, -1, attn.dim)[:, :, :4]
+    at = bindings.values
+    q = attn.turn(attn.q_proj, *(t.reshape(-1, t.shape[-1])[at] for t in (h, cos, sin))).view(len(at), -1, attn.dim)[:, :: attn.groups][:, :4]
+    out: list[Tensor] = []
+    for b in range(batch):
+        mine = (at // width == b).nonzero()[:, 0]
+        if not len(mine):
+            continue
+        scores = torch.einsum("nhd,phd->nhp", q[mine], k[b]).float() * attn.dim**-0.5
+        seen = (torch.arange(width, device=at.device) <= (at[mine] % width).unsqueeze(1)).unsqueeze(1)
+        scores = scores.masked_fill(~seen, -1e9)
+        wanted = bindings.wanted[mine].unsqueeze(2)
+        start, part = (t[b].view(1, 1, width) == wanted for t in (bindings.start_of, bindings.part_of))
+        right = torch.stack([start, part], 2).view(len(mine), 4, width) & (wanted > 0).repeat_interleave(2, 1) & seen
+        share = torch.logsumexp(scores.masked_fill(~right, -1e9), 2) - torch.logsumexp(scores, 2)
+        out.append(share[right.any(2)])
+    return torch.cat(out)
 
 
 class PatchEmbed(nn.Module):
@@ -131,23 +178,23 @@ class Reader(nn.Module):
             x = flat.index_copy(0, places, values).view_as(x)
         return x, seen
 
-    def forward(self, prefix: Tensor, pages: list[Pages], branches: Tensor, positions: Tensor, mask: Tensor, valued: Tensor | None = None) -> tuple[Tensor, list[Tensor], Tensor | None]:
+    def forward(self, prefix: Tensor, pages: list[Pages], branches: Tensor, positions: Tensor, mask: Tensor, bindings: Bindings | None = None) -> tuple[Tensor, list[Tensor], Bound | None]:
         """prefix ids [batch, P], branch ids [batch, Q], positions [3, batch, P + Q], mask [batch, 1, Q, P + Q] (0 or very negative).
 
-        -> logits [batch, Q, vocabulary], glyph logits [cells, slots * classes] of each group of pages, and the names of the values at valued [n]
-        (indices into batch * P): logits [n, names * classes].
+        -> logits [batch, Q, vocabulary], glyph logits [cells, slots * classes] of each group of pages, and what became of the bindings, if there are any.
         """
         x, seen = self.embed(prefix, pages)
         x = torch.cat([x, self.model.embed_tokens(branches)], 1)
         cos, sin = (a.to(torch.get_autocast_dtype(x.device.type)) if torch.is_autocast_enabled(x.device.type) else a for a in text_angles(positions, self.config))
-        last, names = len(self.model.layers) - 1, None
+        last, known = len(self.model.layers) - 1, None
         for i, block in enumerate(self.model.layers):
+            before = x
             x = block(x, prefix.shape[1], cos, sin, mask, i == last)
-            if i == NAMED_AFTER and valued is not None:
-                known = x[:, : prefix.shape[1]].reshape(-1, x.shape[-1])[valued]
-                names = self.name_head(F.rms_norm(known.float(), known.shape[-1:]))
+            if i == BINDING and bindings is not None and len(bindings.values):
+                values = x[:, : prefix.shape[1]].reshape(-1, x.shape[-1])[bindings.values]
+                known = Bound(self.name_head(F.rms_norm(values.float(), values.shape[-1:])), attended(block, before, cos, sin, bindings))
         logits = F.linear(self.model.norm(x), self.model.embed_tokens.weight)
-        return logits, [self.glyph_head(s) for s in seen], names
+        return logits, [self.glyph_head(s) for s in seen], known
 
     def read(self, pages: list[Pages]) -> list[Tensor]:
         """Glyph logits [images, cells, slots * classes] of each group of pages, without the language model."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from . import degrade, pdf, values, vocabulary
+from .bindings import Bindings
 from .canvas import Canvas, Palette
 from .config import CELL
 from .content import Content, Page
 from .facts_blocks import FACT_BLOCKS
 from .flow import Flow, Style
-from .glyphs import cell_targets
+from .glyphs import Glyph, cell_of, cell_targets
 from .other_blocks import address, footer, heading, paragraph, title
 from .tables import table
 
@@ -64,7 +65,7 @@ def drawn_page(
     fill(flow, spec, filler)
     image, glyphs = degrade.fit(canvas.image, canvas.glyphs, width, height, r)
     pixels, glyphs = degrade.scan(image, glyphs, r, spec.noise)
-    return Page(pixels, (spec.rows, spec.columns), *cell_targets(glyphs, spec.rows, spec.columns), content)
+    return Page(pixels, (spec.rows, spec.columns), cell_targets(glyphs, spec.rows, spec.columns), content, bindings_of(glyphs, spec.rows, spec.columns))
 
 
 def dense_page(r: random.Random, rows: int, columns: int, noise: float, whole: bool = False) -> Page:
@@ -92,7 +93,20 @@ def dense_page(r: random.Random, rows: int, columns: int, noise: float, whole: b
         flow.advance()
     image, glyphs = degrade.fit(canvas.image, canvas.glyphs, width, height, r)
     pixels, glyphs = degrade.scan(image, glyphs, r, noise)
-    return Page(pixels, (rows, columns), *cell_targets(glyphs, rows, columns), flow.content)
+    return Page(pixels, (rows, columns), cell_targets(glyphs, rows, columns), flow.content)
+
+
+def bindings_of(glyphs: list[Glyph], rows: int, columns: int) -> Bindings:
+    """A cell that several texts share counts for the last of each kind."""
+    out = Bindings()
+    for x, y, _, tag in glyphs:
+        if not tag or (cell := cell_of(x, y, rows, columns)) is None:
+            continue
+        if len(tag) == 2:
+            out.values[cell] = tag
+        elif cell not in (at := out.names.setdefault(tag[0], [])):
+            at.append(cell)
+    return out
 
 
 def fill(flow: Flow, spec: PageSpec, filler: int = 0) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from . import fonts
 from .canvas import Ink, Palette
-from .glyphs import Glyph, Names
+from .glyphs import Glyph, Tag
 
 try:
     import pypdfium2
@@ -110,12 +110,12 @@ class PdfCanvas:
         self.out.setFillColorRGB(*colour)
         self.out.setStrokeColorRGB(*colour)
 
-    def text(self, x: float, baseline: float, text: str, face: PdfFace, ink: Ink | None = None, of: Names | None = None) -> None:
+    def text(self, x: float, baseline: float, text: str, face: PdfFace, ink: Ink | None = None, tag: Tag = ()) -> None:
         self._ink(ink or self.palette.ink)
         self.out.setFont(face.name, face.size * PT)
         self.out.drawString(x * PT, (self.height - baseline) * PT, text)
         middle = baseline - 0.34 * face.size
-        self.glyphs.extend((x + c, middle, char, of) for c, char in zip(face.centres(text), text, strict=True) if char != " ")
+        self.glyphs.extend((x + c, middle, char, tag) for c, char in zip(face.centres(text), text, strict=True) if char != " ")
 
     def leader(self, x0: float, x1: float, baseline: float, face: PdfFace) -> None:
         dots = "." * max(0, int((x1 - x0) / face.width(".")))

@@ -13,7 +13,7 @@ from .config import CELL
 from .content import Content, Page
 from .documents import Scene
 from .episode import Episode, Mix
-from .glyphs import NAME_CHARS, SLOTS
+from .glyphs import SLOTS
 from .pages import PageSpec, drawn_page, style_for
 
 SEED = 900_000_000  # training seeds are drawn from 48 bits at random; these start with a fixed number and never meet them but by a chance of 1 in 10**8
@@ -88,7 +88,7 @@ def page_of(image: Image.Image, content: Content) -> Page:
     """A rasterised page as the image processor sees it: sides rounded to multiples of 28 px."""
     rows, columns = round(image.height / CELL), round(image.width / CELL)
     pixels = np.array(image.resize((columns * CELL, rows * CELL), Image.Resampling.BICUBIC))
-    return Page(pixels, (rows, columns), np.zeros((rows * columns, SLOTS), np.uint8), np.zeros((rows * columns, NAME_CHARS), np.uint8), content)
+    return Page(pixels, (rows, columns), np.zeros((rows * columns, SLOTS), np.uint8), content)
 
 
 def _about(r: random.Random, page: Page) -> Episode:

@@ -100,8 +100,8 @@ def _draw(flow: Flow, grid: Grid, widths: list[float], height: float, pad: float
             flow.canvas.box(flow.x0, flow.y, end, flow.y + height, fill=fill)
         x = flow.x0
         for i, (text, width, right) in enumerate(zip(row, widths, grid.right, strict=True)):
-            of = (row[grid.key], grid.headers[i]) if n and i > grid.key else None
-            flow.put(x + width - pad - face.width(text) if right else x + pad, text, 1.0, n == 0, ink, dy, of)
+            tag = (text,) if i == grid.key or n == 0 else (row[grid.key], grid.headers[i]) if i > grid.key else ()
+            flow.put(x + width - pad - face.width(text) if right else x + pad, text, 1.0, n == 0, ink, dy, tag)
             if boxes:
                 flow.canvas.box(x, flow.y, x + width, flow.y + height)
             x += width

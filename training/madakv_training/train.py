@@ -16,13 +16,13 @@ from .checkpoint import Progress
 from .config import MODELS, ReaderConfig
 from .curriculum import STAGES
 from .feed import feed
-from .losses import Score, accuracy, answer_loss, glyph_accuracy, naming_loss, reading_loss
+from .losses import Score, accuracy, answer_loss, binding_loss, glyph_accuracy, reading_loss
 from .model import Reader
 from .optim import Average, Optimizers
 from .weights import SUPERVISION
 from .workers import Supply
 
-NAMING = 0.5  # weight of the loss on the names of values
+BINDING = 0.25  # weight of the loss on what values are the values of
 
 
 @dataclass(frozen=True)
@@ -105,23 +105,23 @@ class Trainer:
     def step(self, batch) -> Score:
         fed = feed(batch, self.device)
         lesson = STAGES[batch.stage].questions == 0
-        logits = names = None
+        logits = known = None
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             if lesson:
                 glyphs = self.model.read(fed.pages)
             else:
-                logits, glyphs, names = self.model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask, fed.valued)
+                logits, glyphs, known = self.model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask, fed.bound)
         reading = reading_loss(glyphs, fed.pages) if glyphs else fed.weights.new_zeros(())
         answer = reading.new_zeros(()) if lesson else answer_loss(logits, fed.targets, fed.weights)
-        naming = reading.new_zeros(()) if names is None or not len(names) else naming_loss(names, fed.names)
-        loss = answer + reading * STAGES[batch.stage].reading + naming * NAMING
+        binding = reading.new_zeros(()) if known is None else binding_loss(known, fed.bound.names)
+        loss = answer + reading * STAGES[batch.stage].reading + binding * BINDING
         self.optimizers.zero()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizers.step()
         self.average.update(self.model)
         characters, exact, count = (glyph_accuracy(glyphs, fed.pages), 0.0, 0) if lesson else accuracy(logits.detach(), fed.targets, fed.weights, fed.owner)
-        return Score(loss.detach(), answer.detach(), reading.detach(), naming.detach(), characters, exact, count)
+        return Score(loss.detach(), answer.detach(), reading.detach(), binding.detach(), characters, exact, count)
 
     def note(self, score: Score) -> bool:
         """Updates the running means; true when the stage is learnt."""
@@ -162,7 +162,7 @@ class Trainer:
                 if p.step % 50 == 0:
                     now = time.time()
                     self.log(
-                        f"min {p.minutes:.1f} step {p.step} stage {p.stage} answer {score.answer:.3f} reading {score.reading:.3f} naming {score.naming:.3f} characters {p.characters:.3f} exact {p.exact:.3f} "
+                        f"min {p.minutes:.1f} step {p.step} stage {p.stage} answer {score.answer:.3f} reading {score.reading:.3f} binding {score.binding:.3f} characters {p.characters:.3f} exact {p.exact:.3f} "
                         f"s/step {(now - mark) / (p.step - logged):.2f} waited {waited / (now - mark):.0%}"
                     )
                     mark, waited, logged = now, 0.0, p.step

@@ -8,7 +8,7 @@ from madakv_training import curriculum, documents, questions, sets, vocabulary
 from madakv_training.batches import collate
 from madakv_training.content import Passage
 from madakv_training.episode import Episode, spread
-from madakv_training.glyphs import ALPHABET, NAME_SLOTS
+from madakv_training.glyphs import ALPHABET
 from madakv_training.pages import PageSpec, drawn_page, style_for
 
 
@@ -67,35 +67,36 @@ def test_sets_answer_from_what_is_there():
             assert answer in text or answer.isdigit() or answer == questions.NOT_STATED, (name, question, answer)
 
 
-def named(row: np.ndarray) -> tuple[str, str]:
-    text = "".join(ALPHABET[c - 1] if c else " " for c in row)
-    return text[:NAME_SLOTS].strip(), text[NAME_SLOTS:].strip()
-
-
 def test_values_on_a_page_know_their_label_or_their_row_and_column():
     facts = cells = 0
     for seed in range(8):
         p = page(seed, extras=0.0, prose=0.0)
-        known = {named(row) for row in p.names if row.any()}
-        fields = {(f.label.replace(" ", "")[:NAME_SLOTS], "") for f in p.content.facts}
-        table = {(b[0].replace(" ", "")[:NAME_SLOTS], h.replace(" ", "")[:NAME_SLOTS]) for t in p.content.tables for b in t.rows for h in t.headers[1:]}
+        known = set(p.bindings.values.values())
+        fields = {(f.label, "") for f in p.content.facts}
+        table = {(b[0], h) for t in p.content.tables for b in t.rows for h in t.headers[1:]}
         assert known <= fields | table
         facts += len(known & fields)
         cells += len(known & table)
+        read = {name: "".join(ALPHABET[c - 1] for cell in at for c in p.cells[cell] if c) for name, at in p.bindings.names.items()}
+        assert all(name[:1] in text for name, text in read.items() if name[0] in ALPHABET)
+        assert {name for of in known for name in of if name} <= read.keys()
     assert facts > 30 and cells > 30
 
 
 def test_values_in_a_passage_know_their_label():
     text, found = documents.text_facts(random.Random(2), 4, 6, set(), False)
     passage = Passage("Größe: " + text, found)
-    known = {label: passage.encode()[first:end].decode() for first, end, label in passage.values()}
-    assert len(known) >= 3  # in some sentences the value comes first
-    assert known.items() <= {(f.label, f.value) for f in found}
-    episode = Episode(["Hello. ", passage], [("What?", "that")])
-    batch = collate([episode])
-    said = bytes(int(batch.prefix[0, at]) for at in batch.valued).decode()
-    assert said == "".join(known[label] for _, _, label in passage.values())
-    assert len(batch.names) == len(batch.valued) and batch.names.any(1).all()
+    batch = collate([Episode(["Hello. ", passage], [("What?", "that")])])
+    known, data = batch.bound, bytes(int(i) if i < 256 else 0 for i in batch.prefix[0])
+    assert len(set(known.wanted[:, 0])) >= 3  # in some sentences the value comes first
+    said = {}
+    for at, (label, header) in zip(known.values, known.wanted, strict=True):
+        name = bytes(data[i] for i in np.flatnonzero(known.part_of[0] == label)).decode()
+        said[name.lower()] = said.get(name.lower(), b"") + data[at : at + 1]
+        assert header == 0 and data[np.flatnonzero(known.start_of[0] == label)[0]] == name.encode()[0]
+    facts = {f.label.lower(): f.value for f in found}
+    assert all(facts[label] == value.decode() for label, value in said.items())
+    assert known.names.any(1).all()
 
 
 def test_parts_that_are_spread_keep_their_order_and_their_tokens():

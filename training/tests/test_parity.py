@@ -16,8 +16,9 @@ from madakv_training.curriculum import STAGES, single
 from madakv_training.episode import Episode
 from madakv_training.export import export_model
 from madakv_training.feed import feed
-from madakv_training.glyphs import NAME_CHARS, SLOTS
-from madakv_training.model import Reader
+from madakv_training.glyphs import SLOTS
+from madakv_training.layers import text_angles
+from madakv_training.model import Reader, attended
 from madakv_training.weights import SUPERVISION
 
 transformers = pytest.importorskip("transformers")
@@ -36,7 +37,7 @@ def exported(tmp_path_factory):
 
 def page(seed: int, rows: int, columns: int) -> Page:
     pixels = np.random.default_rng(seed).integers(0, 255, (rows * 28, columns * 28, 3)).astype(np.uint8)
-    return Page(pixels, (rows, columns), np.zeros((rows * columns, SLOTS), np.uint8), np.zeros((rows * columns, NAME_CHARS), np.uint8), None)
+    return Page(pixels, (rows, columns), np.zeros((rows * columns, SLOTS), np.uint8), None)
 
 
 def test_same_logits_for_two_pages_and_text(exported):
@@ -102,3 +103,21 @@ def test_shards_hold_every_weight_once(exported, tmp_path):
     for name, w in model.state_dict().items():
         if name.split(".")[0] not in SUPERVISION:
             assert torch.allclose(w, again.state_dict()[name], rtol=1e-2, atol=1e-3), name
+
+
+def test_attention_on_labels_is_what_the_block_computes():
+    model, episode = Reader(MODELS["tiny"]).eval(), next(e for s in range(99) if (e := single(random.Random(s), STAGES[6], (12, 16))) and e.pages[0].bindings.values)
+    f = feed(collate([episode]), torch.device("cpu"))
+    block, seen = model.model.layers[0], {}
+    with torch.no_grad():
+        x, _ = model.embed(f.prefix, f.pages)
+        cos, sin = text_angles(f.positions, model.config)
+        cos, sin = cos[:, : x.shape[1]], sin[:, : x.shape[1]]
+        found = attended(block, x, cos, sin, f.bound)
+        h = block.input_layernorm(x)
+        q, k = block.self_attn.queries(h, cos, sin), block.self_attn.keys_values(h, cos, sin)[0]
+        scores = (q[0, 0] @ k[0, 0].T * block.self_attn.dim**-0.5).masked_fill(torch.ones(x.shape[1], x.shape[1]).triu(1) > 0, -torch.inf)
+        seen = torch.softmax(scores, -1)
+    at, label = int(f.bound.values[0]), int(f.bound.wanted[0, 0])
+    share = seen[at][f.bound.start_of[0] == label].sum()
+    assert torch.isclose(found[0].exp(), share, atol=1e-6)

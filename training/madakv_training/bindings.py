@@ -1,0 +1,50 @@
+"""What belongs to what in a prompt: the tokens of each value, and those of the label, or of the row and column, that it is the value of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .glyphs import NAME_CHARS, Names, name_targets
+
+
+@dataclass
+class Bindings:
+    """Of one page or passage; tokens are counted from its first one."""
+
+    values: dict[int, Names] = field(default_factory=dict)  # token -> what it is part of the value of
+    names: dict[str, list[int]] = field(default_factory=dict)  # label, row or header -> its tokens, in reading order
+
+
+@dataclass
+class Bound:
+    """Of a batch of prompts padded to P tokens. Token indices run over the flattened prefix [batch * P]; identities are above 0."""
+
+    values: np.ndarray  # int64 [n]: tokens that are part of a value
+    names: np.ndarray  # uint8 [n, NAME_CHARS]: first characters of what it is the value of
+    wanted: np.ndarray  # int32 [n, 2]: identities of label or row, and of the header; 0 where there is none
+    part_of: np.ndarray  # int32 [batch, P]: identity of the name that a token is part of
+    start_of: np.ndarray  # int32 [batch, P]: identity of the name that a token begins
+
+
+def bound(parts: list[list[tuple[int, Bindings]]], width: int) -> Bound:
+    """parts: for each prompt, where its pages and passages begin, and their bindings. width: P."""
+    part_of = np.zeros((len(parts), width), np.int32)
+    start_of = np.zeros((len(parts), width), np.int32)
+    values: list[int] = []
+    names: list[np.ndarray] = []
+    wanted: list[tuple[int, int]] = []
+    last = 0
+    for b, found in enumerate(parts):
+        for first, bindings in found:
+            identity = {name: last + i for i, name in enumerate(bindings.names, 1)}
+            last += len(identity)
+            for name, at in bindings.names.items():
+                part_of[b, [first + i for i in at]] = identity[name]
+                start_of[b, first + at[0]] = identity[name]
+            for at, of in bindings.values.items():
+                values.append(b * width + first + at)
+                names.append(name_targets(of))
+                wanted.append((identity.get(of[0], 0), identity.get(of[1], 0)))
+    return Bound(np.array(values, np.int64), np.array(names, np.uint8).reshape(-1, NAME_CHARS), np.array(wanted, np.int32).reshape(-1, 2), part_of, start_of)
