@@ -76,7 +76,7 @@ def main() -> None:
     p = argparse.ArgumentParser(prog="madakv_training.evaluate", description=__doc__.splitlines()[0])
     p.add_argument("model", type=Path, help="exported folder, or a checkpoint file")
     p.add_argument("--questions", type=int, default=500, help="of each set, at least")
-    p.add_argument("--sets", nargs="+", choices=sets.NAMES, default=sets.NAMES)
+    p.add_argument("--sets", nargs="+", choices=[*sets.NAMES, *sets.LONG], default=sets.NAMES)
     p.add_argument("--split", type=int, default=0)
     p.add_argument("--out", type=Path, help="folder for accuracy.json and accuracy.md")
     p.add_argument("--threads", type=int, default=1)

@@ -54,7 +54,7 @@ def main() -> None:
     p = argparse.ArgumentParser(prog="madakv_training.make_requests", description=__doc__.splitlines()[0])
     p.add_argument("out", type=Path)
     p.add_argument("--questions", type=int, default=500, help="of each set, at least")
-    p.add_argument("--sets", nargs="+", choices=sets.NAMES, default=sets.NAMES)
+    p.add_argument("--sets", nargs="+", choices=[*sets.NAMES, *sets.LONG], default=sets.NAMES)
     p.add_argument("--split", type=int, default=0, help="0 to report on, others to tune on")
     args = p.parse_args()
     for name in args.sets:

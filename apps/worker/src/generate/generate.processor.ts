@@ -45,8 +45,6 @@ import type { PreparedReader } from './prepared.reader.js';
 
 /** Engines, or their processes, that may die over one request before it fails for good. */
 const MAX_CRASHES = 3;
-/** When a job is tried again that came while the memory-budget service was away, in milliseconds. */
-const BUDGET_AWAY_MS = 1_000;
 /**
  * How long a job that finds no room keeps its slot, in milliseconds. Queued jobs ask one after the other; this bounds how often,
  * and leaves the slot to a chat completion soon enough.
@@ -99,7 +97,7 @@ export class GenerateProcessor {
     attempt.learnt.customId = prepared.customId;
     attempt.learnt.prepared = prepared;
     signal.throwIfAborted();
-    if (!budget.available) throw new HandBack(BUDGET_AWAY_MS, 'the memory-budget service is away');
+    if (!budget.available) throw new MadakvError('budget_unavailable', 'the memory-budget service is away');
     const settings = generationSettings(readParameters(prepared.parameters));
     const question = { attempt, prepared, settings, need: this.needOf(prepared, settings) };
     const crashed = await crashes.count(request.requestId);
