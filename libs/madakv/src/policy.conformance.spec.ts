@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GrantTooSmallError, ImportanceError } from './errors.js';
 import { layoutOf, type PromptPart } from './layout.js';
+import { madakvDefaults } from './policies/madakv.options.js';
 import { createPolicy, policies } from './policies/registry.js';
 import type { EvictionPolicy, LayerSelection, ModelShape, PromptLayout } from './policy.js';
 
@@ -181,6 +182,9 @@ describe.each(Object.entries(policies))('%s', (name, entry) => {
     });
   });
 
+  // questionCap by default.
+  const share = name.startsWith('madakv') && name !== 'madakv-paper' ? madakvDefaults.questionCap : 0.5;
+
   it('keeps the last prompt token always, and the question where it fits (also where it is longer than the grant)', () => {
     forAll((request) => {
       const { prompt, model } = request;
@@ -190,7 +194,7 @@ describe.each(Object.entries(policies))('%s', (name, entry) => {
       const tokensPerHead = grantOf(policy, request);
       const mean = Math.floor(tokensPerHead) - prompt.heldBack;
       // Room: the last token behind the question, four sinks, a floor for each of four modalities.
-      const cap = Math.min(Math.floor(mean / 2) - 1, mean - 9);
+      const cap = Math.min(Math.floor(mean * share) - 1, mean - 9);
       for (const selection of run(policy, request, tokensPerHead)) {
         for (const kept of heads(selection, model)) {
           if (prompt.heldBack === 0) expect(kept.at(-1)).toBe(candidates - 1);

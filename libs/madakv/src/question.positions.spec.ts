@@ -28,7 +28,7 @@ describe('questionPositions', () => {
   });
 
   it('is what policies keep and ask, so that the document may be evicted', () => {
-    const policy = createPolicy('madakv', { proxies: 'question', otherWeight: 1 });
+    const policy = createPolicy('madakv', { proxies: 'question', otherWeight: 1, questionCap: 0.5 });
     const observation = policy.observe(documentBehindQuestion);
     expect(observation.kind === 'queries' && [...observation.positions]).toEqual([5, 6, 7, 36, 37, 38, 39]);
     const importance = new Float32Array(40).fill(1);

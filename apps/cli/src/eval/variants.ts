@@ -20,7 +20,10 @@ export const ABLATION: readonly Variant[] = [
   { name: 'madakv-no-mpa', policy: 'madakv-no-mpa', options: {} },
   { name: 'madakv-neither', policy: 'madakv-neither', options: {} },
   { name: 'no-pooling', policy: 'madakv', options: { pooling: { kind: 'none' } } },
-  { name: 'question-proxies', policy: 'madakv', options: { proxies: 'question', otherWeight: 1 } },
+  { name: 'page-pooling-only', policy: 'madakv', options: { pooling: { text: 1 } } },
+  { name: 'question-proxies', policy: 'madakv', options: { otherWeight: 1 } },
+  { name: 'last-proxy', policy: 'madakv', options: { proxies: 'last' } },
+  { name: 'question-kept', policy: 'madakv', options: { questionCap: 0.5 } },
   { name: 'flat-profile', policy: 'madakv', options: { profile: 'flat' } },
   { name: 'late-profile', policy: 'madakv', options: { profile: 'late' } },
 ];
@@ -32,7 +35,10 @@ export const ABLATION_LABELS: Readonly<Record<string, string>> = {
   'madakv-no-mpa': 'HCC only (no MPA)',
   'madakv-neither': 'neither',
   'no-pooling': 'without pooling',
-  'question-proxies': 'all question tokens as proxies',
+  'page-pooling-only': 'pooling on pages, not in text',
+  'question-proxies': 'all question tokens as equal proxies',
+  'last-proxy': 'the last token as the only proxy',
+  'question-kept': 'up to half of the grant for the question',
   'flat-profile': 'flat layer profile',
   'late-profile': 'late layer profile, uncalibrated',
 };

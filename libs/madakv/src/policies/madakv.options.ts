@@ -41,24 +41,31 @@ export interface MadaKvOptions {
 }
 
 /**
- * The best by measurement. Figures: exact match on 150 unseen pages at 20 / 10 / 5 / 2.5 % budget, full cache 88.0.
+ * The best by measurement on the bundled reader, which reads bytes: docs/adr/0004-defaults-of-madakv.md has the figures.
  *
- * - proxies `last`: 73.3 / 60.0 / 38.0 / 23.3 against 43.3 / 30.0 / 21.3 / 15.3 of all question tokens alike: the last
- *   token emits the first answer token, and drowns in an equal sum.
- * - pooling, max along the line, 1 x 13 cells: 88.0 / 86.7 / 84.0 / 64.0. Text outside of images is not pooled.
- * - profile `late`: 88.0 / 87.3 / 86.7 / 81.3; the opposite shape 86.0 / 84.0 / 66.0 / 0.7.
- * - headReduction `none`: together with the flat profile, `mean` gave 86.7 / 88.0 / 86.7 / 66.7, no clear gain.
+ * - proxies: the last prompt token emits the first answer token and drowns in an equal sum; the rest of the question at 0.15 of
+ *   its weight finds what the tokens after the first one need.
+ * - pooling: max along the line: what lies up to 9 cells behind what is attended to is kept, or up to 5 before it; in text 32
+ *   tokens and 8. The question looks at the beginning of a value, the answer is all of it.
+ * - profile `late` and layerFloor 0.05: early layers look everywhere and need little, late layers copy.
+ * - questionCap 0.1: the tail of the prompt, where the answer goes on; what of the question is needed, attention finds.
+ * - headReduction `none`: `mean` was no better.
  * - theta 0.99 with beta 1: no layer exceeds its profile, because demand is high where rows matter least (early layers);
- *   a layer hands on only rows that carry under 1 % of its weight. The figures above were taken without compensation.
- * - preferenceOf `evictable` and sinks 4: the question is kept anyway, and the first tokens attract attention that says
- *   nothing about modalities (StreamingLLM); either would tilt the split towards text. Not measured on the spike.
- * - questionCap 0.5, layerFloor 0.2, modalityFloor 1: safety nets against starvation, not measured.
+ *   a layer hands on only rows that carry under 1 % of its weight.
+ * - preferenceOf `evictable` and sinks 4: the first tokens attract attention that says nothing about modalities (StreamingLLM).
+ * - modalityFloor 1: a safety net against starvation, not measured.
  */
 export const madakvDefaults: MadaKvOptions = {
-  proxies: 'last',
-  otherWeight: 0,
+  proxies: 'question',
+  otherWeight: 0.15,
   groupReduction: 'sum',
-  pooling: { kind: 'grid', reduction: 'max', rows: centred(1), cols: centred(13), text: centred(1) },
+  pooling: {
+    kind: 'grid',
+    reduction: 'max',
+    rows: centred(1),
+    cols: { before: 9, after: 5 },
+    text: { before: 32, after: 8 },
+  },
   headReduction: 'none',
   mpa: true,
   preferenceOf: 'evictable',
@@ -68,9 +75,9 @@ export const madakvDefaults: MadaKvOptions = {
   profile: 'late',
   theta: 0.99,
   beta: 1,
-  layerFloor: 0.2,
+  layerFloor: 0.05,
   modalityFloor: 1,
-  questionCap: 0.5,
+  questionCap: 0.1,
 };
 
 /**
@@ -88,6 +95,8 @@ export const paperDefaults: MadaKvOptions = {
   profile: 'flat',
   theta: 0.9,
   beta: 2,
+  layerFloor: 0.2,
+  questionCap: 0.5,
 };
 
 /** @throws {PolicyOptionError} naming the first option that is unknown or out of range. */

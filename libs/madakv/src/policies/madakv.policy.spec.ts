@@ -3,6 +3,7 @@ import { PolicyOptionError } from '../errors.js';
 import { layoutOf } from '../layout.js';
 import type { LayerSelection } from '../policy.js';
 import { lateProfile } from '../profile.js';
+import { madakvDefaults } from './madakv.options.js';
 import { createPolicy } from './registry.js';
 
 const text = { modality: 'text', tokens: 20 };
@@ -24,19 +25,30 @@ function select(
   return Array.from({ length: layers }, (_, layer) => selector.select(layer, importance));
 }
 
+/** Rules that small numbers show best, whatever the defaults are. */
+const plain = { proxies: 'last', pooling: { cols: 13, text: 1 }, questionCap: 0.5, layerFloor: 0.2 };
+
 const range = (start: number, end: number): number[] => Array.from({ length: end - start }, (_, i) => start + i);
 
 describe('observe', () => {
   const observe = (name: string, options?: object) => createPolicy(name, options).observe(prompt);
 
-  it('madakv: the last prompt token, though it is held back', () => {
+  it('proxies last: the last prompt token, though it is held back', () => {
     const expected = {
       kind: 'queries',
       positions: Int32Array.of(104),
       weights: Float32Array.of(1),
       groupReduction: 'sum',
     };
-    expect(observe('madakv')).toEqual(expected);
+    expect(observe('madakv', { proxies: 'last' })).toEqual(expected);
+  });
+
+  it('madakv: the question, the last prompt token most', () => {
+    const { otherWeight } = madakvDefaults;
+    expect(observe('madakv')).toMatchObject({
+      positions: Int32Array.from(range(100, 105)),
+      weights: Float32Array.of(otherWeight, otherWeight, otherWeight, otherWeight, 1),
+    });
   });
 
   it('madakv-paper: every question token alike', () => {
@@ -59,9 +71,21 @@ describe('observe', () => {
 describe('madakv', () => {
   it('keeps the question, and around the peak its neighbours along the line', () => {
     // Four question rows, one of text as its floor, and 9 of the 13 equal cells 44..56: the peak, then from the left.
-    const [{ kept, keptByModality }] = select('madakv', {}, { 50: 1 }, 15);
+    const [{ kept, keptByModality }] = select('madakv', plain, { 50: 1 }, 15);
     expect([...kept]).toEqual([0, ...range(44, 53), ...range(100, 104)]);
     expect([...keptByModality]).toEqual([5, 9]);
+  });
+
+  it('reaches further ahead of the peak than back, on a page and in text', () => {
+    const shape = {
+      ...plain,
+      pooling: { cols: { before: 9, after: 5 }, text: { before: 6, after: 2 } },
+      modalityFloor: 0,
+    };
+    const [onPage] = select('madakv', shape, { 50: 1 }, 1 + 4 + 15);
+    expect([...onPage.kept]).toEqual([...range(45, 60), ...range(100, 104)]);
+    const [inText] = select('madakv', shape, { 10: 1 }, 1 + 4 + 9);
+    expect([...inText.kept]).toEqual([...range(8, 17), ...range(100, 104)]);
   });
 
   it('keeps the peak itself when its window does not fit', () => {
@@ -70,29 +94,29 @@ describe('madakv', () => {
   });
 
   it('does not pool into the line below', () => {
-    const [{ kept }] = select('madakv', { modalityFloor: 0 }, { 59: 1 }, 12);
+    const [{ kept }] = select('madakv', { ...plain, modalityFloor: 0 }, { 59: 1 }, 12);
     expect([...kept].filter((at) => at >= 20 && at < 100)).toEqual(range(53, 60));
   });
 
   it('splits evictable rows by preference, without the first tokens and the question', () => {
     const psi = { 0: 90, 10: 1, 50: 3, 102: 50 };
-    const [{ keptByModality, preference }] = select('madakv', {}, psi, 25);
+    const [{ keptByModality, preference }] = select('madakv', plain, psi, 25);
     expect([...preference]).toEqual([0.25, 0.75]);
     expect([...keptByModality]).toEqual([4 + 5, 15]);
-    const [all] = select('madakv', { preferenceOf: 'all' }, psi, 25);
+    const [all] = select('madakv', { ...plain, preferenceOf: 'all' }, psi, 25);
     expect(all.preference[0]).toBeCloseTo(141 / 144, 6);
     expect([...all.keptByModality]).toEqual([23, 1]);
   });
 
   it('gives late layers more, by the profile of the evictable rows', () => {
-    const targets = select('madakv', { hcc: false }, { 50: 1 }, 25, 6).map(({ target }) => target);
+    const targets = select('madakv', { ...plain, hcc: false }, { 50: 1 }, 25, 6).map(({ target }) => target);
     lateProfile(6).forEach((weight, layer) => {
       expect(Math.abs(targets[layer] - (4 + 20 * weight))).toBeLessThan(0.5);
     });
   });
 
   it('hands on what a layer does not need', () => {
-    const layers = select('madakv', { profile: 'flat', layerFloor: 0 }, { 50: 1 }, 25, 3);
+    const layers = select('madakv', { ...plain, profile: 'flat', layerFloor: 0 }, { 50: 1 }, 25, 3);
     // Demand: the question and the 13 cells of the window.
     expect(layers.map(({ demand }) => demand)).toEqual([17, 17, 17]);
     expect(layers.map(({ rows }) => rows)).toEqual([17, 17, 38]);
@@ -100,7 +124,7 @@ describe('madakv', () => {
   });
 
   it('takes a calibrated profile and rejects one of another model', () => {
-    const rows = select('madakv', { hcc: false, profile: { layers: [3, 1] } }, { 50: 1 }, 25, 2).map(
+    const rows = select('madakv', { ...plain, hcc: false, profile: { layers: [3, 1] } }, { 50: 1 }, 25, 2).map(
       (layer) => layer.rows,
     );
     expect(rows).toEqual([34, 14]);
@@ -141,7 +165,7 @@ describe('ablations', () => {
   const psi = { ...Object.fromEntries(range(4, 20).map((at) => [at, 0.5])), 50: 9 };
 
   it('without MPA modalities are ranked together', () => {
-    const none = { pooling: { kind: 'none' } };
+    const none = { ...plain, pooling: { kind: 'none' } };
     const [mpa] = select('madakv-no-hcc', none, psi, 17);
     const [joint] = select('madakv-neither', none, psi, 17);
     expect([...mpa.keptByModality]).toEqual([4 + 6, 6]);
