@@ -58,8 +58,9 @@ describe('eviction', () => {
     expect(relativeError(replay.firstLogits ?? new Float32Array(0), expected)).toBeGreaterThan(1e-3);
   });
 
-  it('always keeps the question', async () => {
-    const { trace } = await engine.generate(request(prompt, { policy: createPolicy('madakv'), cacheRatio: 0.4 }));
+  it('keeps the question up to its cap', async () => {
+    const policy = createPolicy('madakv', { questionCap: 0.5 });
+    const { trace } = await engine.generate(request(prompt, { policy, cacheRatio: 0.4 }));
     const question = Array.from(
       { length: prompt.question.end - 1 - prompt.question.start },
       (_, i) => prompt.question.start + i,

@@ -130,7 +130,7 @@ describe('the process', { timeout: 180_000 }, () => {
     worker.child.kill('SIGTERM');
     await expect.poll(worker.output, PATIENCE).toContain('draining: 1 requests run');
     worker.child.kill('SIGTERM');
-    expect(await worker.ended).toBe(1);
+    expect(await worker.ended).toBe('SIGKILL');
   });
 
   it('killed in the middle of a request: another one answers it, and no lease is left', async () => {

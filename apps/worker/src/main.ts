@@ -76,7 +76,7 @@ async function end(code: number): Promise<void> {
   ending = true;
   setTimeout(() => {
     logger.error('the worker does not end in order; what it holds ends with its time to live');
-    process.exit(1);
+    process.kill(process.pid, 'SIGKILL');
   }, settings.MADAKV_GRACE_MS + END_MS).unref();
   await (await context).close();
   await telemetry.shutdown();
@@ -100,8 +100,8 @@ await context.catch((error: unknown) => refuse((error as Error).message));
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
-    // Whoever says it twice does not want to wait.
-    if (ending) process.exit(1);
+    // Whoever says it twice does not want to wait. exit() would: it ends the engine's thread, and ONNX Runtime aborts when that is in a run.
+    if (ending) process.kill(process.pid, 'SIGKILL');
     void end(0);
   });
 }
