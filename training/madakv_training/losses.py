@@ -46,8 +46,8 @@ def naming_loss(logits: Tensor, names: Tensor) -> Tensor:
 
 
 def binding_loss(bound: Bound, names: Tensor) -> Tensor:
-    """Values name what they are the values of, and look there."""
-    return naming_loss(bound.names, names) - bound.attended.mean()
+    """Values name what they are the values of, and look there. No name of a batch may be in sight, as where skew pushed labels off the page."""
+    return naming_loss(bound.names, names) - bound.attended.sum() / max(1, len(bound.attended))
 
 
 def accuracy(logits: Tensor, targets: Tensor, weights: Tensor, owner: Tensor) -> tuple[float, float, int]:

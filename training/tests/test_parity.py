@@ -16,9 +16,10 @@ from madakv_training.curriculum import STAGES, single
 from madakv_training.episode import Episode
 from madakv_training.export import export_model
 from madakv_training.feed import feed
-from madakv_training.glyphs import SLOTS
+from madakv_training.glyphs import CLASSES, NAME_CHARS, SLOTS
 from madakv_training.layers import text_angles
-from madakv_training.model import Reader, attended
+from madakv_training.losses import binding_loss
+from madakv_training.model import Bound, Reader, attended
 from madakv_training.weights import SUPERVISION
 
 transformers = pytest.importorskip("transformers")
@@ -121,3 +122,8 @@ def test_attention_on_labels_is_what_the_block_computes():
     at, label = int(f.bound.values[0]), int(f.bound.wanted[0, 0])
     share = seen[at][f.bound.start_of[0] == label].sum()
     assert torch.isclose(found[0].exp(), share, atol=1e-6)
+
+
+def test_values_without_a_name_in_sight_leave_the_loss_finite():
+    bound = Bound(torch.zeros(2, NAME_CHARS * CLASSES), torch.zeros(0))
+    assert torch.isfinite(binding_loss(bound, torch.zeros(2, NAME_CHARS)))

@@ -100,7 +100,7 @@ await context.catch((error: unknown) => refuse((error as Error).message));
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
-    // Whoever says it twice does not want to wait. exit() would: it ends the engine's thread, and ONNX Runtime aborts when that is in a run.
+    // Whoever says it twice does not want to wait. exit() ends the engine's thread first, and ONNX Runtime aborts when that is in a run.
     if (ending) process.kill(process.pid, 'SIGKILL');
     void end(0);
   });
