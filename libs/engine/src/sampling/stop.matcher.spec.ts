@@ -28,10 +28,22 @@ describe('StopMatcher', () => {
     expect(matcher.matched).toBeUndefined();
   });
 
-  it('takes the earliest of several', () => {
+  it('takes the one of several that is complete first', () => {
     const matcher = new StopMatcher(['cd', 'b']);
     expect(matcher.push('abcd')).toBe('a');
     expect(matcher.matched).toBe('b');
+  });
+
+  it('does not wait for a longer one that began before', () => {
+    for (const parts of [['aab', 'a'], ['aaba'], ['a', 'a', 'b', 'a']]) {
+      expect(feed(new StopMatcher(['aaba', 'b']), parts)).toBe('aa');
+    }
+  });
+
+  it('takes the longest of those that end together', () => {
+    const matcher = new StopMatcher(['c', 'bc']);
+    expect(matcher.push('abc')).toBe('a');
+    expect(matcher.matched).toBe('bc');
   });
 
   it('emits the same however the text is cut', () => {
@@ -40,9 +52,11 @@ describe('StopMatcher', () => {
     fc.assert(
       fc.property(fc.array(letters, { maxLength: 6 }), fc.array(stop, { maxLength: 3 }), (parts, stops) => {
         const text = parts.join('');
-        const ends = stops.map((entry) => text.indexOf(entry)).filter((index) => index >= 0);
-        const expected = ends.length === 0 ? text : text.slice(0, Math.min(...ends));
-        expect(feed(new StopMatcher(stops), parts)).toBe(expected);
+        const lengths = Array.from({ length: text.length + 1 }, (_, length) => length);
+        const complete = lengths.find((length) => stops.some((entry) => text.slice(0, length).endsWith(entry)));
+        const read = text.slice(0, complete);
+        const cut = Math.max(0, ...stops.filter((entry) => read.endsWith(entry)).map((entry) => entry.length));
+        expect(feed(new StopMatcher(stops), parts)).toBe(read.slice(0, read.length - cut));
       }),
     );
   });

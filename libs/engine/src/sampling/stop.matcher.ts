@@ -35,11 +35,15 @@ export class StopMatcher {
     return rest;
   }
 
+  /** The stop string that is complete first; of several that end together, the longest. So nothing depends on how the text was cut. */
   private firstStop(text: string): { index: number; stop: string } | undefined {
-    let first: { index: number; stop: string } | undefined;
+    let first: { index: number; end: number; stop: string } | undefined;
     for (const stop of this.stops) {
       const index = text.indexOf(stop);
-      if (index >= 0 && (first === undefined || index < first.index)) first = { index, stop };
+      const end = index + stop.length;
+      if (index < 0 || (first !== undefined && (end > first.end || (end === first.end && index > first.index))))
+        continue;
+      first = { index, end, stop };
     }
     return first;
   }
