@@ -52,7 +52,7 @@ STAGES = [
     Stage("receipt", (12, 20), (16, 20), (8, 14), 1300, 10, extras=0.3, noise=0.3, tables=0.25, prose=0.05, pdf=0.15, mix=PLAIN, advance=0.83, exact=0.45),
     Stage("half page", (20, 28), (20, 28), (10, 20), 1500, 11, extras=0.5, noise=0.4, tables=0.5, prose=0.12, pdf=0.25, mix=FULL, advance=0.86, exact=0.55),
     Stage("page", (24, 41), (24, 30), (10, 26), 2000, 11, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.12, mix=FULL, advance=0.9, exact=0.65, multi=0.25, drill=0.25, reading=0.5),
-    Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.15, mix=FULL, advance=2.0, multi=0.4, drill=0.35, reading=0.5),
+    Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.15, mix=FULL, advance=2.0, multi=0.5, drill=0.3, reading=0.5),
 ]
 
 
@@ -83,19 +83,23 @@ def single(r: random.Random, stage: Stage, grid: tuple[int, int], unseen: bool =
     return Episode([page], asked) if asked else None
 
 
+LENGTHS = [0.4, 0.4, 0.6, 0.6, 1.0, 1.0, 1.0, 2.0, 2.0, 3.0]  # of prompts of several parts, as a share of the visual tokens of a stage's batch
+
+
 def several(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
-    """A batch of prompts of several parts. Their pages are smaller than single ones, so that more of them fit."""
+    """A batch of prompts of several parts, or one long one with more questions. Their pages are smaller than single ones, so that more of them fit."""
     rows, columns = r.choice([(8, 16), (12, 16), (12, 20), (16, 20), (20, 20), (24, 20), grid_of(r, stage)])
     scene = Scene((rows, columns), stage.noise, stage.pdf, mix=stage.mix)
-    budget = max(round(stage.cells * r.choice([0.4, 0.6, 1.0])), rows * columns * 2)
+    length = r.choice(LENGTHS)
+    budget = max(round(stage.cells * length), rows * columns * 2)
     left = stage.cells * scale
     out: list[Episode] = []
     while not out or left > budget / 2:
-        episode = any_of(r, scene, budget, stage.questions)
+        episode = any_of(r, scene, budget, round(stage.questions * max(1.0, length)))
         if episode.asked:
             episode.system, episode.bridge = packaging(r)
             if r.random() < 0.3:
-                spread(r, episode, 2000)
+                spread(r, episode, r.choice([500, 2000, 6000]))
             out.append(episode)
             left -= budget
     return out
@@ -147,7 +151,7 @@ def episodes(r: random.Random, index: int, scale: float = 1.0) -> list[Episode]:
     """A batch of stage index: pages of one size, about scale * stage.cells visual tokens in all."""
     stage = STAGES[index]
     if r.random() < stage.drill:
-        return r.choice([tables, texts, texts, pairs])(r, stage, scale)
+        return r.choice([tables, tables, texts, pairs, pairs])(r, stage, scale)
     if r.random() < stage.multi:
         return several(r, stage, scale)
     grid = grid_of(r, stage)

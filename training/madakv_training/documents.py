@@ -150,12 +150,12 @@ def filler_page(r: random.Random, spec: PageSpec, style, palette) -> Page:
 def any_of(r: random.Random, scene: Scene, budget: int, asked: int) -> Episode:
     """One prompt of any kind of about so many tokens, images and text together."""
     a_page = scene.grid[0] * scene.grid[1]
-    most = max(1, min(8, budget // a_page))
+    most = max(1, min(16, budget // a_page))
     t = r.random()
     if t < 0.4 and most > 1:
-        return pages(r, scene, r.randint(2, most), r.randint(3, 12), asked)
+        return pages(r, scene, r.randint(max(2, most // 2), most), r.randint(3, 12), asked)
     if t < 0.75:
-        count = r.randint(1, max(1, most - 1))
+        count = r.randint(max(1, most // 3), max(1, most - 1))
         left = max(3, (budget - count * a_page) // 60)
         return mixed(r, scene, count, r.randint(1, 3), min(left // 2 + 1, 12), r.randint(3, 10), asked)
     if t < 0.88:

@@ -18,7 +18,7 @@ class Fed:
     branches: Tensor
     owner: Tensor
     positions: Tensor
-    mask: Tensor
+    mask: Tensor  # or ranges
     targets: Tensor
     weights: Tensor
     pages: list[Pages]
@@ -35,7 +35,20 @@ def branch_mask(owner: Tensor, prefix_lengths: Tensor, prefix: int) -> Tensor:
     return torch.where(allowed, 0.0, -1e4).to(torch.bfloat16)
 
 
-def feed(batch: Batch, device: torch.device) -> Fed:
+def branch_ranges(owner: Tensor, prefix_lengths: Tensor, prefix: int) -> Tensor:
+    """The same, and that the prefix attends causally to itself -> int32 [3, batch, prefix + Q] as kernels.attention takes them."""
+    batch, Q = owner.shape
+    at = torch.arange(Q, device=owner.device)
+    begins = torch.cat([owner.new_ones(batch, 1, dtype=torch.bool), owner[:, 1:] != owner[:, :-1]], 1)
+    out = torch.zeros(3, batch, prefix + Q, dtype=torch.int32, device=owner.device)
+    out[0, :, :prefix] = torch.arange(1, prefix + 1, device=owner.device)
+    out[0, :, prefix:] = prefix_lengths.unsqueeze(1)
+    out[1, :, prefix:] = prefix + torch.where(begins, at, 0).cummax(1).values
+    out[2, :, prefix:] = prefix + 1 + at
+    return out
+
+
+def feed(batch: Batch, device: torch.device, ranges: bool = False) -> Fed:
     def t(a: np.ndarray) -> Tensor:
         return torch.from_numpy(a).to(device, non_blocking=True)
 
@@ -43,5 +56,5 @@ def feed(batch: Batch, device: torch.device) -> Fed:
     pages = [Pages(t(p.pixels), p.grid, t(p.places), t(p.glyphs)) for p in batch.pages]
     b = batch.bound
     bindings = Bindings(t(b.values), t(b.names), t(b.wanted), t(b.part_of), t(b.start_of))
-    mask = branch_mask(owner, t(batch.prefix_lengths), batch.prefix.shape[1])
+    mask = (branch_ranges if ranges else branch_mask)(owner, t(batch.prefix_lengths), batch.prefix.shape[1])
     return Fed(t(batch.prefix), t(batch.branches), owner, t(batch.positions), mask, t(batch.targets), t(batch.weights), pages, bindings)

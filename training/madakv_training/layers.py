@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from . import kernels
 from .config import ReaderConfig
 
 
@@ -52,6 +53,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causa
 
     On CPUs the fused kernel's backward pass is several times slower than plain products for short sequences.
     """
+    if kernels.ready() and mask is None and not causal and k.shape[-2] > 256 and q.dtype == torch.bfloat16 and q.shape[-1] == kernels.DIM:
+        return kernels.attention(q, k, v, kernels.everything(q, k))
     if q.is_cuda or k.shape[-2] > 256:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask.to(q.dtype), is_causal=causal)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
@@ -149,7 +152,8 @@ class DecoderBlock(nn.Module):
     def forward(self, x: Tensor, prefix: int, cos: Tensor, sin: Tensor, mask: Tensor, only_branches: bool) -> Tensor:
         """x [batch, prefix + branch tokens, width].
 
-        The shared prefix attends causally to itself, the packed branches to what mask [batch, 1, branch tokens, all tokens] (0 or very negative) allows.
+        The shared prefix attends causally to itself, the packed branches to what mask [batch, 1, branch tokens, all tokens] (0 or very negative) allows;
+        or all tokens to what ranges [3, batch, all tokens] (kernels.attention) in its place allow.
         With only_branches the prefix serves as keys and values alone and is not returned (the last layer needs no more).
         """
         attn = self.self_attn
@@ -159,6 +163,10 @@ class DecoderBlock(nn.Module):
             x, h, cos, sin = x[:, prefix:], h[:, prefix:], cos[:, prefix:], sin[:, prefix:]
         q = attn.queries(h, cos, sin)
         first = 0 if only_branches else prefix
+        if mask.dtype == torch.int32:
+            out = kernels.attention(q, k, v, mask[:, :, prefix - first :]).transpose(1, 2).flatten(2)
+            x = x + attn.o_proj(out)
+            return x + self.mlp(self.post_attention_layernorm(x))
         out = attn.attend(q[:, :, first:], k, v, mask, False)
         if first:
             out = torch.cat([attn.attend(q[:, :, :first], k[:, :, :first], v[:, :, :first], None, True), out], 1)

@@ -134,12 +134,13 @@ class Vision(nn.Module):
         count = index.numel() // side
         cos, sin = vision_angles(row, column, self.config.vision_width // self.config.vision_heads, 2 * self.config.vision_heads)
         cos, sin = cos.to(x.dtype), sin.to(x.dtype)
-        whole = (cos, sin, None if absent is None else absent.view(1, 1, 1, -1))
+        there = None if absent is None else (absent == 0).nonzero()[:, 0]
         # Inside a window only differences of position matter, and all windows are laid out alike: one set of angles serves them all.
         local = (cos[:side], sin[:side], None if absent is None else absent.view(1, count, 1, 1, side).expand(images, -1, -1, -1, -1).reshape(-1, 1, 1, side))
         for i, block in enumerate(self.blocks):
             if i in self.config.vision_full:
-                x = block(x.reshape(images, count * side, -1), *whole)
+                x = x.reshape(images, count * side, -1)
+                x = block(x, cos, sin, None) if there is None else x.index_copy(1, there, block(x[:, there], cos[there], sin[there], None))
             else:
                 x = block(x.reshape(images * count, side, -1), *local)
         x = self.merger.ln_q(x).reshape(images, count * side // PATCHES_A_CELL, -1)[:, back]
@@ -179,7 +180,7 @@ class Reader(nn.Module):
         return x, seen
 
     def forward(self, prefix: Tensor, pages: list[Pages], branches: Tensor, positions: Tensor, mask: Tensor, bindings: Bindings | None = None) -> tuple[Tensor, list[Tensor], Bound | None]:
-        """prefix ids [batch, P], branch ids [batch, Q], positions [3, batch, P + Q], mask [batch, 1, Q, P + Q] (0 or very negative).
+        """prefix ids [batch, P], branch ids [batch, Q], positions [3, batch, P + Q], mask [batch, 1, Q, P + Q] (0 or very negative) or ranges [3, batch, P + Q] (kernels.attention).
 
         -> logits [batch, Q, vocabulary], glyph logits [cells, slots * classes] of each group of pages, and what became of the bindings, if there are any.
         """
