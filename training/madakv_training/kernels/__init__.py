@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils import cpp_extension
 
 DIM = 32
-FLAGS = ["-O3", "-march=sapphirerapids", "-fno-math-errno"]
+FLAGS = ["-O3", "-march=sapphirerapids", "-fno-math-errno", "-fopenmp"]
 
 _ready = False
 
