@@ -1,3 +1,5 @@
+import { invocation } from '../invocation.js';
+
 /** The server answered with an error. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
@@ -22,7 +24,7 @@ export class UnreachableError extends Error {
     options: ErrorOptions,
   ) {
     super(
-      `no server answers at ${url} (${reasonOf(options.cause)}); start one with \`madakv up\`, ` +
+      `no server answers at ${url} (${reasonOf(options.cause)}); start one with \`${invocation('up')}\`, ` +
         'add --local, or name another one with --url or MADAKV_URL',
       options,
     );

@@ -8,6 +8,7 @@ import { LocalSystem } from '../system/local.system.js';
 import { addSystemOptions, systemOptions, type SystemFlags } from '../system/system.flags.js';
 import { SystemNotes } from '../system/system.notes.js';
 import { ApiClient } from './api.client.js';
+import { invocation } from '../invocation.js';
 
 /** What every command that talks to a server takes. */
 export interface ServerFlags {
@@ -54,7 +55,7 @@ export function findServer(flags: ServerFlags, io: CommandIo): ServerAccess {
   }
   if (running === undefined) {
     throw new UsageError(
-      `no system runs on ${dataFolder}: start one with \`madakv up\`, add --local where a command has it, ` +
+      `no system runs on ${dataFolder}: start one with \`${invocation('up')}\`, add --local where a command has it, ` +
         'or name a server with --url or MADAKV_URL',
     );
   }

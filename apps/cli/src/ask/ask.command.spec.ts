@@ -26,7 +26,7 @@ it('writes the answer and one line about the cache, and takes the document back'
   const { code, stdout, stderr } = await ask('a.pdf', 'Total?', '--pages', '2-', '--cache-ratio', '0.2');
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(
-    /^answer to Total\?\n\ncache 20\.0 % kept \(1\.95 MiB of 9\.77 MiB, madakv\); prompt 1,000 tokens: 40 text, 960 visual; madakv trace chatcmpl-\d+\n$/,
+    /^answer to Total\?\n\ncache 20\.0 % kept \(1\.95 MiB of 9\.77 MiB, madakv\); prompt 1,000 tokens: 40 text, 960 visual; (npx )?madakv trace chatcmpl-\d+\n$/,
   );
   expect(server.asked[0]).toMatchObject({ model: 'fake-reader', madakv: { pages: '2-', cache_ratio: 0.2 } });
   expect(server.files.size).toBe(0);
@@ -74,5 +74,5 @@ it('says how to start a server when there is none', async () => {
     cwd: folder,
   });
   expect(code).toBe(2);
-  expect(stderr).toMatch(/^madakv: no system runs on .*data: start one with `madakv up`/);
+  expect(stderr).toMatch(/^madakv: no system runs on .*data: start one with `(npx )?madakv up`/);
 });

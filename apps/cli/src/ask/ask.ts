@@ -9,6 +9,7 @@ import { UsageError } from '../exit.codes.js';
 import { fileProblem } from '../request/request.file.js';
 import { StatusLine } from '../terminal/status.line.js';
 import { formatBytes, formatCount } from '../terminal/units.js';
+import { invocation } from '../invocation.js';
 
 export interface AskFlags extends LocalFlags, RequestFlags {
   readonly json?: true;
@@ -75,7 +76,7 @@ function cacheLine({ usage, madakv }: Answer): string {
   return (
     `cache ${((100 * kept) / Math.max(1, full)).toFixed(1)} % kept (${formatBytes(kept)} of ${formatBytes(full)}, ` +
     `${madakv.policy}); prompt ${formatCount(usage.prompt_tokens)} tokens: ${tokens.join(', ')}; ` +
-    `madakv trace ${madakv.trace_id}`
+    invocation(`trace ${madakv.trace_id}`)
   );
 }
 

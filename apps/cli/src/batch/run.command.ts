@@ -12,6 +12,7 @@ import { readJsonl } from './jsonl.lines.js';
 import { DEFAULT_SHEET, readQuestions } from './question.sheet.js';
 import { writeResults, type ResultFormat, type ResultLine } from './results.file.js';
 import { RunStateFile } from './run.state.js';
+import { invocation } from '../invocation.js';
 
 export interface BatchRunFlags extends LocalFlags, RequestFlags {
   readonly questions?: string;
@@ -125,5 +126,5 @@ export function summary(lines: readonly ResultLine[], ms: number): string {
 function interruptedText(id: string, { local }: BatchRunFlags): string {
   return local === true
     ? 'the batch is kept; the same command goes on with it\n'
-    : `the batch ${id} goes on at the server; the same command waits for it again, \`madakv batch cancel ${id}\` stops it\n`;
+    : `the batch ${id} goes on at the server; the same command waits for it again, \`${invocation(`batch cancel ${id}`)}\` stops it\n`;
 }
