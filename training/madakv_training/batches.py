@@ -57,7 +57,7 @@ class PrefixBuilder:
         self.positions: list[np.ndarray] = []
         self.next = 0
         self.images: list[tuple[Page, int]] = []  # page and index of its first visual token
-        self.bindings: list[tuple[int, Bindings]] = []  # of pages and passages, and the index of their first token
+        self.bindings: list[tuple[int, int, Bindings]] = []  # of pages and passages: the index of their first token, and the page's number (0 for a passage)
 
     def text(self, ids: list[int]) -> None:
         self.ids += ids
@@ -66,14 +66,14 @@ class PrefixBuilder:
 
     def passage(self, text: str) -> None:
         if isinstance(text, Passage):
-            self.bindings.append((len(self.ids), text.bindings()))
+            self.bindings.append((len(self.ids), 0, text.bindings()))
         self.text(tokens.encode(text))
 
     def page(self, page: Page) -> None:
         rows, columns = page.grid
         self.text([tokens.VISION_START])
         self.images.append((page, len(self.ids)))
-        self.bindings.append((len(self.ids), page.bindings))
+        self.bindings.append((len(self.ids), len(self.images), page.bindings))
         self.ids += [tokens.IMAGE_PAD] * (rows * columns)
         at = np.stack([np.zeros(rows * columns, np.int64), np.repeat(np.arange(rows), columns), np.tile(np.arange(columns), rows)])
         self.positions.append(at + self.next)

@@ -1,4 +1,4 @@
-"""What belongs to what in a prompt: the tokens of each value, and those of the label, or of the row and column, that it is the value of."""
+"""What belongs to what in a prompt: the tokens of each value, and those of the label, or of the row and column, that it is the value of; and the page that they are on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .glyphs import NAME_CHARS, Names, name_targets
+
+LAST_PAGE = 16  # pages beyond it are not told apart
 
 
 @dataclass
@@ -26,18 +28,27 @@ class Bound:
     wanted: np.ndarray  # int32 [n, 2]: identities of label or row, and of the header; 0 where there is none
     part_of: np.ndarray  # int32 [batch, P]: identity of the name that a token is part of
     start_of: np.ndarray  # int32 [batch, P]: identity of the name that a token begins
+    placed: np.ndarray  # int64 [m]: where prompts have several pages, tokens whose page matters: each page's first mark, and what is part of values and names
+    page: np.ndarray  # uint8 [m]: their page, counted from 1
 
 
-def bound(parts: list[list[tuple[int, Bindings]]], width: int) -> Bound:
-    """parts: for each prompt, where its pages and passages begin, and their bindings. width: P."""
+def bound(parts: list[list[tuple[int, int, Bindings]]], width: int) -> Bound:
+    """parts: for each prompt, where its pages and passages begin, the page's number (0 for a passage), and their bindings. width: P."""
     part_of = np.zeros((len(parts), width), np.int32)
     start_of = np.zeros((len(parts), width), np.int32)
     values: list[int] = []
     names: list[np.ndarray] = []
     wanted: list[tuple[int, int]] = []
+    placed: list[int] = []
+    pages: list[int] = []
     last = 0
     for b, found in enumerate(parts):
-        for first, bindings in found:
+        several = max((page for _, page, _ in found), default=0) > 1
+        for first, page, bindings in found:
+            if page and several:
+                here = [first - 1, *(first + i for i in sorted({*bindings.values, *(i for at in bindings.names.values() for i in at)}))]
+                placed += [b * width + i for i in here]
+                pages += [min(page, LAST_PAGE)] * len(here)
             identity = {name: last + i for i, name in enumerate(bindings.names, 1)}
             last += len(identity)
             for name, at in bindings.names.items():
@@ -47,4 +58,12 @@ def bound(parts: list[list[tuple[int, Bindings]]], width: int) -> Bound:
                 values.append(b * width + first + at)
                 names.append(name_targets(of))
                 wanted.append((identity.get(of[0], 0), identity.get(of[1], 0)))
-    return Bound(np.array(values, np.int64), np.array(names, np.uint8).reshape(-1, NAME_CHARS), np.array(wanted, np.int32).reshape(-1, 2), part_of, start_of)
+    return Bound(
+        np.array(values, np.int64),
+        np.array(names, np.uint8).reshape(-1, NAME_CHARS),
+        np.array(wanted, np.int32).reshape(-1, 2),
+        part_of,
+        start_of,
+        np.array(placed, np.int64),
+        np.array(pages, np.uint8),
+    )

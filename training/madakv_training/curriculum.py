@@ -6,10 +6,10 @@ import random
 from dataclasses import dataclass, replace
 
 from .content import Passage
-from .documents import Scene, any_of, mixed, text_facts
+from .documents import Scene, any_of, mixed, pages, text_facts
 from .episode import Episode, Mix, about_page, converse, packaging, spread
 from .pages import PageSpec, dense_page, drawn_page, style_for
-from .questions import absent_question, fact_question, transcription
+from .questions import absent_question, fact_question, on_page_question, page_question, transcription
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Stage:
     prose: float = 0.0
     mix: Mix = Mix(transcribe=0.25, cells=0.0, absent=0.0, judge=0.0)
     multi: float = 0.0  # share of batches of several pages and passages
-    drill: float = 0.0  # share of batches that drill one skill on small prompts: cells of a table, fields in text, a field in one of two parts
+    drill: float = 0.0  # share of batches that drill one skill on small prompts: cells of a table, fields in text, a field in one of two parts, the number of a page
     pdf: float = 0.0  # share of pages that come out of a PDF
     large: float = 0.0  # share of single pages of about A4
     reading: float = 1.0  # weight of the glyph loss
@@ -147,11 +147,29 @@ def pairs(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
     return out
 
 
+def numbered(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
+    """Small pages, and questions for the number of one and for what is on one."""
+    scene = Scene(r.choice([(6, 12), (8, 12), (8, 16)]), stage.noise, stage.pdf, mix=stage.mix)
+    out: list[Episode] = []
+    left = stage.cells * scale * 0.5
+    while left > 0:
+        episode = pages(r, scene, r.randint(2, 10), r.randint(2, 4), 2)
+        left -= scene.grid[0] * scene.grid[1] * len(episode.pages)
+        known = [(f, i) for i, p in enumerate(episode.pages, 1) for f in p.content.facts]
+        once = [(f, i) for f, i in known if sum(g.label.lower() == f.label.lower() for g, _ in known) == 1]
+        episode.asked += [page_question(r, f, i) for f, i in r.sample(once, min(8, len(once)))]
+        episode.asked += [on_page_question(r, f, i) for f, i in r.sample(known, min(6, len(known))) if sum(g.label.lower() == f.label.lower() for g in episode.pages[i - 1].content.facts) == 1]
+        if episode.asked:
+            episode.system, episode.bridge = packaging(r)
+            out.append(episode)
+    return out
+
+
 def episodes(r: random.Random, index: int, scale: float = 1.0) -> list[Episode]:
     """A batch of stage index: pages of one size, about scale * stage.cells visual tokens in all."""
     stage = STAGES[index]
     if r.random() < stage.drill:
-        return r.choice([tables, tables, texts, pairs, pairs])(r, stage, scale)
+        return r.choice([tables, tables, texts, pairs, pairs, numbered, numbered])(r, stage, scale)
     if r.random() < stage.multi:
         return several(r, stage, scale)
     grid = grid_of(r, stage)

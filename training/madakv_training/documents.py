@@ -57,9 +57,9 @@ def about_pages(r: random.Random, shown: list[Page], count: int, scene: Scene, r
         i, fact = r.choice(found)
         if len(found) > 1 or r.random() < 0.08:
             if sum(j == i for j, _ in found) == 1:
-                pool.append((r.choice(questions.ASK_ON_PAGE).format(l=questions.spoken(r, fact.label), p=i + 1), fact.value))
+                pool.append(questions.on_page_question(r, fact, i + 1))
         elif len(shown) > 1 and r.random() < 0.15:
-            pool.append((r.choice(questions.ASK_PAGE).format(l=questions.spoken(r, fact.label)), str(i + 1)))
+            pool.append(questions.page_question(r, fact, i + 1))
         else:
             pool.append(questions.fact_question(r, fact))
     cells = [q for page in shown for q in questions.cell_questions(r, page.content)]
@@ -138,7 +138,7 @@ def needle_in_pages(r: random.Random, scene: Scene, count: int, depth: int | Non
         return needle_in_pages(r, scene, count, depth)
     asked = [questions.fact_question(r, f) for f in facts]
     if r.random() < 0.3:
-        asked.append((r.choice(questions.ASK_PAGE).format(l=questions.spoken(r, facts[0].label)), str(at + 1)))
+        asked.append(questions.page_question(r, facts[0], at + 1))
     return Episode(list(out), asked)
 
 

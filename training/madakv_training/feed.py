@@ -55,6 +55,6 @@ def feed(batch: Batch, device: torch.device, ranges: bool = False) -> Fed:
     owner = t(batch.owner)
     pages = [Pages(t(p.pixels), p.grid, t(p.places), t(p.glyphs)) for p in batch.pages]
     b = batch.bound
-    bindings = Bindings(t(b.values), t(b.names), t(b.wanted), t(b.part_of), t(b.start_of))
+    bindings = Bindings(t(b.values), t(b.names), t(b.wanted), t(b.part_of), t(b.start_of), t(b.placed), t(b.page))
     mask = (branch_ranges if ranges else branch_mask)(owner, t(batch.prefix_lengths), batch.prefix.shape[1])
     return Fed(t(batch.prefix), t(batch.branches), owner, t(batch.positions), mask, t(batch.targets), t(batch.weights), pages, bindings)

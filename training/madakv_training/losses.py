@@ -45,9 +45,11 @@ def naming_loss(logits: Tensor, names: Tensor) -> Tensor:
     return (F.cross_entropy(logits.reshape(-1, CLASSES).float(), target, reduction="none") * weight).sum() / weight.sum()
 
 
-def binding_loss(bound: Bound, names: Tensor) -> Tensor:
-    """Values name what they are the values of, and look there. No name of a batch may be in sight, as where skew pushed labels off the page."""
-    return naming_loss(bound.names, names) - bound.attended.sum() / max(1, len(bound.attended))
+def binding_loss(bound: Bound, names: Tensor, pages: Tensor) -> Tensor:
+    """Values name what they are the values of, and look there; what is on one of several pages knows on which. No name of a batch may be in sight, as where
+    skew pushed labels off the page."""
+    paged = F.cross_entropy(bound.pages.float(), pages.long(), reduction="sum") / max(1, len(pages))
+    return naming_loss(bound.names, names) - bound.attended.sum() / max(1, len(bound.attended)) + paged
 
 
 def accuracy(logits: Tensor, targets: Tensor, weights: Tensor, owner: Tensor) -> tuple[float, float, int]:

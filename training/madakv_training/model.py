@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import tokens
+from .bindings import LAST_PAGE
 from .config import IMAGE_MEAN, IMAGE_STD, MERGE, PATCH, WINDOW_CELLS, ReaderConfig
 from .glyphs import CLASSES, NAME_CHARS, SLOTS
 from .layers import DecoderBlock, RMSNorm, VisionBlock, text_angles, vision_angles
@@ -39,14 +40,18 @@ class Bindings:
     wanted: Tensor
     part_of: Tensor
     start_of: Tensor
+    placed: Tensor
+    page: Tensor
 
 
 @dataclass
 class Bound:
-    """What the model made of bindings: logits of the names [n, NAME_CHARS * CLASSES]; attended [m]: logarithm of the attention on what should be attended to."""
+    """What the model made of bindings: logits of the names [n, NAME_CHARS * CLASSES]; attended [m]: logarithm of the attention on what should be attended to;
+    pages: logits of the placed tokens' pages [k, 1 + LAST_PAGE]."""
 
     names: Tensor
     attended: Tensor
+    pages: Tensor
 
 
 @lru_cache(maxsize=512)
@@ -164,6 +169,7 @@ class Reader(nn.Module):
         # Supervision only, dropped at export.
         self.glyph_head = nn.Linear(config.width, SLOTS * CLASSES)
         self.name_head = nn.Linear(config.width, NAME_CHARS * CLASSES)
+        self.page_head = nn.Linear(config.width, 1 + LAST_PAGE)
         for p in self.parameters():
             if p.dim() > 1:
                 nn.init.normal_(p, std=0.02)
@@ -192,8 +198,9 @@ class Reader(nn.Module):
             before = x
             x = block(x, prefix.shape[1], cos, sin, mask, i == last)
             if i == BINDING and bindings is not None and len(bindings.values):
-                values = x[:, : prefix.shape[1]].reshape(-1, x.shape[-1])[bindings.values]
-                known = Bound(self.name_head(F.rms_norm(values.float(), values.shape[-1:])), attended(block, before, cos, sin, bindings))
+                flat = x[:, : prefix.shape[1]].reshape(-1, x.shape[-1])
+                values, placed = (F.rms_norm(flat[at].float(), flat.shape[-1:]) for at in (bindings.values, bindings.placed))
+                known = Bound(self.name_head(values), attended(block, before, cos, sin, bindings), self.page_head(placed))
         logits = F.linear(self.model.norm(x), self.model.embed_tokens.weight)
         return logits, [self.glyph_head(s) for s in seen], known
 

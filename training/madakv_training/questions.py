@@ -59,6 +59,16 @@ def fact_question(r: random.Random, fact: Fact, literal: float = 0.0) -> QA:
     return r.choice(ASK).format(l=said, L=said if r.random() < 0.5 else fact.label) + r.choice(ENDINGS), fact.value
 
 
+def page_question(r: random.Random, fact: Fact, page: int) -> QA:
+    """On which page, counted from 1, a field is."""
+    return r.choice(ASK_PAGE).format(l=spoken(r, fact.label)), str(page)
+
+
+def on_page_question(r: random.Random, fact: Fact, page: int) -> QA:
+    """A question for a field of one page, as where several pages have it."""
+    return r.choice(ASK_ON_PAGE).format(l=spoken(r, fact.label), p=page), fact.value
+
+
 def absent_question(r: random.Random, taken: set[str], unseen: bool) -> QA:
     """A question for a label that is nowhere: the answer is that it is not stated."""
     label = vocabulary.labels(r, 1, unseen, taken)[0]

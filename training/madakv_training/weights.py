@@ -8,7 +8,7 @@ from torch import Tensor
 from .config import PATCH, TEMPORAL
 
 PATCH_EMBED = "visual.patch_embed.proj.weight"
-SUPERVISION = ("glyph_head", "name_head")  # modules that only teach
+SUPERVISION = ("glyph_head", "name_head", "page_head")  # modules that only teach
 
 
 def to_published(state: dict[str, Tensor], dtype: torch.dtype = torch.bfloat16) -> dict[str, Tensor]:

@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 
-from madakv_training import curriculum, documents, questions, sets, vocabulary
+from madakv_training import curriculum, documents, questions, sets, tokens, vocabulary
 from madakv_training.batches import collate
-from madakv_training.content import Passage
+from madakv_training.content import Fact, Passage
 from madakv_training.episode import Episode, spread
 from madakv_training.glyphs import ALPHABET
 from madakv_training.pages import PageSpec, drawn_page, style_for
@@ -97,6 +97,25 @@ def test_values_in_a_passage_know_their_label():
     facts = {f.label.lower(): f.value for f in found}
     assert all(facts[label] == value.decode() for label, value in said.items())
     assert known.names.any(1).all()
+
+
+def test_what_is_on_several_pages_knows_its_page():
+    r = random.Random(5)
+    shown = documents.pages(r, documents.Scene((8, 12)), 3, 3, 2)
+    shown.parts.insert(1, Passage("Due date: today ", [Fact("Due date", "today")]))
+    known = collate([shown]).bound
+    starts = np.flatnonzero(collate([shown]).prefix[0] == tokens.VISION_START)
+    assert known.page[np.isin(known.placed, starts)].tolist() == [1, 2, 3]
+    assert all(starts[page - 1] <= at <= starts[page - 1] + 8 * 12 for at, page in zip(known.placed, known.page, strict=True))
+    assert set(known.values[: sum(len(p.bindings.values) for p in shown.pages[:1])]) <= set(known.placed)
+    alone = collate([Episode(shown.pages[:1], shown.asked)]).bound
+    assert len(alone.placed) == 0  # a page alone has no number
+
+
+def test_drills_of_page_numbers_answer_with_the_page():
+    episodes = curriculum.numbered(random.Random(6), curriculum.STAGES[9], 1.0)
+    asked = [(e, q, a) for e in episodes for q, a in e.asked if a.isdigit() and any(q.startswith(start) for start in ("On which page", "Which page", "On what page", "Page of"))]
+    assert len(asked) > 5 and all(1 <= int(a) <= len(e.pages) for e, _, a in asked) and len({a for *_, a in asked}) > 2
 
 
 def test_parts_that_are_spread_keep_their_order_and_their_tokens():

@@ -9,6 +9,7 @@ from PIL import Image
 
 from madakv_training import infer, tokens
 from madakv_training.batches import branch, collate, patches
+from madakv_training.bindings import LAST_PAGE
 from madakv_training.checkpoint import reader_from_folder
 from madakv_training.config import MODELS
 from madakv_training.content import Page
@@ -125,5 +126,5 @@ def test_attention_on_labels_is_what_the_block_computes():
 
 
 def test_values_without_a_name_in_sight_leave_the_loss_finite():
-    bound = Bound(torch.zeros(2, NAME_CHARS * CLASSES), torch.zeros(0))
-    assert torch.isfinite(binding_loss(bound, torch.zeros(2, NAME_CHARS)))
+    bound = Bound(torch.zeros(2, NAME_CHARS * CLASSES), torch.zeros(0), torch.zeros(0, 1 + LAST_PAGE))
+    assert torch.isfinite(binding_loss(bound, torch.zeros(2, NAME_CHARS), torch.zeros(0)))
