@@ -84,6 +84,7 @@ def prefill(model: Reader, episode, question: str) -> Prefill:
         psi = (scores.masked_fill(hidden, -1e9).softmax(-1) * weights).sum(1).view(-1, attn.groups, len(ids)).sum(1)
         out.keys.append(k[0])
         out.values.append(v[0])
+        psi[:, -1] = 0  # the last token is held back: it is no candidate and gives nothing to its neighbours
         out.psi.append(pooled(psi, pages))
         x = x + attn.o_proj(attn.attend(q, k, v, None, True))
         x = x + block.mlp(block.post_attention_layernorm(x))
