@@ -21,7 +21,15 @@ const vulkan = (driver: string | undefined): Record<string, string> => ({
 export default defineConfig({
   test: {
     projects: [
-      { ...source, test: { name: 'unit', include: ['libs/*/src/**/*.spec.ts', 'apps/*/src/**/*.spec.ts'] } },
+      {
+        ...source,
+        test: {
+          name: 'unit',
+          include: ['libs/*/src/**/*.spec.ts', 'apps/*/src/**/*.spec.ts'],
+          // A property of many runs takes its time on a slow or busy machine.
+          testTimeout: 60_000,
+        },
+      },
       {
         ...source,
         test: {

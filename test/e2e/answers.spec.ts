@@ -117,6 +117,24 @@ describe('an answer through the system', () => {
     expect((await system.budgetClient.call('list', {})).devices.flatMap(({ leases }) => leases)).toEqual([]);
   });
 
+  it('is the same whether the question stands in front of its document or behind it', async () => {
+    const document = filePart({ file_data: dataUrl(PDF, 'application/pdf') });
+    const question = { type: 'text' as const, text: QUESTION };
+    const asked = async (content: Parameters<typeof ask>[0], layout: 'auto' | 'as_given') => {
+      const { id, choices } = await client.chat.completions.create({
+        ...ask(content, { max_completion_tokens: ANSWER_TOKENS }),
+        ...{ madakv: { layout } },
+      });
+      return {
+        text: choices[0].message.content,
+        kept: (await traceOf(id)).cache.layers.map((layer) => layer.positions),
+      };
+    };
+    const behind = await asked([document, question], 'auto');
+    expect(await asked([question, document], 'auto')).toEqual(behind);
+    expect((await asked([question, document], 'as_given')).kept).not.toEqual(behind.kept);
+  });
+
   it('has a trace of its tenant’s alone, which `madakv trace` draws', async () => {
     const { id } = await client.chat.completions.create(ask(QUESTION));
     const foreign = await fetch(`${system.url}/v1/requests/${id}/trace`, {

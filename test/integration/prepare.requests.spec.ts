@@ -157,6 +157,21 @@ describe('what is prepared of a request', () => {
     ]);
   });
 
+  it('reads documents before the text of their message where it all stands before them', async () => {
+    const pdf = freshPdf(2);
+    const kinds = async (content: Parameters<typeof chat>[0], more = {}) => {
+      const { messages, images } = await world.prepare(chat(content, more));
+      return [messages[0].content.map((part) => (part.type === 'text' ? part.text : part.index)), images[0].part];
+    };
+    expect(await kinds([text('Read.'), text('Total?'), pdfPart(pdf)])).toEqual([
+      [0, 1, 'Read.', 'Total?'],
+      'messages.0.content.2.file',
+    ]);
+    const asGiven = { madakv: { layout: 'as_given' as const } };
+    expect((await kinds([text('Total?'), pdfPart(pdf)], asGiven))[0]).toEqual(['Total?', 0, 1]);
+    expect((await kinds([text('A:'), pdfPart(pdf), text('Total?')]))[0]).toEqual(['A:', 0, 1, 'Total?']);
+  });
+
   it('draws pages on the grid of the model, within its pixels', async () => {
     const { images } = await world.prepare(chat([pdfPart(freshPdf(1)), text('?')]));
     const [{ width, height }] = images;

@@ -75,15 +75,26 @@ function require(holds: boolean, message: string): asserts holds {
 }
 
 /**
- * Positions of the question's own tokens, ascending: its range without the images in it, which stand there when a user
- * puts a document behind the question.
+ * Most tokens of a question that count as the question. Without a bound a prompt whose document and question are one text
+ * would be all question: its scores alone took thirteen times the prefill. docs/adr/0005-question-window.md has the figures.
  */
-export function questionPositions({ question, grids }: PromptLayout): Int32Array {
+export const QUESTION_WINDOW = 64;
+
+/**
+ * Positions of the question's last `most` own tokens, ascending: its range without the images in it, which stand there when
+ * a user puts a document behind the question. Work is linear in what is returned and in the images behind it.
+ */
+export function questionPositions({ question, grids }: PromptLayout, most: number): Int32Array {
+  const images = grids
+    .map(({ start, rows, cols, frames = 1 }) => ({ start, end: start + rows * cols * frames }))
+    .filter(({ start, end }) => end > question.start && start < question.end)
+    .sort((a, b) => b.start - a.start);
   const positions: number[] = [];
-  for (let at = question.start; at < question.end; at++) {
-    const grid = grids.find(({ start, rows, cols, frames = 1 }) => at >= start && at < start + rows * cols * frames);
-    if (grid === undefined) positions.push(at);
-    else at = grid.start + grid.rows * grid.cols * (grid.frames ?? 1) - 1;
+  let behind = 0;
+  for (let at = question.end - 1; at >= question.start && positions.length < most; at--) {
+    while (behind < images.length && images[behind].start > at) behind++;
+    if (behind < images.length && at < images[behind].end) at = images[behind].start;
+    else positions.push(at);
   }
-  return Int32Array.from(positions);
+  return Int32Array.from(positions.reverse());
 }

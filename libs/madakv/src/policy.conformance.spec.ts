@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GrantTooSmallError, ImportanceError } from './errors.js';
-import { layoutOf, type PromptPart } from './layout.js';
+import { layoutOf, type PromptPart, QUESTION_WINDOW } from './layout.js';
 import { madakvDefaults } from './policies/madakv.options.js';
 import { createPolicy, policies } from './policies/registry.js';
 import type { EvictionPolicy, LayerSelection, ModelShape, PromptLayout } from './policy.js';
@@ -40,7 +40,7 @@ const requests = fc
       ),
       { maxLength: 5 },
     ),
-    question: fc.integer({ min: 1, max: 40 }),
+    question: fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 1, max: 40 }) }, fc.integer({ min: 41, max: 300 })),
     after: fc.integer({ min: 0, max: 2 }),
     heldBack: fc.integer({ min: 0, max: 1 }),
     layers: fc.integer({ min: 1, max: 7 }),
@@ -198,7 +198,7 @@ describe.each(Object.entries(policies))('%s', (name, entry) => {
       for (const selection of run(policy, request, tokensPerHead)) {
         for (const kept of heads(selection, model)) {
           if (prompt.heldBack === 0) expect(kept.at(-1)).toBe(candidates - 1);
-          const recent = Math.max(start, end - Math.max(0, cap));
+          const recent = Math.max(start, prompt.question.end - QUESTION_WINDOW, end - Math.max(0, cap));
           expect(count(kept, (position) => position >= recent && position < end)).toBe(Math.max(0, end - recent));
         }
       }

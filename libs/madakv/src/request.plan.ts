@@ -1,11 +1,13 @@
 import { GrantTooSmallError } from './errors.js';
-import { checkLayout, questionPositions } from './layout.js';
+import { checkLayout, QUESTION_WINDOW, questionPositions } from './layout.js';
 import type { Grant, ModelShape, PromptLayout } from './policy.js';
 
 /** What a policy keeps whatever the attention says. */
 export interface KeepRules {
   /** Most rows of the mean grant that the question may take, 0..1; beyond it its most recent tokens stay. */
   readonly questionCap: number;
+  /** Most tokens that count as the question, its last ones; `QUESTION_WINDOW` where absent. */
+  readonly questionWindow?: number;
   /** Candidates at the end of the prompt that count as part of the question. */
   readonly recent?: number;
   /** Candidates at the start of the prompt that are kept where there is room for them. */
@@ -125,7 +127,7 @@ function minimumRows(prompt: PromptLayout, { modalityFloor }: KeepRules): number
 /** Pins the last prompt token, then sinks, then the question from its end, as far as cap and floors leave room. */
 function pin(prompt: PromptLayout, rules: KeepRules, mean: number, allOf: readonly Int32Array[]): Int32Array {
   const candidates = prompt.tokens - prompt.heldBack;
-  const question = new Set(questionPositions(prompt));
+  const question = new Set(questionPositions(prompt, rules.questionWindow ?? QUESTION_WINDOW));
   const start = question.values().next().value ?? candidates;
   const pinned = new Set<number>();
   const open = allOf.map((among) => among.length);

@@ -49,7 +49,7 @@ export function registerGenerate(program: Command, io: CommandIo): void {
       'after',
       `
 Flags win over the request, the request over the defaults. An image URL may be a path (relative to the request file),
-a file: URL or a data URL. A key "madakv" in the request takes {cache_ratio, policy, options}.
+a file: URL or a data URL. A key "madakv" in the request takes {cache_ratio, policy, options, layout}.
 
 Examples:
   madakv generate --model models/reader --request question.json

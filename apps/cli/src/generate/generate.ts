@@ -1,8 +1,9 @@
 import type { Engine, GenerationRequest, GenerationResult } from '@madakv/engine';
 import { createPolicy, type EvictionPolicy } from '@madakv/madakv';
-import { openModel, type DecoderConfig, type OpenModel, type PreparedPrompt } from '@madakv/models';
+import { type ChatMessage, openModel, type DecoderConfig, type OpenModel, type PreparedPrompt } from '@madakv/models';
 import {
   checkLength,
+  inReadingOrder,
   profileFor,
   requestLayout,
   settleRatios,
@@ -38,7 +39,7 @@ export async function generate(input: GenerateInput, io: CommandIo): Promise<voi
   const draft = createPolicy(settings.policy, settings.policyOptions);
   const model = openModel(flags.model);
   const images = await loadImages(body.messages, source, model, io.signal);
-  const prompt = await model.prepare(body.messages, images);
+  const prompt = await model.prepare(inReadingOrderOf(body), images);
   // Building a large model takes minutes: what cannot work is said before.
   checkRequest(draft, prompt, settings, model.config.decoder);
   const engine = await loadEngine(model, flags, io);
@@ -51,6 +52,13 @@ export async function generate(input: GenerateInput, io: CommandIo): Promise<voi
   } finally {
     await engine.close();
   }
+}
+
+/** Images keep their order among themselves, so that they still match what was loaded. */
+function inReadingOrderOf({ messages, madakv }: ChatRequest): ChatMessage[] {
+  return messages.map((message) =>
+    Array.isArray(message.content) ? { ...message, content: inReadingOrder(message.content, madakv?.layout) } : message,
+  );
 }
 
 function toRequest(

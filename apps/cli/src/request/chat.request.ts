@@ -10,6 +10,8 @@ const madakvSchema = z.strictObject({
   policy: z.string().optional(),
   /** Options of that policy; it checks them itself. */
   options: z.record(z.string(), z.unknown()).optional(),
+  /** Whether images are read before the text of their message where it all stands before them. */
+  layout: z.enum(['auto', 'as_given']).optional(),
 });
 
 /**

@@ -10,7 +10,15 @@ import {
   type OpenModel,
   type PreparedPrompt,
 } from '@madakv/models';
-import { chatMessages, generationSettings, planGeneration, readParameters, withSeed } from '@madakv/requests';
+import {
+  chatMessages,
+  type DocumentOrder,
+  generationSettings,
+  inReadingOrder,
+  planGeneration,
+  readParameters,
+  withSeed,
+} from '@madakv/requests';
 import type { FileStore } from '@madakv/storage';
 import { withSpan } from '@madakv/telemetry';
 import { documentParts, type DocumentPart } from './document.part.js';
@@ -90,7 +98,7 @@ export class RequestPreparer {
     const budget = new RequestBudget(this.parts.options.request);
     budget.checkText(body.messages);
     const images = await this.takeDocuments({ input, budget, clock });
-    const messages = preparedMessages(body.messages, images);
+    const messages = preparedMessages(body.messages, images, body.madakv?.layout);
     const parameters = withSeed(withoutMessages(body), () => seedOf(requestId));
     const plan = await measured(clock, 'tokenise', () => Promise.resolve(this.plan(messages, images, parameters)));
     const [fetch, rasterise, tokenise] = PHASES.map((phase) => clock.of(phase));
@@ -187,16 +195,23 @@ function measured<T>(clock: PhaseClock<Phase>, phase: Phase, work: () => Promise
   return withSpan(phase, {}, () => clock.measure(phase, work));
 }
 
-/** The messages with images where their documents stood. */
-function preparedMessages(messages: ChatRequest['messages'], images: readonly PreparedImageRef[]): PreparedMessage[] {
+/** The messages as the model reads them, with images where their documents stand. */
+function preparedMessages(
+  messages: ChatRequest['messages'],
+  images: readonly PreparedImageRef[],
+  order: DocumentOrder | undefined,
+): PreparedMessage[] {
   return messages.map(({ role, content }, message) => ({
     // A newer name of the same thing; templates know the old one.
     role: role === 'developer' ? 'system' : role,
     content:
       typeof content === 'string'
         ? [{ type: 'text', text: content }]
-        : (content ?? []).flatMap((part, index): PreparedMessage['content'] =>
-            part.type === 'text' ? [part] : imagesOf(`messages.${message}.content.${index}.${part.type}`, images),
+        : inReadingOrder(
+            (content ?? []).flatMap((part, index): PreparedMessage['content'] =>
+              part.type === 'text' ? [part] : imagesOf(`messages.${message}.content.${index}.${part.type}`, images),
+            ),
+            order,
           ),
   }));
 }

@@ -27,6 +27,10 @@ export const MadakvOptionsSchema = z
       .max(1_000)
       .optional()
       .meta({ description: 'Pages of every PDF of the request, like 1-3,7,12-; all by default.' }),
+    layout: z.enum(['auto', 'as_given']).optional().meta({
+      description:
+        'auto (the default): documents are read before the text of their message where it all stands before them. as_given: never.',
+    }),
   })
   .refine(({ cache_ratio = 1, min_cache_ratio = 0 }) => min_cache_ratio <= cache_ratio, {
     error: 'expected min_cache_ratio <= cache_ratio',

@@ -1,5 +1,6 @@
 import type { HeadReduction } from '../heads.js';
 import type { LayerRule } from '../hcc.js';
+import { QUESTION_WINDOW } from '../layout.js';
 import { centred, isRecord, OptionReader } from '../option.reader.js';
 import type { Pooling } from '../pooling.js';
 import { readPooling } from '../pooling.options.js';
@@ -9,6 +10,8 @@ import type { LayerProfile } from '../profile.js';
 export interface MadaKvOptions {
   /** P, the queries whose attention makes psi: the last prompt token, the question, or that many last tokens. */
   readonly proxies: 'last' | 'question' | number;
+  /** Most tokens that count as the question, as proxies and as rows that stay: its last ones. At least 1. */
+  readonly questionWindow: number;
   /** Weight of the proxies other than the last prompt token, whose weight is 1. 0..1. */
   readonly otherWeight: number;
   /** How the query heads of a KV head are joined. */
@@ -57,6 +60,7 @@ export interface MadaKvOptions {
  */
 export const madakvDefaults: MadaKvOptions = {
   proxies: 'question',
+  questionWindow: QUESTION_WINDOW,
   otherWeight: 0.15,
   groupReduction: 'sum',
   pooling: {
@@ -104,8 +108,10 @@ export function readMadaKvOptions(policy: string, raw: unknown, defaults: MadaKv
   const reader = new OptionReader(policy, raw);
   const share = { min: 0, max: 1 };
   const whole = { min: 0, integer: true };
+  const lastTokens = { min: 1, max: 4096, integer: true };
   const options: MadaKvOptions = {
-    proxies: reader.choiceOrNumber('proxies', defaults.proxies, ['last', 'question'], { min: 1, integer: true }),
+    proxies: reader.choiceOrNumber('proxies', defaults.proxies, ['last', 'question'], lastTokens),
+    questionWindow: reader.number('questionWindow', defaults.questionWindow, lastTokens),
     otherWeight: reader.number('otherWeight', defaults.otherWeight, share),
     groupReduction: reader.choice('groupReduction', defaults.groupReduction, ['sum', 'max']),
     pooling: readPooling(reader, defaults.pooling),

@@ -16,7 +16,8 @@ import { MadaKvSelector } from './madakv.selector.js';
  */
 export function createMadaKv(raw?: unknown, name = 'madakv', defaults: MadaKvOptions = madakvDefaults): EvictionPolicy {
   const options = readMadaKvOptions(name, raw, defaults);
-  const rules: KeepRules = { questionCap: options.questionCap, modalityFloor: options.modalityFloor };
+  const { questionCap, questionWindow, modalityFloor } = options;
+  const rules: KeepRules = { questionCap, questionWindow, modalityFloor };
   return {
     name,
     observe: (prompt) => observeProxies(prompt, options),
@@ -31,11 +32,14 @@ export function createMadaKv(raw?: unknown, name = 'madakv', defaults: MadaKvOpt
 /** The proxy tokens P and their weights. The last prompt token is always one, even when it is held back. */
 export function observeProxies(
   prompt: PromptLayout,
-  { proxies, otherWeight, groupReduction }: Pick<MadaKvOptions, 'proxies' | 'otherWeight' | 'groupReduction'>,
+  options: Pick<MadaKvOptions, 'proxies' | 'questionWindow' | 'otherWeight' | 'groupReduction'>,
 ): Observation {
+  const { proxies, questionWindow, otherWeight, groupReduction } = options;
   const last = prompt.tokens - 1;
   const others: number[] = [];
-  if (proxies === 'question' && otherWeight > 0) others.push(...questionPositions(prompt).filter((at) => at < last));
+  if (proxies === 'question' && otherWeight > 0) {
+    others.push(...questionPositions(prompt, questionWindow).filter((at) => at < last));
+  }
   if (typeof proxies === 'number' && otherWeight > 0) {
     for (let at = Math.max(0, prompt.tokens - proxies); at < last; at++) others.push(at);
   }

@@ -47,9 +47,10 @@ describe('h2o', () => {
 });
 
 describe('snapkv', () => {
-  it('observes the question alike, or a number of last tokens', () => {
+  it('observes a number of last tokens, or the question', () => {
     const positions = (options: object) => createPolicy('snapkv', options).observe(prompt);
-    expect(positions({})).toMatchObject({
+    expect(positions({})).toMatchObject({ positions: Int32Array.from(range(22, 54)) });
+    expect(positions({ window: 'question' })).toMatchObject({
       positions: Int32Array.of(50, 51, 52, 53),
       weights: new Float32Array(4).fill(1),
     });
@@ -57,21 +58,21 @@ describe('snapkv', () => {
   });
 
   it('keeps the window, and what pooling over 5 finds', () => {
-    expect(kept('snapkv', {}, { 20: 1, 51: 100 }, 9)).toEqual([...range(18, 23), ...range(50, 53)]);
+    expect(kept('snapkv', { window: 4 }, { 20: 1, 51: 100 }, 9)).toEqual([...range(18, 23), ...range(50, 53)]);
     expect(kept('snapkv', { window: 6 }, { 20: 1 }, 11)).toEqual([...range(18, 23), ...range(48, 53)]);
   });
 
   it('prefers a plateau to a spike by average, not by maximum', () => {
     const psi = { 20: 3, 30: 1, 31: 1, 32: 1, 33: 1, 34: 1 };
-    expect(kept('snapkv', {}, psi, 7)).toEqual([31, 32, 33, 50, 51, 52]);
+    expect(kept('snapkv', { window: 4 }, psi, 7)).toEqual([31, 32, 33, 50, 51, 52]);
     const pooling = { kind: 'tokens', reduction: 'max' };
-    expect(kept('snapkv', { pooling }, psi, 7)).toEqual([18, 19, 20, 50, 51, 52]);
+    expect(kept('snapkv', { window: 4, pooling }, psi, 7)).toEqual([18, 19, 20, 50, 51, 52]);
   });
 });
 
 describe('pyramidkv', () => {
   it('falls in equal steps on top of the window, from nearly twice the mean to nearly nothing', () => {
-    const rows = select('pyramidkv', { beta: 20 }, { 20: 1 }, 24, 3).map((layer) => layer.rows);
+    const rows = select('pyramidkv', { beta: 20, window: 4 }, { 20: 1 }, 24, 3).map((layer) => layer.rows);
     expect(rows).toEqual([42, 23, 4]);
   });
 });

@@ -1,3 +1,4 @@
+import { QUESTION_WINDOW, questionPositions } from '../layout.js';
 import { centred, OptionReader } from '../option.reader.js';
 import type { EvictionPolicy, Observation, PromptLayout } from '../policy.js';
 import { createPooler, type Pooling } from '../pooling.js';
@@ -9,15 +10,16 @@ import type { KeepRules, RequestPlan } from '../request.plan.js';
 
 /** The options of SnapKV and PyramidKV. */
 export interface SnapKvOptions {
-  /** The observation window: the question, or that many last prompt tokens. */
+  /** The observation window: that many last prompt tokens, or the question (its last `QUESTION_WINDOW` tokens). */
   readonly window: 'question' | number;
   readonly pooling: Pooling;
   /** Most of the mean grant that window and question may take. 0..1. */
   readonly questionCap: number;
 }
 
-const defaults: SnapKvOptions = {
-  window: 'question',
+/** The window is that of the paper: 16 to 32 tokens. */
+export const snapKvDefaults: SnapKvOptions = {
+  window: 32,
   pooling: { kind: 'tokens', reduction: 'avg', window: centred(5) },
   questionCap: 0.5,
 };
@@ -26,12 +28,12 @@ const defaults: SnapKvOptions = {
  * SnapKV: "SnapKV: LLM Knows What You are Looking for Before Generation" (NeurIPS 2024, arXiv 2404.14469). Attention of
  * an observation window at the end of the prompt, summed, pooled along the prompt; the window itself is kept.
  *
- * Options: `window` (`question`, or a number of last tokens), `pooling` (average over 5 tokens; `max` as an option),
+ * Options: `window` (32 last tokens; another number of them, or `question`), `pooling` (average over 5 tokens; `max` as an option),
  * `questionCap` (0.5).
  */
 export function createSnapKv(raw?: unknown): EvictionPolicy {
   const reader = new OptionReader('snapkv', raw);
-  const options = readSnapKvOptions(reader);
+  const options = readSnapKvOptions(reader, snapKvDefaults);
   reader.done();
   return rankedPolicy({
     name: 'snapkv',
@@ -41,21 +43,27 @@ export function createSnapKv(raw?: unknown): EvictionPolicy {
   });
 }
 
-export function readSnapKvOptions(reader: OptionReader): SnapKvOptions {
+export function readSnapKvOptions(
+  reader: OptionReader,
+  { window, pooling, questionCap }: SnapKvOptions,
+): SnapKvOptions {
   return {
-    window: reader.choiceOrNumber('window', defaults.window, ['question'], { min: 1, integer: true }),
-    pooling: readPooling(reader, defaults.pooling),
-    questionCap: reader.number('questionCap', defaults.questionCap, { min: 0, max: 1 }),
+    window: reader.choiceOrNumber('window', window, ['question'], { min: 1, max: 4096, integer: true }),
+    pooling: readPooling(reader, pooling),
+    questionCap: reader.number('questionCap', questionCap, { min: 0, max: 1 }),
   };
 }
 
 /** The queries of the observation window, equal weights; the last prompt token where the question is empty. */
-export function observeWindow({ tokens, question }: PromptLayout, { window }: SnapKvOptions): Observation {
-  const asked = window === 'question' && question.end > question.start;
-  const start = asked ? question.start : Math.max(0, tokens - (window === 'question' ? 1 : window));
-  const end = asked ? question.end : tokens;
-  const positions = Int32Array.from({ length: end - start }, (_, i) => start + i);
+export function observeWindow(prompt: PromptLayout, { window }: SnapKvOptions): Observation {
+  const asked = window === 'question' ? questionPositions(prompt, QUESTION_WINDOW) : new Int32Array(0);
+  const positions = asked.length > 0 ? asked : lastPositions(prompt.tokens, window === 'question' ? 1 : window);
   return { kind: 'queries', positions, weights: new Float32Array(positions.length).fill(1), groupReduction: 'sum' };
+}
+
+function lastPositions(tokens: number, count: number): Int32Array {
+  const start = Math.max(0, tokens - count);
+  return Int32Array.from({ length: tokens - start }, (_, i) => start + i);
 }
 
 export function windowRules({ window, questionCap }: SnapKvOptions): KeepRules {

@@ -87,6 +87,42 @@ describe('questionStart', () => {
     expect(render(template, messages).question).toBe('same\n>');
   });
 
+  const template = (): ChatTemplate => open({ 'chat_template.jinja': parts });
+  const asked = (...texts: (string | null)[]): string | undefined => {
+    const content = texts.map((text) =>
+      text === null
+        ? { type: 'image_url' as const, image_url: { url: 'a.png' } }
+        : { type: 'text' as const, text },
+    );
+    return render(template(), [{ role: 'user', content }]).question;
+  };
+
+  it('joins short texts at the end of a turn, and neither a passage nor what an image parts', () => {
+    expect(asked(null, 'Total?', 'Only the number.')).toBe('Total? Only the number.\n>'.replace('\n', ''));
+    expect(asked('First', null, 'Total?', 'Only the number.')).toBe('Total? Only the number.>');
+    expect(asked('passage '.repeat(40), 'Total?')).toBe('Total?>');
+    expect(asked(null, 'Total?', 'in detail '.repeat(40))).toBe(`${'in detail '.repeat(40)}>`);
+  });
+
+  it('is the last text where images follow it', () => {
+    expect(asked('Read.', null, 'Total?', null)).toBe('Total?<image>>');
+  });
+
+  it('looks past texts of blanks', () => {
+    expect(asked(null, 'Total?', '\n', '')).toBe('Total? \n >');
+    expect(asked(null, ' ')).toBeUndefined();
+  });
+
+  it('is the user’s last turn, with what an assistant’s has begun', () => {
+    const messages = [
+      { role: 'user', content: 'A?' },
+      { role: 'assistant', content: 'B' },
+      { role: 'user', content: 'C?' },
+      { role: 'assistant', content: 'The' },
+    ];
+    expect(render(open({ 'chat_template.jinja': strings }), messages).question).toBe('C?\n[assistant] The\n>');
+  });
+
   it('does not find a question that is not there', () => {
     const template = open({ 'chat_template.jinja': parts });
     expect(render(template, [{ role: 'system', content: 'x' }]).question).toBeUndefined();

@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import { inReadingOrder } from './document.order.js';
+
+const parts = (letters: string) =>
+  [...letters].map((letter, index) => ({ type: letter === 't' ? 'text' : 'file', index }));
+const order = (letters: string, how?: 'auto' | 'as_given'): string =>
+  inReadingOrder(parts(letters), how)
+    .map(({ index }) => index)
+    .join('');
+
+it.each([
+  ['td', '10'],
+  ['tdd', '120'],
+  ['ttdd', '2301'],
+  ['dt', '01'],
+  ['tdt', '012'],
+  ['dtd', '012'],
+  ['tdtd', '0123'],
+  ['t', '0'],
+  ['d', '0'],
+  ['', ''],
+])('%s is read as %s', (letters, expected) => {
+  expect(order(letters)).toBe(expected);
+});
+
+it('can be told to leave a message alone', () => {
+  expect(order('td', 'as_given')).toBe('01');
+});
