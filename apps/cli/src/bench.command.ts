@@ -19,6 +19,7 @@ interface ShapeFlags extends EngineFlags {
 
 interface PrefillFlags extends ShapeFlags {
   readonly tokens: number;
+  readonly questionTokens: number;
   readonly chunkTokens: number;
   readonly cacheRatio: number;
   readonly policy: string;
@@ -62,6 +63,7 @@ Examples:
 function registerPrefill(bench: Command, io: CommandIo): void {
   shapeCommand(bench, 'prefill', 'Prefill against the machine’s peak, with and without eviction, in both orders.')
     .option('--tokens <number>', 'tokens of the prompt', wholeNumber(64), 4096)
+    .option('--question-tokens <number>', 'how many of them are the question', wholeNumber(1), 32)
     .option('--chunk-tokens <number>', 'tokens that pass a layer at once', wholeNumber(1), 512)
     .option('--cache-ratio <share>', 'share of the cache that is kept', ratio, 0.2)
     .addOption(new Option('--policy <name>', 'eviction policy').choices(Object.keys(policies)).default('madakv'))
@@ -72,6 +74,7 @@ function registerPrefill(bench: Command, io: CommandIo): void {
         {
           ...shapeOptions(flags),
           tokens: flags.tokens,
+          questionTokens: flags.questionTokens,
           chunkTokens: flags.chunkTokens,
           ratio: flags.cacheRatio,
           policy: flags.policy,
@@ -83,7 +86,8 @@ function registerPrefill(bench: Command, io: CommandIo): void {
       io.stdout.write(
         flags.json === true
           ? `${JSON.stringify(report)}\n`
-          : `${report.shape}, ${report.layers} layers, ${formatCount(report.tokens)} tokens in chunks of ${report.chunkTokens}\n` +
+          : `${report.shape}, ${report.layers} layers, ${formatCount(report.tokens)} tokens in chunks of ${report.chunkTokens}, ` +
+              `the last ${formatCount(report.questionTokens)} of them the question\n` +
               `${report.tokensPerSecond.toFixed(0)} tokens/s, ${report.gflops.toFixed(0)} GFLOP/s, ` +
               `${percent(report.ofPeak)} of a float32 product's ${report.peakGflops.toFixed(0)}\n` +
               `scoring and selecting take ${percent(report.extraWork)} on top; layer-major takes ` +

@@ -78,7 +78,7 @@ function require(holds: boolean, message: string): asserts holds {
  * Most tokens of a question that count as the question. Without a bound a prompt whose document and question are one text
  * would be all question: its scores alone took thirteen times the prefill. docs/adr/0005-question-window.md has the figures.
  */
-export const QUESTION_WINDOW = 64;
+export const QUESTION_WINDOW = 32;
 
 /**
  * Positions of the question's last `most` own tokens, ascending: its range without the images in it, which stand there when

@@ -6,6 +6,8 @@ import { gemmProbe, interleave, median, medianRatio } from './measure.js';
 
 export interface PrefillBenchOptions extends ShapeOptions {
   readonly tokens: number;
+  /** How many of them are the question, at the prompt's end. */
+  readonly questionTokens: number;
   readonly chunkTokens: number;
   readonly ratio: number;
   readonly policy: string;
@@ -16,6 +18,7 @@ export interface PrefillBenchReport {
   readonly shape: string;
   readonly layers: number;
   readonly tokens: number;
+  readonly questionTokens: number;
   readonly chunkTokens: number;
   readonly tokensPerSecond: number;
   readonly gflops: number;
@@ -62,6 +65,7 @@ export async function benchPrefill(
     shape: options.shape,
     layers: config.layers,
     tokens: options.tokens,
+    questionTokens: options.questionTokens,
     chunkTokens: options.chunkTokens,
     tokensPerSecond: (options.tokens / forwardMs) * 1000,
     gflops: flops / forwardMs / 1e6,
@@ -85,7 +89,7 @@ async function run(
   onProgress: Progress,
 ): Promise<Timed> {
   const { tokens, chunkTokens, ratio } = options;
-  const layout = pageLayout(tokens);
+  const layout = pageLayout(tokens, Math.min(tokens, options.questionTokens));
   const policy = createPolicy(options.policy);
   const selector = policy.start(
     layout,
@@ -115,9 +119,8 @@ async function run(
   return { report: next.value.report, peakBytes: ledger.peakBytes };
 }
 
-/** A prompt that is mostly one page, with a question of 32 tokens at its end. */
-function pageLayout(tokens: number): PromptLayout {
-  const question = 32;
+/** A prompt of one page and a question at its end; where the question is all of it, of text alone. */
+function pageLayout(tokens: number, question: number): PromptLayout {
   const cols = 40;
   const rows = Math.floor((tokens - question) / cols);
   const modalityOf = new Uint8Array(tokens).fill(1, 0, rows * cols);
@@ -126,7 +129,7 @@ function pageLayout(tokens: number): PromptLayout {
     heldBack: 0,
     modalities: ['text', 'visual'],
     modalityOf,
-    grids: [{ start: 0, rows, cols }],
+    grids: rows === 0 ? [] : [{ start: 0, rows, cols }],
     question: { start: tokens - question, end: tokens },
   };
 }

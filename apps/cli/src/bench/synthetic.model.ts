@@ -12,6 +12,30 @@ const base = {
 
 /** Decoders of published models, by shape only. */
 export const shapes: Readonly<Record<string, DecoderConfig>> = {
+  'madakv-reader': {
+    ...base,
+    hiddenSize: 256,
+    layers: 6,
+    heads: 8,
+    kvHeads: 4,
+    headDim: 32,
+    intermediateSize: 704,
+    vocabSize: 264,
+    rope: { theta: 10_000, scaling: { kind: 'none' } },
+    qkvBias: true,
+  },
+  'smollm2-135m': {
+    ...base,
+    hiddenSize: 576,
+    layers: 30,
+    heads: 9,
+    kvHeads: 3,
+    headDim: 64,
+    intermediateSize: 1536,
+    vocabSize: 49_152,
+    rope: { theta: 100_000, scaling: { kind: 'none' } },
+    qkvBias: false,
+  },
   'llava-1.5-7b': {
     ...base,
     hiddenSize: 4096,
