@@ -193,8 +193,9 @@ describe.each(Object.entries(policies))('%s', (name, entry) => {
       const end = Math.min(prompt.question.end, candidates);
       const tokensPerHead = grantOf(policy, request);
       const mean = Math.floor(tokensPerHead) - prompt.heldBack;
-      // Room: the last token behind the question, four sinks, a floor for each of four modalities.
-      const cap = Math.min(Math.floor(mean * share) - 1, mean - 9);
+      // Room: the tokens behind the question and the last one, four sinks, a floor for each of four modalities.
+      const behind = prompt.tokens - prompt.question.end;
+      const cap = Math.min(Math.floor(mean * share) - 1 - behind, mean - 9 - behind);
       for (const selection of run(policy, request, tokensPerHead)) {
         for (const kept of heads(selection, model)) {
           if (prompt.heldBack === 0) expect(kept.at(-1)).toBe(candidates - 1);
