@@ -5,7 +5,8 @@ import type { Protocol, SamplingOptions } from '@madakv/engine';
 /** Everything of a request but its messages and its model. */
 export type RequestParameters = Omit<ChatRequest, 'messages' | 'model'>;
 
-const RequestParametersSchema = ChatRequestSchema.omit({ messages: true, model: true });
+/** Of what was checked when it was accepted: a key that it does not know is another version's. */
+const RequestParametersSchema = ChatRequestSchema.omit({ messages: true, model: true }).strip();
 
 /** What parameters and defaults add up to: everything of a generation but the prompt itself. */
 export interface GenerationSettings {

@@ -16,9 +16,9 @@ const madakvSchema = z.strictObject({
 
 /**
  * The body of a chat completion for the engine alone: the API's, but the model is a flag, documents are images in paths or data
- * URLs, and the answer is not streamed.
+ * URLs, and `stream` means nothing.
  */
-export const chatRequestSchema = ChatRequestSchema.omit({ stream: true, stream_options: true }).extend({
+export const chatRequestSchema = ChatRequestSchema.extend({
   model: z.string().nullish(),
   messages: z.array(chatMessageSchema).min(1),
   madakv: madakvSchema.nullish(),

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { describeIssues } from '@madakv/contracts';
+import { describeIssues, givenKeys } from '@madakv/contracts';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
 import { chatRequestSchema, type ChatRequest } from './chat.request.js';
@@ -37,7 +37,7 @@ export async function loadRequest(
 export function checkRequest(value: unknown, name: string): ChatRequest {
   const result = chatRequestSchema.safeParse(value);
   if (!result.success) throw new UsageError(`${name}: ${describeIssues(result.error.issues)}`);
-  return result.data;
+  return givenKeys(result.data);
 }
 
 /** @throws UsageError when the file cannot be read */

@@ -1,7 +1,7 @@
-import { MadakvError } from '../errors.js';
+import { givenKeys } from './absent.js';
 import { ChatRequestSchema, type ChatRequest } from './chat.request.js';
 import { parseJson } from './json.text.js';
-import { describeIssues, firstIssuePath } from './schema.issues.js';
+import { requestError } from './schema.issues.js';
 
 /**
  * The body of a chat completion from its text.
@@ -12,13 +12,11 @@ export function parseChatRequest(text: string): ChatRequest {
 }
 
 /**
- * The body of a chat completion, without the keys that mean nothing here.
+ * The body of a chat completion, with what is obeyed and nothing else.
  * @throws MadakvError `invalid_request`: `param` is the first key that is wrong, the message names all
  */
 export function checkChatRequest(value: unknown): ChatRequest {
   const result = ChatRequestSchema.safeParse(value);
-  if (result.success) return result.data;
-  const { issues } = result.error;
-  const param = firstIssuePath(issues);
-  throw new MadakvError('invalid_request', describeIssues(issues), param === undefined ? {} : { param });
+  if (!result.success) throw requestError(result.error.issues);
+  return givenKeys(result.data);
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { MadakvError } from '../errors.js';
 
 type Issue = z.core.$ZodIssue;
 
@@ -10,6 +11,29 @@ interface Complaint {
 
 /** Complaints that a message lists. */
 const LISTED = 10;
+/** Characters of a caller's key that a message repeats. */
+const LONGEST_KEY = 64;
+
+/**
+ * What is wrong with a request: `param` is the first key, the message names all, `reason` is the finer code that the first
+ * complaint has, if it has one.
+ */
+export function requestError(issues: readonly Issue[]): MadakvError {
+  const [param, reason] = [firstIssuePath(issues), reasonOf(issues[0])];
+  return new MadakvError('invalid_request', describeIssues(issues), {
+    ...(param === undefined ? {} : { param }),
+    ...(reason === undefined ? {} : { reason }),
+  });
+}
+
+/** For `error` of a strict object: an unknown key is probably a known one that is spelled otherwise. */
+export function namesKnownKeys(known: () => readonly string[]) {
+  return (issue: z.core.$ZodRawIssue): string | undefined => {
+    if (issue.code !== 'unrecognized_keys') return undefined;
+    const keys = issue.keys.map((key) => JSON.stringify(key.slice(0, LONGEST_KEY)));
+    return `Unrecognized ${keys.length === 1 ? 'key' : 'keys'}: ${keys.join(', ')}; known are ${known().join(', ')}`;
+  };
+}
 
 /** What is wrong with a value, each complaint with the path of the key it is about: `messages.0.role: ...`. */
 export function describeIssues(issues: readonly Issue[]): string {
@@ -66,9 +90,20 @@ function jointComplaint(branches: readonly (readonly Issue[])[]): Complaint | un
   return { path, text: `expected ${values.join(' or ')}` };
 }
 
-/** The alternative that was probably meant: the one that went wrong deepest inside, then the one with least to say. */
+/**
+ * The alternative that was probably meant: the one that went wrong deepest inside, then one whose type the value has, then the
+ * one with least to say.
+ */
 function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] {
   const depth = (issues: readonly Issue[]): number =>
     Math.max(...issues.map((issue) => issue.path.length + (issue.code === 'invalid_union' ? 1 : 0)));
-  return [...branches].sort((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
+  const ofOtherType = (issues: readonly Issue[]): number =>
+    issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0) ? 1 : 0;
+  return [...branches].sort((a, b) => depth(b) - depth(a) || ofOtherType(a) - ofOtherType(b) || a.length - b.length)[0];
+}
+
+/** The finer code of a complaint: a custom issue's `reason`. */
+function reasonOf(issue: Issue): string | undefined {
+  const reason: unknown = issue.code === 'custom' ? issue.params?.['reason'] : undefined;
+  return typeof reason === 'string' ? reason : undefined;
 }
