@@ -58,6 +58,21 @@ describe('a batch that completes', () => {
     expect(await world.records.files.find('other', object.output_file_id ?? '')).toBeUndefined();
   });
 
+  it('leaves files that expire when its creator wished so, both of them', async () => {
+    const id = await world.submit(inputOf(2), { outputExpirySeconds: 3_600 });
+    world.generate = (job, answer) => answer(job.requestId.endsWith('_2') ? 400 : 200);
+    await world.drain();
+    const { output_file_id, error_file_id } = (await world.record(id)).object;
+    const now = Math.floor(Date.now() / 1_000);
+    for (const fileId of [output_file_id, error_file_id]) {
+      const { created_at = 0, expires_at } = (await world.records.files.find(TENANT, fileId ?? ''))?.object ?? {};
+      expect(expires_at).toBe(created_at + 3_600);
+    }
+    expect(await world.records.files.expired(now, 10)).toEqual([]);
+    const due = await world.records.files.expired(now + 3_600, 10);
+    expect(due.map(({ object }) => object.id).sort()).toEqual([output_file_id, error_file_id].sort());
+  });
+
   it('counts while it runs', async () => {
     const id = await world.submit(inputOf(5));
     await world.runBatchJob();

@@ -33,6 +33,11 @@ export interface BatchWorldOptions {
   readonly maxLineBytes?: number;
 }
 
+interface SubmitOptions extends Pick<BatchRecord, 'outputExpirySeconds'> {
+  readonly tenant?: string;
+  readonly expiresInMs?: number;
+}
+
 /** What a fake worker does with a line: by default it answers. It may throw, as one that fails for good. */
 export type FakeGenerate = (job: RequestJob, answer: (status?: number) => Promise<void>) => Promise<void>;
 
@@ -91,13 +96,17 @@ export class BatchWorld {
   }
 
   /** Stores an input file and creates its batch, as the gateway does. @returns the batch's id */
-  async submit(content: string | Uint8Array, { tenant = TENANT, expiresInMs = 86_400_000 } = {}): Promise<string> {
+  async submit(
+    content: string | Uint8Array,
+    { tenant = TENANT, expiresInMs = 86_400_000, ...rest }: SubmitOptions = {},
+  ): Promise<string> {
     const [fileId, batchId] = [newId('file'), newId('batch')];
     await this.store.put(storeKeys.file(fileId), Buffer.from(content));
     const now = Date.now();
     const record: BatchRecord = {
       tenant,
       inputKey: storeKeys.file(fileId),
+      ...rest,
       cursor: { byte: 0, line: 1 },
       ending: null,
       object: {

@@ -45,6 +45,18 @@ describe('a batch', () => {
     await expect(client.batches.cancel(batch.id)).rejects.toMatchObject({ status: 409, code: 'conflict' });
   });
 
+  it('says when its files expire, where its creator wished so', async () => {
+    const after = { anchor: 'created_at', seconds: 3_600 } as const;
+    for (const [output_expires_after, seconds] of [
+      [after, 3_600],
+      [null, undefined],
+    ] as const) {
+      const response = await gateway.postJson('/v1/batches', { ...bodyOf(await inputFile()), output_expires_after });
+      const { id } = (await response.json()) as Batch;
+      expect((await gateway.records.batches.get(id))?.outputExpirySeconds).toBe(seconds);
+    }
+  });
+
   it('is cancelled, and its input is not deleted while it runs', async () => {
     const client = gateway.client();
     gateway.worker.batches.run = false;
@@ -101,6 +113,8 @@ describe('an Idempotency-Key', () => {
   });
 });
 
+const expiry = (seconds: unknown) => ({ anchor: 'created_at', seconds });
+
 describe('a batch is refused', () => {
   it.each([
     ['{"input', 'invalid_json', null],
@@ -108,6 +122,20 @@ describe('a batch is refused', () => {
     [{ ...bodyOf('file-x'), endpoint: '/v1/embeddings' }, 'invalid_request', 'endpoint'],
     [{ ...bodyOf('file-x'), completion_window: '1h' }, 'invalid_request', 'completion_window'],
     [{ ...bodyOf('file-x'), metadata: { a: 1 } }, 'invalid_request', 'metadata.a'],
+    [{ ...bodyOf('file-x'), webhook: 'https://a.test' }, 'invalid_request', 'webhook'],
+    [{ ...bodyOf('file-x'), output_expires_after: expiry(3_599) }, 'invalid_request', 'output_expires_after.seconds'],
+    [
+      { ...bodyOf('file-x'), output_expires_after: expiry(2_592_001) },
+      'invalid_request',
+      'output_expires_after.seconds',
+    ],
+    [{ ...bodyOf('file-x'), output_expires_after: expiry('3600') }, 'invalid_request', 'output_expires_after.seconds'],
+    [
+      { ...bodyOf('file-x'), output_expires_after: { seconds: 3_600 } },
+      'invalid_request',
+      'output_expires_after.anchor',
+    ],
+    [{ ...bodyOf('file-x'), output_expires_after: 3_600 }, 'invalid_request', 'output_expires_after'],
   ])('whose body is %j', async (body, code, param) => {
     expect(await errorOf(await gateway.postJson('/v1/batches', body))).toMatchObject({ status: 400, code, param });
   });

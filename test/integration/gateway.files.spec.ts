@@ -1,4 +1,4 @@
-import { storeKeys } from '@madakv/contracts';
+import { newId, storeKeys } from '@madakv/contracts';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -59,6 +59,21 @@ describe('a file', () => {
     expect(await gateway.app.get(FilesService).sweep()).toBe(1);
     expect(await gateway.store.head(storeKeys.file(file.id))).toBeUndefined();
     expect(await gateway.records.files.find('acme', file.id)).toBeUndefined();
+  });
+
+  it('ends so as the output of a batch, which no upload counts', async () => {
+    const id = newId('file');
+    await gateway.store.put(storeKeys.file(id), batchInput(1));
+    const object = { id, bytes: 1, created_at: 1_600_000_000, expires_at: 1_600_003_600, filename: 'o.jsonl' };
+    await gateway.records.files.create({
+      tenant: 'acme',
+      key: storeKeys.file(id),
+      sha256: '',
+      object: { ...object, object: 'file', purpose: 'batch_output', status: 'processed' },
+    });
+    await expect(gateway.client().files.content(id)).rejects.toMatchObject({ status: 404 });
+    expect(await gateway.app.get(FilesService).sweep()).toBe(1);
+    expect(await gateway.store.head(storeKeys.file(id))).toBeUndefined();
   });
 
   it('is listed page by page, in either order, by purpose', async () => {
@@ -123,6 +138,7 @@ describe('a form', () => {
     ['a wrong purpose', [['purpose', 'fine-tune'], file], 'purpose', '"batch"|"user_data"'],
     ['two files', [batch, file, file], 'file', 'the limit is 1'],
     ['half an expiry', [batch, open, file], 'expires_after', 'both'],
+    ['an unknown field', [['purposes', 'batch'], batch, file], 'purposes', 'known are file, purpose'],
     ['too short an expiry', [batch, open, ['expires_after[seconds]', '60'], file], 'expires_after[seconds]', '3600'],
     ['a huge field', [['purpose', 'x'.repeat(2_000)], file], 'purpose', '1024 bytes'],
     ['too many fields', [...Array.from({ length: 30 }, (_, i) => [`f${i}`, ''] as const), file], null, '20 fields'],

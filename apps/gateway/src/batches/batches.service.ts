@@ -102,6 +102,7 @@ function newBatch(
   return BatchRecordSchema.parse({
     tenant,
     inputKey: key,
+    ...(body.output_expires_after == null ? {} : { outputExpirySeconds: body.output_expires_after.seconds }),
     object: {
       id,
       object: 'batch',

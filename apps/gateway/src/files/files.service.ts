@@ -1,6 +1,8 @@
 import {
+  ExpirySecondsSchema,
   MAX_BATCH_BYTES,
   MadakvError,
+  namesKnownKeys,
   newId,
   storeKeys,
   UploadPurposeSchema,
@@ -37,15 +39,18 @@ const seconds = z
   .string()
   .regex(/^\d{1,9}$/, 'expected a whole number of seconds')
   .transform(Number)
-  .refine((value) => value >= 3_600 && value <= 2_592_000, 'expected 3600 (an hour) to 2592000 (30 days)');
+  .pipe(ExpirySecondsSchema);
 
 /** The text fields of an upload's form. */
 const UploadFieldsSchema = z
-  .object({
-    purpose: UploadPurposeSchema,
-    'expires_after[anchor]': z.literal('created_at').optional(),
-    'expires_after[seconds]': seconds.optional(),
-  })
+  .strictObject(
+    {
+      purpose: UploadPurposeSchema,
+      'expires_after[anchor]': z.literal('created_at').optional(),
+      'expires_after[seconds]': seconds.optional(),
+    },
+    { error: namesKnownKeys(() => ['file', 'purpose', 'expires_after[anchor]', 'expires_after[seconds]']) },
+  )
   .refine(
     (fields) => (fields['expires_after[anchor]'] === undefined) === (fields['expires_after[seconds]'] === undefined),
     {

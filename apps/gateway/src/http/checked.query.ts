@@ -1,4 +1,4 @@
-import { describeIssues, firstIssuePath, MadakvError } from '@madakv/contracts';
+import { requestError } from '@madakv/contracts';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import type { z } from 'zod';
@@ -7,9 +7,7 @@ import type { z } from 'zod';
 export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { issues } = parsed.error;
-  const param = firstIssuePath(issues);
-  throw new MadakvError('invalid_request', describeIssues(issues), param === undefined ? {} : { param });
+  throw requestError(parsed.error.issues);
 }
 
 /** The query string, as the schema has it. Keys that it does not know are ignored. */

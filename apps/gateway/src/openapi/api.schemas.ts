@@ -5,6 +5,7 @@ import {
   ChatRequestSchema,
   CreateBatchSchema,
   ErrorBodySchema,
+  ExpirySecondsSchema,
   FileDeletedSchema,
   FileObjectSchema,
   ModelObjectSchema,
@@ -23,13 +24,13 @@ const API_SCHEMAS = {
   File: FileObjectSchema,
   FilePage: page(FileObjectSchema),
   FileDeleted: FileDeletedSchema,
-  UploadFile: z.object({
+  UploadFile: z.strictObject({
     file: z
       .string()
       .meta({ description: 'The content, with a file name.', contentMediaType: 'application/octet-stream' }),
     purpose: UploadPurposeSchema,
     'expires_after[anchor]': z.literal('created_at').optional(),
-    'expires_after[seconds]': z.int().min(3_600).max(2_592_000).optional(),
+    'expires_after[seconds]': ExpirySecondsSchema.optional(),
   }),
   CreateBatch: CreateBatchSchema,
   Batch: BatchObjectSchema,

@@ -13,7 +13,7 @@ import type { FileLine } from './line.scanner.js';
 /** Characters of what a refusal says. */
 const MAX_MESSAGE = 1_000;
 
-const NamedLineSchema = BatchLineSchema.pick({ custom_id: true });
+const NamedLineSchema = BatchLineSchema.pick({ custom_id: true }).strip();
 
 /** A line that can be run. */
 export interface RunnableLine {

@@ -142,13 +142,17 @@ export class BatchResultWriter {
   }
 
   /** @returns the file's id as the batch names it, or nothing where it has no lines */
-  private async publish({ tenant, object }: BatchRecord, file: ResultFile): Promise<Record<string, string>> {
+  private async publish(
+    { tenant, object, outputExpirySeconds }: BatchRecord,
+    file: ResultFile,
+  ): Promise<Record<string, string>> {
     const stored = await file.commit();
     if (stored === undefined) {
       await this.files.delete(tenant, file.id);
       await this.store.delete(storeKeys.file(file.id));
       return {};
     }
+    const created_at = object.finalizing_at ?? object.cancelling_at ?? object.created_at;
     const created: FileRecord = {
       tenant,
       key: storeKeys.file(file.id),
@@ -157,7 +161,8 @@ export class BatchResultWriter {
         id: file.id,
         object: 'file',
         bytes: stored.bytes,
-        created_at: object.finalizing_at ?? object.cancelling_at ?? object.created_at,
+        created_at,
+        ...(outputExpirySeconds === undefined ? {} : { expires_at: created_at + outputExpirySeconds }),
         filename: file.name,
         purpose: 'batch_output',
         status: 'processed',

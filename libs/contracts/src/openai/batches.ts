@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { ExpiresAfterSchema } from './files.js';
+import { namesKnownKeys } from './schema.issues.js';
 
 export const BATCH_ENDPOINT = '/v1/chat/completions';
 /** Requests of one input file. */
@@ -23,12 +25,16 @@ export const MetadataSchema = z
   .record(z.string().max(64), z.string().max(512))
   .refine((pairs) => Object.keys(pairs).length <= 16, 'expected at most 16 pairs');
 
-export const CreateBatchSchema = z.object({
+const createBatch = {
   input_file_id: z.string().max(128),
   endpoint: z.literal(BATCH_ENDPOINT),
   completion_window: z.literal('24h'),
   metadata: MetadataSchema.nullish(),
-});
+  output_expires_after: ExpiresAfterSchema.nullish().meta({
+    description: 'When output and error file expire: so long after they were created.',
+  }),
+};
+export const CreateBatchSchema = z.strictObject(createBatch, { error: namesKnownKeys(() => Object.keys(createBatch)) });
 
 export const BatchErrorSchema = z.object({
   code: z.string(),
@@ -74,13 +80,14 @@ export const BatchObjectSchema = z.object({
   metadata: MetadataSchema.nullable(),
 });
 
-/** One line of an input file; its body is checked by the schema of the endpoint. */
-export const BatchLineSchema = z.object({
+const batchLine = {
   custom_id: z.string().min(1).max(512),
   method: z.literal('POST'),
   url: z.literal(BATCH_ENDPOINT),
   body: z.record(z.string(), z.unknown()),
-});
+};
+/** One line of an input file; its body is checked by the schema of the endpoint. */
+export const BatchLineSchema = z.strictObject(batchLine, { error: namesKnownKeys(() => Object.keys(batchLine)) });
 
 /** One line of an output or error file. */
 export const BatchResultSchema = z.object({

@@ -16,6 +16,16 @@ export const FileObjectSchema = z.object({
   status: z.literal('processed'),
 });
 
+/** How long a file may be kept at its owner's wish, in seconds: an hour to 30 days. */
+const [MIN_EXPIRY, MAX_EXPIRY] = [3_600, 2_592_000];
+const EXPIRY_RANGE = `expected ${MIN_EXPIRY} (an hour) to ${MAX_EXPIRY} (30 days)`;
+export const ExpirySecondsSchema = z
+  .int()
+  .min(MIN_EXPIRY, { error: EXPIRY_RANGE })
+  .max(MAX_EXPIRY, { error: EXPIRY_RANGE });
+/** When a file expires: so long after it was created. */
+export const ExpiresAfterSchema = z.strictObject({ anchor: z.literal('created_at'), seconds: ExpirySecondsSchema });
+
 export const FileDeletedSchema = z.object({ id: z.string(), object: z.literal('file'), deleted: z.literal(true) });
 
 export type UploadPurpose = z.infer<typeof UploadPurposeSchema>;

@@ -17,6 +17,8 @@ export const BatchRecordSchema = z.object({
   tenant: z.string(),
   inputKey: z.string(),
   object: BatchObjectSchema,
+  /** Output and error file expire so many seconds after they were created; absent: never. */
+  outputExpirySeconds: z.int().optional(),
   /** Next byte and line (from 1) of the input file to be expanded. */
   cursor: z.object({ byte: z.int(), line: z.int() }),
   /** Why an end is under way that is not completion. */
