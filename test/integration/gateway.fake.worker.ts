@@ -30,6 +30,7 @@ import { text } from 'node:stream/consumers';
  *   fail: a|b       these tokens, then an error
  *   repeat: a|b|c   the first token, and then all of them, as a second attempt would
  *   mute: a|b       the answer without events of its tokens
+ *   late: a|b       the same, but not before `release` is called
  */
 export class FakeWorker {
   private readonly workers: Worker[];
@@ -37,6 +38,11 @@ export class FakeWorker {
   /** Requests that hung, and those of them whose cancellation was seen. */
   readonly hanging: string[] = [];
   readonly cancelled: string[] = [];
+  /** Gives the answers that are late. */
+  release: () => void = () => undefined;
+  private readonly released = new Promise<void>((resolve) => {
+    this.release = resolve;
+  });
   /** While it is false, batches stay as they are. */
   readonly batches = { run: true };
 
@@ -77,7 +83,11 @@ export class FakeWorker {
     };
     await this.records.events.append(requestId, { kind: 'prefill', done: 1, total: 1 });
     if (verb === 'repeat') await say(0);
-    if (verb !== 'mute') for (const index of tokens.keys()) await say(index);
+    if (verb === 'late') {
+      this.hanging.push(requestId);
+      await this.released;
+    }
+    if (verb !== 'mute' && verb !== 'late') for (const index of tokens.keys()) await say(index);
     let answer = { status: 200, body: completion(requestId, request, tokens) as object };
     if (verb === 'fail') answer = failure(new MadakvError('invalid_document', 'locked', { reason: 'encrypted_pdf' }));
     if (verb === 'hang') {

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
-import { errorOf, MODEL, TestGateway, UNSERVED } from './gateway.fixture.js';
+import { errorOf, KEYS, MODEL, TestGateway, UNSERVED } from './gateway.fixture.js';
 
 const running: TestGateway[] = [];
 afterEach(async () => {
@@ -66,10 +69,71 @@ describe('time', () => {
     for (const response of [waiting, working]) {
       const error = await errorOf(response);
       expect(error).toMatchObject({ status: 504, code: 'timeout' });
-      expect(error.message).toContain('1000 ms');
+      expect(error.message).toContain('1000 ms. A batch (POST /v1/batches) may take longer.');
+      // The official clients would only wait as long once more, and again.
+      expect(response.headers.get('x-should-retry')).toBe('false');
     }
     await expect.poll(() => gateway.worker.cancelled).toEqual(gateway.worker.hanging);
     await expect.poll(() => gateway.keysBelow('requests/')).toEqual([]);
+  });
+});
+
+type Dispatcher = NonNullable<RequestInit['dispatcher']>;
+
+describe("Node's fetch, which gives up when no header comes", () => {
+  /** As its 300 seconds are to the interval of interim responses. In milliseconds. */
+  const [HEADERS_MS, INTERIM_MS] = [4_000, 500];
+
+  /** The official client over Node's own fetch, less patient than usual. */
+  async function impatient(gateway: TestGateway): Promise<OpenAI> {
+    // What everybody shares is there once it was used; its class is not to be had in another way.
+    await fetch(`${gateway.healthUrl}/livez`);
+    const name = Object.getOwnPropertySymbols(globalThis).find(({ description = '' }) =>
+      description.startsWith('undici.globalDispatcher'),
+    );
+    if (name === undefined) throw new Error("Node's fetch has no dispatcher");
+    const shared = Reflect.get(globalThis, name) as Dispatcher;
+    const Agent = shared.constructor as new (options: { headersTimeout: number }) => Dispatcher;
+    const dispatcher = new Agent({ headersTimeout: HEADERS_MS });
+    return new OpenAI({
+      apiKey: KEYS.acme,
+      baseURL: `${gateway.url}/v1`,
+      maxRetries: 0,
+      fetch: (url, init) => fetch(url, { ...init, dispatcher }),
+    });
+  }
+
+  it('waits for a plain answer as long as it takes, and gets it as it is', async () => {
+    const gateway = await start({ MADAKV_GATEWAY_INTERIM_MS: String(INTERIM_MS) });
+    const client = await impatient(gateway);
+    const answered = client.chat.completions.create(ask('late: a|b'));
+    const failed = client.chat.completions.create(ask('hang: a'));
+    answered.catch(() => undefined);
+    failed.catch(() => undefined);
+    await expect.poll(() => gateway.worker.hanging).toHaveLength(2);
+    await new Promise((resolve) => setTimeout(resolve, 2.5 * HEADERS_MS));
+    gateway.worker.release();
+    for (const id of gateway.worker.hanging) await gateway.records.cancellations.cancel(id, 'cancelled');
+    expect((await answered).choices[0].message.content).toBe('ab');
+    await expect(failed).rejects.toMatchObject({ status: 499, code: 'cancelled' });
+  });
+
+  it('is the only one to get interim responses', async () => {
+    const gateway = await start({ MADAKV_GATEWAY_INTERIM_MS: '50' });
+    const seen: number[] = [];
+    const asking = request(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEYS.acme}`, 'content-type': 'application/json', connection: 'keep-alive' },
+    });
+    asking.on('information', ({ statusCode }) => seen.push(statusCode));
+    asking.end(JSON.stringify(ask('late: a')));
+    const response = once(asking, 'response') as Promise<[IncomingMessage]>;
+    await expect.poll(() => gateway.worker.hanging).toHaveLength(1);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    gateway.worker.release();
+    const [{ statusCode }] = await response;
+    expect([seen, statusCode]).toEqual([[], 200]);
+    asking.destroy();
   });
 });
 

@@ -12,11 +12,10 @@ import { GatewayModule } from './gateway.module.js';
 import type { GatewaySettings } from './gateway.settings.js';
 import { requestMiddleware } from './http/request.middleware.js';
 import { RouteTable } from './http/route.table.js';
+import { stalledConnections } from './http/stalled.connections.js';
 import { openApiDocument } from './openapi/openapi.document.js';
 import { RedisConnections } from './redis.connections.js';
 
-/** The longest that a body may take to arrive, in milliseconds: 200 MB over a slow line. */
-const UPLOAD_MS = 30 * 60_000;
 /** Longer than what stands in front keeps its connections, in milliseconds, so that it never uses one that is closing. */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -62,6 +61,8 @@ function configure(app: NestExpressApplication, settings: GatewaySettings): void
   app.disable('etag');
   app.set('query parser', 'simple');
   app.use(requestMiddleware);
+  const limits = { idleMs: settings.MADAKV_GATEWAY_STALL_MS, bodyMs: settings.MADAKV_GATEWAY_BODY_MS };
+  app.use(stalledConnections(limits));
   // TLS ends in front of the gateway, so what belongs to it is said there.
   app.use(
     helmet({
@@ -78,7 +79,8 @@ function configure(app: NestExpressApplication, settings: GatewaySettings): void
   const routes = app.get(RouteTable);
   for (const [path, item] of Object.entries(document.paths)) routes.add(path, Object.keys(item));
   const server = app.getHttpServer();
-  server.requestTimeout = UPLOAD_MS;
+  // Later than what this program does itself, which says why.
+  server.requestTimeout = limits.bodyMs + limits.idleMs;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
 }
 

@@ -46,8 +46,25 @@ export const GatewaySettingsSchema = z.object({
   }),
   MADAKV_GATEWAY_REQUEST_TIMEOUT_MS: milliseconds({
     min: 1_000,
-    default: 600_000,
+    // The official clients give up after 600 seconds; a little less, and they hear why.
+    default: 590_000,
     about: 'A chat completion without an answer after this is cancelled, and answered with 504.',
+  }),
+  MADAKV_GATEWAY_STALL_MS: milliseconds({
+    min: 50,
+    default: 60_000,
+    about: 'A caller who stops in the middle of a body gets 408 after this; one who stops reading is disconnected.',
+  }),
+  MADAKV_GATEWAY_BODY_MS: milliseconds({
+    min: 50,
+    default: 1_800_000,
+    about: 'A body that is not there after this is given up on, with 408, however it moves.',
+  }),
+  MADAKV_GATEWAY_INTERIM_MS: milliseconds({
+    min: 50,
+    default: 120_000,
+    about:
+      'How often a plain answer sends `102 Processing` to the fetch of Node, which gives up after 300 seconds without.',
   }),
   MADAKV_GATEWAY_BATCH_EXPIRY_MS: milliseconds({
     min: 1_000,

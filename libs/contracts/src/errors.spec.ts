@@ -9,7 +9,8 @@ it('an error knows its status and whether it may pass', () => {
 it('what is retried is never the caller’s fault', () => {
   for (const { status, retryable } of Object.values(ERRORS)) {
     expect(status).toBeGreaterThanOrEqual(400);
-    if (retryable) expect(status).toBeGreaterThanOrEqual(429);
+    // A line that broke down may hold the next time.
+    if (retryable && status !== 408) expect(status).toBeGreaterThanOrEqual(429);
   }
 });
 

@@ -24,6 +24,8 @@ export const ERRORS = {
   not_found: { status: 404, retryable: false },
   model_not_found: { status: 404, retryable: false },
   method_not_allowed: { status: 405, retryable: false },
+  /** The body stopped arriving, or took too long. */
+  request_timeout: { status: 408, retryable: true },
   /** What is there does not admit this, such as cancelling a finished batch. */
   conflict: { status: 409, retryable: false },
   /** The body or file is larger than a limit. */

@@ -25,7 +25,15 @@ export class BatchesController {
     headers: { 'Idempotency-Key': 'Repeating a request with the same key within 24 hours creates no second batch.' },
     body: { schema: 'CreateBatch' },
     response: { 'application/json': 'Batch' },
-    errors: ['invalid_request', 'invalid_json', 'not_found', 'conflict', 'too_large', 'unsupported_media_type'],
+    errors: [
+      'invalid_request',
+      'invalid_json',
+      'not_found',
+      'conflict',
+      'too_large',
+      'unsupported_media_type',
+      'request_timeout',
+    ],
   })
   createBatch(
     @Tenant() tenant: string,

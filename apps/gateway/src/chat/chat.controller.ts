@@ -12,6 +12,7 @@ import { ApiRoute } from '../openapi/api.route.js';
 import { ChatChunks } from './chat.chunks.js';
 import { ChatService, type Chat } from './chat.service.js';
 import { EventStream } from './event.stream.js';
+import { keepWaiting } from './interim.responses.js';
 
 @Controller('v1/chat')
 export class ChatController {
@@ -41,6 +42,7 @@ export class ChatController {
       'document_unavailable',
       'model_not_found',
       'too_large',
+      'request_timeout',
       'unsupported_media_type',
       'timeout',
     ],
@@ -56,11 +58,26 @@ export class ChatController {
       try {
         const body = (): string => takeBody(request);
         if (chat.stream) await this.stream(chat, body, signal, response);
-        else sendAnswer(response, await this.chats.run(chat, body, signal, () => Promise.resolve()));
+        else await this.answer(chat, body, signal, request, response);
       } finally {
         release();
       }
     });
+  }
+
+  private async answer(
+    chat: Chat,
+    body: () => string,
+    signal: AbortSignal,
+    request: Request,
+    response: Response,
+  ): Promise<void> {
+    const interim = keepWaiting(request, response, this.settings.MADAKV_GATEWAY_INTERIM_MS);
+    try {
+      sendAnswer(response, await this.chats.run(chat, body, signal, () => Promise.resolve()));
+    } finally {
+      interim.stop();
+    }
   }
 
   private async stream(chat: Chat, body: () => string, signal: AbortSignal, response: Response): Promise<void> {
@@ -90,7 +107,8 @@ export class ChatController {
       }
     } catch (error) {
       if (!stream.hasBegun) throw error;
-      await stream.send(errorBody(toMadakvError(error)));
+      // Not waited for: the caller may be one who does not read.
+      void stream.send(errorBody(toMadakvError(error)));
     } finally {
       if (stream.hasBegun) stream.end();
       else stream.abandon();
@@ -104,7 +122,12 @@ export class ChatController {
       controller.abort(error);
     };
     const ms = this.settings.MADAKV_GATEWAY_REQUEST_TIMEOUT_MS;
-    const timer = setTimeout(stop(new MadakvError('timeout', `There was no answer within ${ms} ms.`)), ms);
+    const timer = setTimeout(
+      stop(
+        new MadakvError('timeout', `There was no answer within ${ms} ms. A batch (POST /v1/batches) may take longer.`),
+      ),
+      ms,
+    );
     const hungUp = stop(new MadakvError('cancelled', 'The caller hung up.'));
     const ending = stop(new MadakvError('worker_stopping', 'The gateway is being stopped; try again.'));
     const { signal } = this.shutdown;

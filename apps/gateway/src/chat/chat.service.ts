@@ -104,7 +104,8 @@ export class ChatService {
         signal.throwIfAborted();
         if (next.done === true) throw new MadakvError('internal_error', `the events of ${requestId} broke off`);
         if (next.value.kind === 'end') return;
-        await onEvent(next.value);
+        // Nor may a caller who does not read keep what is over.
+        await Promise.race([onEvent(next.value), aborted.promise]);
       }
     } finally {
       aborted.release();

@@ -23,7 +23,7 @@ export class FilesController {
       'Input of a batch (purpose `batch`, JSON Lines) or a document (purpose `user_data`, a PDF or a PNG, JPEG or WebP image).',
     body: { schema: 'UploadFile', type: 'multipart/form-data' },
     response: { 'application/json': 'File' },
-    errors: ['invalid_request', 'invalid_document', 'too_large', 'unsupported_media_type'],
+    errors: ['invalid_request', 'invalid_document', 'too_large', 'unsupported_media_type', 'request_timeout'],
   })
   uploadFile(@Tenant() tenant: string, @Req() request: Request): Promise<FileObject> {
     return this.files.upload(tenant, request);

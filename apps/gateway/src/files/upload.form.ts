@@ -4,6 +4,7 @@ import { DocumentError } from '@madakv/documents';
 import busboy from 'busboy';
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
+import { orGiveUp } from '../http/stalled.connections.js';
 
 /** Limits of a form: text fields, and bytes of each. */
 const MAX_FIELDS = 20;
@@ -20,7 +21,8 @@ export interface FormFile {
  * Reads a multipart form of text fields and one part `file`, whose content is never held as a whole.
  * @param onFile consumes the content; what it throws ends the reading
  * @returns the fields, wherever they stood, and what `onFile` returned
- * @throws MadakvError invalid_request, unsupported_media_type; cancelled when the caller hangs up
+ * @throws MadakvError invalid_request, unsupported_media_type; cancelled when the caller hangs up; request_timeout when it
+ *   sends no more
  */
 export async function readForm<T>(
   request: IncomingMessage,
@@ -62,6 +64,7 @@ export async function readForm<T>(
         reject(malformed(error));
       });
       form.on('close', resolve);
+      orGiveUp(request, reject);
       request.on('close', () => {
         if (!request.complete) reject(new MadakvError('cancelled', 'the caller hung up'));
       });

@@ -7,6 +7,7 @@ const BY_STATUS: ReadonlyMap<number, ErrorCode> = new Map([
   [400, 'invalid_request'],
   [404, 'not_found'],
   [405, 'method_not_allowed'],
+  [408, 'request_timeout'],
   [413, 'too_large'],
   [415, 'unsupported_media_type'],
 ]);

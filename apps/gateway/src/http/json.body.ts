@@ -13,6 +13,8 @@ import express, { type Request, type RequestHandler, type Response } from 'expre
 import type { Observable } from 'rxjs';
 import type { GatewaySettings } from '../gateway.settings.js';
 import { SETTINGS } from '../gateway.tokens.js';
+import { decodeBody } from './body.text.js';
+import { orGiveUp } from './stalled.connections.js';
 
 /** Reads the body as text, once the caller is known and its rate admits it. @param limitOf largest body, in bytes */
 export function JsonBody(limitOf: (settings: GatewaySettings) => number): Type<NestInterceptor> {
@@ -23,19 +25,22 @@ export function JsonBody(limitOf: (settings: GatewaySettings) => number): Type<N
 
     constructor(@Inject(SETTINGS) settings: GatewaySettings) {
       this.limit = limitOf(settings);
-      this.parse = express.text({ type: ['json', '+json'], limit: this.limit, defaultCharset: 'utf-8' });
+      this.parse = express.raw({ type: ['json', '+json'], limit: this.limit });
     }
 
     async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
       const request = context.switchToHttp().getRequest<Request>();
       const response = context.switchToHttp().getResponse<Response>();
       await new Promise<void>((resolve, reject) => {
+        orGiveUp(request, reject);
         this.parse(request, response, (error?: unknown) => {
           if (error === undefined) resolve();
           else reject(bodyError(error as BodyParserError, this.limit));
         });
       });
-      if (typeof request.body !== 'string' && request.is('json') === false) {
+      const { body: bytes } = request as { readonly body: unknown };
+      if (bytes instanceof Uint8Array) request.body = decodeBody(bytes, request.headers['content-type']);
+      else if (request.is('json') === false) {
         throw new MadakvError('unsupported_media_type', 'The body must be JSON, with Content-Type: application/json.');
       }
       return next.handle();

@@ -10,6 +10,8 @@ export interface RequestContext {
   tenant: string | undefined;
   /** Path of the matched route: `/v1/files/:id`. */
   route: string | undefined;
+  /** Aborted when the rest of the body is not waited for any more. */
+  readonly arrival: AbortController;
 }
 
 const contexts = new WeakMap<IncomingMessage, RequestContext>();

@@ -16,6 +16,7 @@ export function requestMiddleware(request: Request, response: Response, next: Ne
     startedMs: performance.now(),
     tenant: undefined,
     route: undefined,
+    arrival: new AbortController(),
   };
   openContext(request, context);
   response.setHeader('x-request-id', context.id);
