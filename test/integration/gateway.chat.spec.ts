@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { APIError, BadRequestError, NotFoundError } from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorOf, MODEL, TestGateway, UNSERVED } from './gateway.fixture.js';
@@ -161,6 +162,65 @@ describe('a body', () => {
     const error = await errorOf(await gateway.postJson('/v1/chat/completions', body));
     expect(error).toMatchObject({ status, code, param });
     expect(error.message).toContain(message);
+  });
+
+  it.each([
+    ['response_format', { type: 'json_object' }, 'unsupported_parameter'],
+    ['tools', [{ type: 'function', function: { name: 'a' } }], 'unsupported_parameter'],
+    ['logit_bias', { '50256': -100 }, 'unsupported_parameter'],
+    ['guided_json', { type: 'object' }, 'unsupported_parameter'],
+    ['max_token', 5, 'invalid_request'],
+    ['stop', ['a', 'b', 'c', 'd', 'e'], 'invalid_request'],
+  ])('that asks for %s %j is refused by name through the official client', async (param, value, code) => {
+    const body = { ...ask('say: a'), [param]: value };
+    const failed = gateway.client().chat.completions.create(body);
+    await expect(failed).rejects.toBeInstanceOf(BadRequestError);
+    await expect(failed).rejects.toMatchObject({ status: 400, code, param });
+  });
+
+  it('that asks for nothing more is answered, whatever it says so with', async () => {
+    const answer = await gateway.client().chat.completions.create({
+      ...ask('say: a|b'),
+      response_format: { type: 'text' },
+      tools: [],
+      tool_choice: 'auto',
+      logit_bias: {},
+      modalities: ['text'],
+      stop: '',
+      user: 'someone',
+      metadata: { a: 'b' },
+      store: true,
+      service_tier: 'auto',
+      temperature: null,
+    });
+    expect(answer.choices[0].message.content).toBe('ab');
+  });
+
+  it('is text in the charset that its type names, compressed or not, or is refused', async () => {
+    const body = JSON.stringify(ask('say: ü'));
+    const post = (content: Uint8Array, type: string, headers: Record<string, string> = {}) =>
+      gateway.fetch('/v1/chat/completions', {
+        method: 'POST',
+        headers: { 'content-type': type, ...headers },
+        body: new Uint8Array(content),
+      });
+    const gzip = { 'content-encoding': 'gzip' };
+    for (const response of [
+      await post(Buffer.from(`\ufeff${body}`), 'application/json'),
+      await post(Buffer.from(body, 'utf16le'), 'application/json; charset=utf-16'),
+      await post(Buffer.from(body, 'latin1'), 'application/json; charset=ISO-8859-1'),
+      await post(gzipSync(body), 'application/json', gzip),
+    ]) {
+      expect(await response.json()).toMatchObject({ choices: [{ message: { content: 'ü' } }] });
+    }
+    for (const [content, type, headers, status, code] of [
+      [Buffer.from(body, 'latin1'), 'application/json', {}, 400, 'invalid_json'],
+      [Buffer.from(body), 'application/json; charset=ebcdic', {}, 415, 'unsupported_media_type'],
+      [gzipSync(body).subarray(0, 30), 'application/json', gzip, 400, 'invalid_request'],
+      [gzipSync(Buffer.alloc(100 * 1024 ** 2, ' ')), 'application/json', gzip, 413, 'too_large'],
+    ] as const) {
+      expect(await errorOf(await post(content, type, headers))).toMatchObject({ status, code });
+    }
   });
 
   it('must be JSON by its type', async () => {

@@ -127,6 +127,18 @@ describe('what no route answers', () => {
   });
 });
 
+it('an address with /v1 missing or twice is answered with the right one', async () => {
+  const { message } = await errorOf(await gateway.fetch('/v1/v1/models'));
+  expect(message).toBe('Invalid URL (GET /v1/v1/models); did you mean /v1/models?');
+  expect((await errorOf(await gateway.fetch('/nothing'))).message).toBe('Invalid URL (GET /nothing)');
+});
+
+it.each(['/v1/models/', '/v1/models?api-version=1', '/v1/batches?after='])('%s is answered', async (path) => {
+  expect((await gateway.fetch(path)).status).toBe(200);
+  const head = await gateway.fetch(path, { method: 'HEAD' });
+  expect([head.status, await head.text()]).toEqual([200, '']);
+});
+
 describe('every response', () => {
   it("has the caller's request id where that is sane, and one of its own otherwise", async () => {
     const idFor = async (id: string) =>

@@ -8,9 +8,10 @@ describe('decodeBody', () => {
     ['UTF-8', Buffer.from('"ü€"'), JSON_TYPE],
     ['UTF-8 with a byte order mark', Buffer.from('\ufeff"ü€"'), undefined],
     ['UTF-16', Buffer.from('"ü€"', 'utf16le'), `${JSON_TYPE}; charset=utf-16`],
-    ['Windows-1252', Buffer.from([0x22, 0xfc, 0x80, 0x22]), `${JSON_TYPE}; Charset="ISO-8859-1"; x=y`],
+    ['UTF-16, higher bytes first', Buffer.from('"ü€"', 'utf16le').swap16(), `${JSON_TYPE}; charset=utf-16be`],
   ])('reads %s', (_what, bytes, type) => {
     expect(decodeBody(bytes, type)).toBe('"ü€"');
+    expect(decodeBody(Buffer.from([0x22, 0xfc, 0x22]), `${JSON_TYPE}; Charset="ISO-8859-1"; x=y`)).toBe('"ü"');
   });
 
   it('refuses bytes that are no text, and charsets that it does not know', () => {

@@ -37,7 +37,11 @@ export class ErrorFilter implements ExceptionFilter {
   /** Nest throws NotFoundException where no route matches, and this program never does. */
   private unmatched(request: Request, response: Response): MadakvError {
     const allowed = this.routes.methodsOf(request.path);
-    if (allowed.length === 0) return new MadakvError('not_found', `Invalid URL (${request.method} ${request.path})`);
+    if (allowed.length === 0) {
+      const meant = this.routes.meantBy(request.path);
+      const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+      return new MadakvError('not_found', `Invalid URL (${request.method} ${request.path})${hint}`);
+    }
     response.setHeader('allow', allowed.join(', '));
     return new MadakvError(
       'method_not_allowed',

@@ -53,5 +53,5 @@ export function pageQuery({
   readonly after?: string | undefined;
   readonly limit: number;
 }): PageQuery {
-  return { ...rest, ...(after === undefined ? {} : { after }) };
+  return { ...rest, ...(after === undefined || after === '' ? {} : { after }) };
 }

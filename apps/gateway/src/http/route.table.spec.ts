@@ -12,3 +12,18 @@ it('knows the methods of a path', () => {
   expect(table.methodsOf('/v1/files/file-1/content')).toEqual([]);
   expect(table.methodsOf('/v1/aXb')).toEqual([]);
 });
+
+it.each([
+  ['/files/file-1', '/v1/files/file-1'],
+  ['/v1/v1/files', '/v1/files'],
+  ['//v1//files', '/v1/files'],
+  ['/v1/v1/v1/files/', '/v1/files/'],
+  ['/v2/files', undefined],
+  ['/', undefined],
+  [`${'/'.repeat(10_000)}x`, undefined],
+])('knows what was meant by %s', (path, meant) => {
+  const table = new RouteTable();
+  table.add('/v1/files', ['get']);
+  table.add('/v1/files/{id}', ['get']);
+  expect(table.meantBy(path)).toBe(meant);
+});

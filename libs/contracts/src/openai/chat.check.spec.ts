@@ -124,6 +124,28 @@ describe('checkChatRequest', () => {
     expect(checkChatRequest({ ...hi, stop })).toEqual({ ...hi, stop: meant });
   });
 
+  it('refuses a body of countless values, right or wrong, before it looks at each', () => {
+    for (const wrong of [
+      { ...hi, stop: Array(1_000_000).fill(1) },
+      { model: 'm', messages: Array(1_000_000).fill({}) },
+      user(Array(300_000).fill({ type: 'x' })),
+      { ...hi, metadata: { a: [Array(20_000).fill(0)] } },
+    ]) {
+      expect(() => checkChatRequest(wrong)).toThrow('the body has more than 20000 values');
+    }
+    const parts = Array(5_000).fill({ type: 'text', text: 'a' });
+    expect(checkChatRequest(user(parts))).toEqual(user(parts));
+  });
+
+  it('repeats no more of what is wrong than helps to find it', () => {
+    const unknown = Object.fromEntries(Array.from({ length: 13 }, (_, i) => [`k${i}`, 1]));
+    expect(() => checkChatRequest({ ...hi, ...unknown })).toThrow(/^Unrecognized keys: "k0", .*"k9" and 3 more; known/);
+    const long = { ...hi, madakv: { options: { ['x'.repeat(10_000)]: 1 } } };
+    for (const body of [long, { ...hi, ['y'.repeat(10_000)]: 1 }]) {
+      expect(() => checkChatRequest(body)).toThrow(/^.{50,500}$/s);
+    }
+  });
+
   it('lists no more than ten complaints', () => {
     const messages = Array.from({ length: 13 }, () => ({ role: 'x', content: '' }));
     expect(() => checkChatRequest({ model: 'm', messages })).toThrow(/messages\.9\.role: [^;]*; and 3 more$/);

@@ -28,6 +28,10 @@ describe('parseJson', () => {
     expect(() => parseJson(text)).toThrow('not JSON: line 1, column 5000025: unexpected ","');
   });
 
+  it('counts lines of any number', () => {
+    expect(() => parseJson(`${'\n'.repeat(500_000)} x`)).toThrow('not JSON: line 500001, column 2: unexpected "x"');
+  });
+
   it('counts lines from where the text starts in its file', () => {
     expect(() => parseJson('{]', 7)).toThrow('not JSON: line 7, column 2: unexpected "]"');
   });

@@ -1,4 +1,5 @@
 import { MadakvError } from '../errors.js';
+import { jsonErrorOffset } from './json.offset.js';
 
 /**
  * Parses JSON.
@@ -9,39 +10,18 @@ export function parseJson(text: string, firstLine = 1): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const offset = errorOffset(text);
-    const before = text.slice(0, offset).split('\n');
-    const at = `line ${firstLine + before.length - 1}, column ${before[before.length - 1].length + 1}`;
+    const offset = jsonErrorOffset(text);
+    const at = `line ${firstLine + newlines(text, offset)}, column ${offset - text.lastIndexOf('\n', offset - 1)}`;
     const what = offset >= text.trimEnd().length ? 'the text ends too early' : `unexpected ${quoted(text, offset)}`;
     throw new MadakvError('invalid_json', `not JSON: ${at}: ${what}`, { cause });
   }
 }
 
-/**
- * Index of the character that makes `text` no JSON, whatever follows; its length when it only ends too early. The engine's
- * own messages name the position in some cases only, so it is searched for: it ends the shortest prefix that fails for
- * another reason than its end.
- */
-function errorOffset(text: string): number {
-  let [sound, broken] = [0, text.length + 1];
-  while (broken - sound > 1) {
-    const middle = (sound + broken) >> 1;
-    if (middle <= text.length && isBeginning(text.slice(0, middle))) sound = middle;
-    else broken = middle;
-  }
-  return sound;
-}
-
-function isBeginning(prefix: string): boolean {
-  try {
-    JSON.parse(prefix);
-    return true;
-  } catch (error) {
-    const { message } = error as Error;
-    const position = /at position (\d+)/.exec(message);
-    if (position !== null) return Number(position[1]) >= prefix.length;
-    return message.startsWith('Unexpected end');
-  }
+/** How many stand before `end`. */
+function newlines(text: string, end: number): number {
+  let count = 0;
+  for (let at = text.indexOf('\n'); at >= 0 && at < end; at = text.indexOf('\n', at + 1)) count++;
+  return count;
 }
 
 function quoted(text: string, offset: number): string {

@@ -9,7 +9,7 @@ interface Complaint {
   readonly text: string;
 }
 
-/** Complaints that a message lists. */
+/** Complaints that a message lists, and keys of one complaint. */
 const LISTED = 10;
 /** Characters of a caller's key that a message repeats. */
 const LONGEST_KEY = 64;
@@ -30,8 +30,10 @@ export function requestError(issues: readonly Issue[]): MadakvError {
 export function namesKnownKeys(known: () => readonly string[]) {
   return (issue: z.core.$ZodRawIssue): string | undefined => {
     if (issue.code !== 'unrecognized_keys') return undefined;
-    const keys = issue.keys.map((key) => JSON.stringify(key.slice(0, LONGEST_KEY)));
-    return `Unrecognized ${keys.length === 1 ? 'key' : 'keys'}: ${keys.join(', ')}; known are ${known().join(', ')}`;
+    const { length } = issue.keys;
+    const keys = issue.keys.slice(0, LISTED).map((key) => JSON.stringify(short(key)));
+    const more = length > LISTED ? ` and ${length - LISTED} more` : '';
+    return `Unrecognized ${length === 1 ? 'key' : 'keys'}: ${keys.join(', ')}${more}; known are ${known().join(', ')}`;
   };
 }
 
@@ -67,7 +69,11 @@ function complaintOf(issue: Issue, parents: readonly PropertyKey[]): Complaint {
 }
 
 function dotted(path: readonly PropertyKey[]): string {
-  return path.map(String).join('.');
+  return path.map((key) => short(String(key))).join('.');
+}
+
+function short(key: string): string {
+  return key.slice(0, LONGEST_KEY);
 }
 
 function quoted(value: unknown): string {
