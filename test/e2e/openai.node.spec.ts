@@ -135,10 +135,11 @@ describe('a batch', () => {
       { model: MODEL },
       ask('Total?', { model: 'nobody' }),
       ask('Total?'),
+      ask('Total?', { response_format: { type: 'json_object' } }),
     ]);
     expect(status).toBe('validating');
     const batch = await ended(client, id);
-    expect(batch).toMatchObject({ status: 'completed', request_counts: { total: 6, completed: 3, failed: 3 } });
+    expect(batch).toMatchObject({ status: 'completed', request_counts: { total: 7, completed: 3, failed: 4 } });
     const [output, errors] = [
       await resultsOf(client, batch.output_file_id),
       await resultsOf(client, batch.error_file_id),
@@ -151,6 +152,7 @@ describe('a batch', () => {
       { custom_id: 'c3', response: { status_code: 404, body: { error: { code: 'not_found' } } } },
       { custom_id: 'c4', response: { status_code: 400, body: { error: { param: 'messages' } } } },
       { custom_id: 'c5', response: { status_code: 404, body: { error: { code: 'model_not_found' } } } },
+      { custom_id: 'c7', response: { status_code: 400, body: { error: { param: 'response_format' } } } },
     ]);
     const listed: string[] = [];
     for await (const found of client.batches.list({ limit: 1 })) listed.push(found.id);

@@ -192,6 +192,15 @@ describe('bad lines', () => {
     expect(object.model).toBe(MODEL);
   });
 
+  it('have keys that no line has', async () => {
+    const id = await world.submit([line('a'), line('b', { max_tokens: 5 })].join('\n'));
+    await world.drain();
+    const { output, errors } = await world.results(id);
+    expect(output.map((result) => result.custom_id)).toEqual(['a']);
+    expect(errors).toMatchObject([{ custom_id: 'b', error: { code: 'invalid_request', line: 2 } }]);
+    expect(errors[0].error?.message).toBe('Unrecognized key: "max_tokens"; known are custom_id, method, url, body');
+  });
+
   it('are not UTF-8', async () => {
     const id = await world.submit(
       Buffer.concat([Buffer.from(`${line('a')}\n`), Buffer.from([0x22, 0xff, 0x22, 0x0a])]),

@@ -206,7 +206,13 @@ describe('the OpenAPI document', () => {
     expect(parameters).toMatchObject([{ name: 'Idempotency-Key', in: 'header', required: false }]);
     expect(document.components.schemas['ChatRequest']).toMatchObject({
       required: ['model', 'messages'],
-      properties: { messages: { type: 'array', maxItems: 256 } },
+      additionalProperties: false,
+      properties: {
+        messages: { type: 'array', maxItems: 256 },
+        user: { description: 'Ignored.' },
+        response_format: { description: 'Not supported: only null or {"type": "text"}.' },
+        madakv: { anyOf: [{ properties: { layout: {} } }, { type: 'null' }] },
+      },
     });
   });
 

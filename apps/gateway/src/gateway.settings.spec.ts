@@ -1,11 +1,14 @@
 import { DEFAULT_DOCUMENT_LIMITS, DEFAULT_IMAGE_LIMITS } from '@madakv/documents';
 import {
   ERRORS,
+  IGNORED_KEYS,
   MAX_BATCH_BYTES,
   MAX_BATCH_LINES,
+  OBEYED_KEYS,
   parseEnvironment,
   settingsTable,
   SettingsError,
+  UNSUPPORTED_KEYS,
 } from '@madakv/contracts';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -51,6 +54,19 @@ describe('docs/api.md', () => {
     expect(rows.map(([, code, status, again]) => [code, Number(status), again === 'yes'])).toEqual(
       Object.entries(ERRORS).map(([code, { status, retryable }]) => [code, status, retryable]),
     );
+  });
+
+  it('names every key of a chat completion, and what becomes of it', () => {
+    const refused = new Map(
+      [...section('refused').matchAll(/^\| (`.*`) +\| (.*?) +\|$/gm)].flatMap(([, keys, nothing]) =>
+        [...keys.matchAll(/`(\w+)`/g)].map(([, key]) => [key, nothing] as const),
+      ),
+    );
+    expect(Object.fromEntries(refused)).toEqual(
+      Object.fromEntries(Object.entries(UNSUPPORTED_KEYS).map(([key, { nothing }]) => [key, nothing])),
+    );
+    const keys = page.slice(page.indexOf('### Keys of a chat completion'), page.indexOf('### `madakv`'));
+    for (const key of [...OBEYED_KEYS, ...IGNORED_KEYS]) expect(keys).toMatch(new RegExp(`\`${key}\\b`));
   });
 
   it('states the limits that are in force', () => {
