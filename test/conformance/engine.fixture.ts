@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Engine, type EngineOptions, type GenerationRequest } from '@madakv/engine';
-import { createPolicy } from '@madakv/madakv';
-import { openModel, type PreparedPrompt } from '@madakv/models';
-import { cpuProvider } from '@madakv/onnx';
+import { Engine, type EngineOptions } from '@madakv/engine';
+import { openModel } from '@madakv/models';
+import { cpuProvider, type ExecutionProvider } from '@madakv/onnx';
 import { afterAll } from 'vitest';
 import { requestFixtures, type RequestFixture } from './fixture.reader.js';
+
+export { relativeError, request } from './engine.request.js';
 
 /** A cache folder for the tests of one file, removed after them. */
 export function temporaryCache(): string {
@@ -22,8 +23,9 @@ export async function loadEngine(
   checkpoint: string,
   cacheDir: string,
   options: Partial<EngineOptions> = {},
+  provider: ExecutionProvider = cpuProvider(1),
 ): Promise<Engine> {
-  const engine = await Engine.load(openModel(checkpoint), cpuProvider(1), {
+  const engine = await Engine.load(openModel(checkpoint), provider, {
     precision: { kind: 'fp32' },
     cacheDir,
     ...options,
@@ -36,20 +38,4 @@ export function fixture(name: string): RequestFixture {
   const found = requestFixtures().find((entry) => entry.name === name);
   if (found === undefined) throw new Error(`no fixture ${name}`);
   return found;
-}
-
-/** A greedy request on the full cache; `changes` on top. */
-export function request(prompt: PreparedPrompt, changes: Partial<GenerationRequest> = {}): GenerationRequest {
-  return { prompt, policy: createPolicy('full'), cacheRatio: 1, maxTokens: 12, stopIds: [], ...changes };
-}
-
-/** Largest difference over the largest magnitude expected. */
-export function relativeError(actual: Float32Array, expected: Float32Array): number {
-  let apart = 0;
-  let largest = 0;
-  expected.forEach((value, i) => {
-    apart = Math.max(apart, Math.abs(value - actual[i]));
-    largest = Math.max(largest, Math.abs(value));
-  });
-  return Number.isNaN(apart) ? Infinity : apart / largest;
 }

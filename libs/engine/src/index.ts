@@ -13,7 +13,7 @@ export { Decoder, type DecoderSessions } from './decoder/decoder.js';
 export { prefill, type PrefillOptions, type PrefillReport, type PrefillResult } from './decoder/prefill.js';
 export { Engine, type EngineOptions } from './engine.js';
 export * from './generation.js';
-export type { KvPrecision } from './kv/kept.part.js';
+export type { KvFormat, KvPrecision } from './kv/kept.part.js';
 export {
   answerBytes,
   appendedTokens,

@@ -1,6 +1,8 @@
 import { env, type InferenceSession } from 'onnxruntime-node';
 import { FLASH_OPERATORS, flashAttentionWorks } from './flash.check.js';
 import { GraphBuilder } from './graph.builder.js';
+import { exactIntegerCodes } from './integer.check.js';
+import { once } from './once.js';
 import {
   commonOptions,
   openSession,
@@ -52,10 +54,11 @@ type GpuOptions =
 
 function gpuProvider(device: GpuOptions, keepsTensorsOnDevice: boolean): ExecutionProvider {
   const { name } = device;
-  return {
+  const provider: ExecutionProvider = {
     name,
     keepsTensorsOnDevice,
-    signature: `${name}/${env.versions.node ?? env.versions.common}`,
+    signature: () => Promise.resolve(`${name}/${env.versions.node ?? env.versions.common}`),
+    integerCodes: once(() => exactIntegerCodes(provider)),
     createSession: (source, settings = {}) => {
       const options: InferenceSession.SessionOptions = { ...commonOptions(0), executionProviders: [device] };
       if (settings.asWritten === true) options.graphOptimizationLevel = 'disabled';
@@ -65,6 +68,7 @@ function gpuProvider(device: GpuOptions, keepsTensorsOnDevice: boolean): Executi
       return openSession(source, { ...options, preferredOutputLocation });
     },
   };
+  return provider;
 }
 
 /** The names that `GraphBuilder` gives to the nodes of an operator. */

@@ -1,4 +1,5 @@
 import { env, InferenceSession, Tensor, type OnnxValue } from 'onnxruntime-node';
+import type { CodeType } from './schema.js';
 
 // What goes wrong is thrown as well; the runtime's own lines on stderr would only repeat it.
 env.logLevel = 'fatal';
@@ -36,8 +37,13 @@ export interface ExecutionProvider {
   readonly name: ProviderName;
   /** Results can stay in the device's memory and be fed to another run from there. */
   readonly keepsTensorsOnDevice: boolean;
-  /** Names everything that a prepared model depends on: runtime version, processor, provider. */
-  readonly signature: string;
+  /** Names everything that a prepared model depends on: runtime version, provider, how matrices are packed for the processor. */
+  signature(): Promise<string>;
+  /**
+   * Type of the right operand's codes with which integer products are exact here.
+   * @throws ProviderUnavailableError when they are with neither
+   */
+  integerCodes(): Promise<CodeType>;
   createSession(source: ModelSource, settings?: SessionSettings): Promise<Session>;
   /**
    * Optimises a model once, ahead of time, and writes it to `path` (and `path` + '.bin'), so that later sessions map it into memory.
@@ -46,7 +52,7 @@ export interface ExecutionProvider {
   prepare?(source: ModelSource, path: string): Promise<void>;
 }
 
-/** The execution provider asked for cannot be used on this machine. The message says what to install. */
+/** The execution provider, or what was asked of it, cannot be used on this machine. The message says what to install or choose. */
 export class ProviderUnavailableError extends Error {
   override readonly name = 'ProviderUnavailableError';
   constructor(

@@ -106,6 +106,12 @@ export const dataTypes = {
 
 export type DataType = keyof typeof dataTypes;
 
+/** Type of the 8-bit codes that stand on the right of an integer product; those on the left are uint8 always. */
+export type CodeType = 'int8' | 'uint8';
+
+/** The code of zero: codes of either type reach as far below it as above. */
+export const zeroCode: Readonly<Record<CodeType, number>> = { int8: 0, uint8: 128 };
+
 /** `AttributeProto.AttributeType` numbers. */
 export const attributeTypes = {
   float: 1,

@@ -3,7 +3,7 @@ import {
   HostLayerCache,
   KvLedger,
   type Decoder,
-  type KvPrecision,
+  type KvFormat,
   type Projections,
   type StepInput,
 } from '@madakv/engine';
@@ -59,9 +59,8 @@ export async function benchDecode(
 ): Promise<DecodeBenchReport> {
   const { config, decoder, sessions } = await openBenchModel(provider, options, onProgress);
   const { context, width, rounds } = options;
-  const precision = options.kvPrecision ?? 'fp32';
-  const full = new Batch(decoder, context, width, precision);
-  const kept = new Batch(decoder, Math.round(context * options.ratio), width, precision);
+  const full = new Batch(decoder, context, width, sessions.cacheFormat);
+  const kept = new Batch(decoder, Math.round(context * options.ratio), width, sessions.cacheFormat);
   const alone = full.first();
   const bandwidth = await bandwidthProbe(provider);
   const usual = await pastPresentProbe(provider, config, context);
@@ -115,8 +114,8 @@ class Batch {
     private readonly decoder: Decoder,
     readonly tokens: number,
     private readonly width: number,
-    precision: KvPrecision,
-    private readonly sequences = Array.from({ length: width }, () => filledCaches(decoder.config, tokens, precision)),
+    format: KvFormat,
+    private readonly sequences = Array.from({ length: width }, () => filledCaches(decoder.config, tokens, format)),
   ) {
     for (const caches of this.sequences) for (const cache of caches) this.ledger.charge(cache.bytes);
   }
@@ -155,11 +154,11 @@ class Batch {
   }
 }
 
-function filledCaches(config: DecoderConfig, tokens: number, precision: KvPrecision): HostLayerCache[] {
+function filledCaches(config: DecoderConfig, tokens: number, format: KvFormat): HostLayerCache[] {
   const row = new Float32Array(config.headDim).fill(0.1);
   return Array.from({ length: config.layers }, () => {
     const shape = { heads: config.kvHeads, dim: config.headDim };
-    const cache = new HostLayerCache(shape, tokens, new KvLedger(), precision);
+    const cache = new HostLayerCache(shape, tokens, new KvLedger(), format);
     for (let head = 0; head < config.kvHeads; head++) {
       for (let token = 0; token < tokens; token++) cache.set(head, token, row, row);
     }

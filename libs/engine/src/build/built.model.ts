@@ -10,6 +10,7 @@ import {
   type OpenModel,
   type Precision,
   type TensorSource,
+  type WeightFormat,
 } from '@madakv/models';
 import type { ExecutionProvider } from '@madakv/onnx';
 import { BlobFile } from './blob.file.js';
@@ -68,6 +69,7 @@ export function checkpointInput(model: OpenModel): BuildInput {
 /**
  * Builds a model's graphs, or finds them built already. A build happens in a folder of its own that gets its final
  * name only when complete: a crash leaves nothing that could be taken for a built model, and two builders at once do no harm.
+ * @throws ProviderUnavailableError for w8a8 where no integer product is exact
  */
 export async function buildModel(
   input: BuildInput,
@@ -76,7 +78,8 @@ export async function buildModel(
 ): Promise<BuiltModel> {
   const root = join(options.cacheDir ?? defaultCacheDir(), 'models');
   const content = await input.fingerprint(join(root, 'files.json'));
-  const settings = JSON.stringify({ format: FORMAT, provider: provider.signature, precision: options.precision });
+  const precision = await weightFormat(options.precision, provider);
+  const settings = JSON.stringify({ format: FORMAT, provider: await provider.signature(), precision });
   const key = createHash('sha256').update(`${content}\n${settings}`).digest('hex').slice(0, 32);
   const dir = join(root, key);
   if (isComplete(dir)) return { dir, key, fresh: false };
@@ -84,13 +87,17 @@ export async function buildModel(
   const work = join(root, `.${key}.${randomUUID()}`);
   mkdirSync(work, { recursive: true });
   try {
-    await writeGraphs(input, provider, options, work);
+    await writeGraphs(input, provider, precision, work, options.onProgress);
     writeManifest(work);
     install(work, dir);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
   return { dir, key, fresh: true };
+}
+
+async function weightFormat(precision: Precision, provider: ExecutionProvider): Promise<WeightFormat> {
+  return precision.kind === 'w8a8' ? { ...precision, codes: await provider.integerCodes() } : precision;
 }
 
 /** Gives a build its final name, unless another process was faster: what that has built is as good, and may be in use. */
@@ -111,15 +118,16 @@ function install(work: string, dir: string): void {
 async function writeGraphs(
   { config, tensors, textOnly }: BuildInput,
   provider: ExecutionProvider,
-  options: BuildOptions,
+  precision: WeightFormat,
   dir: string,
+  onProgress: BuildOptions['onProgress'],
 ): Promise<void> {
   const stages = config.decoder.layers + 1;
   const graphs: { name: string; build: (blobs: BlobSink) => Uint8Array }[] = Array.from(
     { length: stages },
     (_, stage) => ({
       name: stageGraph(stage),
-      build: (blobs) => decoderStage(config.decoder, stage, tensors, blobs, options.precision),
+      build: (blobs) => decoderStage(config.decoder, stage, tensors, blobs, precision),
     }),
   );
   if (textOnly !== true) {
@@ -131,7 +139,7 @@ async function writeGraphs(
   let done = 0;
   for (const { name, build } of graphs) {
     await writeGraph(provider, dir, name, build);
-    options.onProgress?.(++done, graphs.length);
+    onProgress?.(++done, graphs.length);
   }
 }
 

@@ -5,7 +5,7 @@ import type { ExecutionProvider, Session } from '@madakv/onnx';
 import type { DecoderSessions } from '../decoder/decoder.js';
 import { DeviceMemory } from '../kv/device.memory.js';
 import { HostMemory } from '../kv/host.memory.js';
-import type { KvPrecision } from '../kv/kept.part.js';
+import type { KvFormat, KvPrecision } from '../kv/kept.part.js';
 import type { KvMemory } from '../kv/kv.memory.js';
 import { stageGraph, VISION_GRAPH, type BuiltModel } from './built.model.js';
 
@@ -16,10 +16,15 @@ export interface LoadedSessions {
   readonly decoder: DecoderSessions;
   /** Absent for a model that was built without its vision tower. */
   readonly vision: Session | undefined;
+  /** What caches in JavaScript's memory must be made of. */
+  readonly cacheFormat: KvFormat;
   release(): Promise<void>;
 }
 
-/** Opens all sessions of a built model. Releases those already open if one fails. */
+/**
+ * Opens all sessions of a built model. Releases those already open if one fails.
+ * @throws ProviderUnavailableError for an int8 cache where no integer product is exact
+ */
 export async function loadSessions(
   built: BuiltModel,
   config: DecoderConfig,
@@ -29,6 +34,7 @@ export async function loadSessions(
   if (kvPrecision !== 'fp32' && provider.keepsTensorsOnDevice) {
     throw new RangeError(`an ${kvPrecision} cache is for the cpu provider, not for ${provider.name}`);
   }
+  const cacheFormat = kvPrecision === 'fp32' ? 'fp32' : await provider.integerCodes();
   const open: Session[] = [];
   const release = async (): Promise<void> => {
     for (const session of open.splice(0)) await session.release();
@@ -46,10 +52,10 @@ export async function loadSessions(
   const hostMemory = async (): Promise<KvMemory> => {
     const decode: { width: number; session: Session }[] = [];
     for (const width of DECODE_WIDTHS) {
-      decode.push({ width, session: await fromBytes(decodeAttention(config, width, kvPrecision), true) });
+      decode.push({ width, session: await fromBytes(decodeAttention(config, width, cacheFormat), true) });
     }
     const prefill = await fromBytes(prefillAttention(config));
-    return new HostMemory({ heads: config.kvHeads, dim: config.headDim }, { prefill, decode }, kvPrecision);
+    return new HostMemory({ heads: config.kvHeads, dim: config.headDim }, { prefill, decode }, cacheFormat);
   };
   try {
     const hasVision = existsSync(join(built.dir, `${VISION_GRAPH}.onnx`));
@@ -63,7 +69,7 @@ export async function loadSessions(
     const importance = await fromBytes(importanceScore(config));
     // Some GPU kernels divide by the number of rows.
     const idleRows = provider.name === 'cpu' ? 0 : 1;
-    return { decoder: { stages, importance, memory, idleRows }, vision, release };
+    return { decoder: { stages, importance, memory, idleRows }, vision, cacheFormat, release };
   } catch (error) {
     await release();
     throw error;

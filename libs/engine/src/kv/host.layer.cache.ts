@@ -1,5 +1,5 @@
 import { Tensor } from '@madakv/onnx';
-import { newKeptPart, type KeptPart, type KvPrecision } from './kept.part.js';
+import { newKeptPart, type KeptPart, type KvFormat } from './kept.part.js';
 import { KvGrowingBuffer, type KvLedger } from './kv.ledger.js';
 import { TAIL_ROWS, TAIL_STEP, type CacheFeeds, type KvShape, type LayerCache } from './kv.memory.js';
 
@@ -14,9 +14,9 @@ export class HostLayerCache implements LayerCache {
     private readonly shape: KvShape,
     rows: number,
     ledger: KvLedger,
-    precision: KvPrecision = 'fp32',
+    format: KvFormat = 'fp32',
   ) {
-    this.part = newKeptPart(precision, shape, rows, ledger);
+    this.part = newKeptPart(format, shape, rows, ledger);
     this.tailKeys = new KvGrowingBuffer(TAIL_ROWS * shape.heads * shape.dim, ledger);
     this.tailValues = new KvGrowingBuffer(TAIL_ROWS * shape.heads * shape.dim, ledger);
   }

@@ -1,6 +1,6 @@
 import { Tensor, type Session } from '@madakv/onnx';
 import type { HostLayerCache } from './host.layer.cache.js';
-import type { KvPrecision } from './kept.part.js';
+import type { KvFormat } from './kept.part.js';
 import { HostPromptBuffer } from './host.prompt.buffer.js';
 import type { KvLedger } from './kv.ledger.js';
 import type { KvMemory, KvShape, Projections, PromptBuffer } from './kv.memory.js';
@@ -9,7 +9,7 @@ import type { KvMemory, KvShape, Projections, PromptBuffer } from './kv.memory.j
 export interface HostSessions {
   /** `prefillAttention` */
   readonly prefill: Session;
-  /** `decodeAttention` by width, widest first; the last has width 1. Written for the caches' precision. */
+  /** `decodeAttention` by width, widest first; the last has width 1. Written for the caches' format. */
   readonly decode: readonly { readonly width: number; readonly session: Session }[];
 }
 
@@ -18,11 +18,11 @@ export class HostMemory implements KvMemory {
   constructor(
     private readonly shape: KvShape,
     private readonly sessions: HostSessions,
-    private readonly precision: KvPrecision = 'fp32',
+    private readonly format: KvFormat = 'fp32',
   ) {}
 
   newPromptBuffer(tokens: number, ledger: KvLedger): PromptBuffer {
-    return new HostPromptBuffer(this.shape, tokens, ledger, this.sessions.prefill, this.precision);
+    return new HostPromptBuffer(this.shape, tokens, ledger, this.sessions.prefill, this.format);
   }
 
   /** Takes batches of the widths that exist. */

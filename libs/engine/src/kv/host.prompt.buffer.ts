@@ -1,7 +1,7 @@
 import { mergeEvicted, type LayerSelection } from '@madakv/madakv';
 import { Tensor, type Session, type Tensors } from '@madakv/onnx';
 import { HostLayerCache } from './host.layer.cache.js';
-import type { KvPrecision } from './kept.part.js';
+import type { KvFormat } from './kept.part.js';
 import { KvBuffer, type KvLedger } from './kv.ledger.js';
 import type { KvShape, Projections, PromptBuffer } from './kv.memory.js';
 
@@ -16,7 +16,7 @@ export class HostPromptBuffer implements PromptBuffer {
     private readonly tokens: number,
     private readonly ledger: KvLedger,
     private readonly attention: Session,
-    private readonly precision: KvPrecision,
+    private readonly format: KvFormat,
   ) {
     const length = shape.heads * tokens * shape.dim;
     this.keys = new KvBuffer(length, ledger);
@@ -50,7 +50,7 @@ export class HostPromptBuffer implements PromptBuffer {
   evict(selection: LayerSelection): Promise<HostLayerCache> {
     const { heads, dim } = this.shape;
     const { rows, kept } = selection;
-    const cache = new HostLayerCache(this.shape, rows, this.ledger, this.precision);
+    const cache = new HostLayerCache(this.shape, rows, this.ledger, this.format);
     const all = { keys: this.keys.data, values: this.values.data };
     // Held-back rows lie behind the candidates; counting them in only gives the distance between heads.
     const merged =

@@ -1,9 +1,12 @@
-import { Tensor } from '@madakv/onnx';
+import { Tensor, zeroCode, type CodeType } from '@madakv/onnx';
 import { KvBuffer, KvCodes, type KvLedger } from './kv.ledger.js';
 import type { CacheFeeds, KvShape } from './kv.memory.js';
 
 /** How the part of a cache that no longer changes is stored. The tail of new tokens is float32 always. */
 export type KvPrecision = 'fp32' | 'int8';
+
+/** A precision with the type of value codes, one with which the provider's products are exact. Key codes are uint8 always. */
+export type KvFormat = 'fp32' | CodeType;
 
 /**
  * Rows of keys and values that attention reads in place. Keys are `[heads, rows, dim]`; float32 values stand the other way
@@ -23,8 +26,8 @@ export interface KeptPart {
   free(): void;
 }
 
-export function newKeptPart(precision: KvPrecision, shape: KvShape, rows: number, ledger: KvLedger): KeptPart {
-  return precision === 'int8' ? new Int8Part(shape, rows, ledger) : new Float32Part(shape, rows, ledger);
+export function newKeptPart(format: KvFormat, shape: KvShape, rows: number, ledger: KvLedger): KeptPart {
+  return format === 'fp32' ? new Float32Part(shape, rows, ledger) : new CodesPart(format, shape, rows, ledger);
 }
 
 /** Rows that are turned at a time: 64 of 128 numbers fit a first-level cache. */
@@ -97,11 +100,8 @@ class Float32Part implements KeptPart {
 /** Most rows whose products with 8-bit codes cannot overflow 32 bits. */
 const MAX_INT8_ROWS = Math.floor((2 ** 31 - 1) / (255 * 128));
 
-/** Zero point of key codes. */
-const MIDDLE = 128;
-
-/** 8-bit codes with a float32 scale for each row of each head: a key or value is `scale * code`. */
-class Int8Part implements KeptPart {
+/** 8-bit codes with a float32 scale for each row of each head: a key or value is `scale * (code - zero)`. */
+class CodesPart implements KeptPart {
   private readonly keys: KvCodes;
   private readonly values: KvCodes;
   private readonly keyScales: KvBuffer;
@@ -109,6 +109,7 @@ class Int8Part implements KeptPart {
 
   /** @throws RangeError for more rows than 32-bit sums can hold */
   constructor(
+    private readonly type: CodeType,
     private readonly shape: KvShape,
     readonly rows: number,
     private readonly ledger: KvLedger,
@@ -126,13 +127,17 @@ class Int8Part implements KeptPart {
     return this.keys.bytes + this.values.bytes + this.keyScales.bytes + this.valueScales.bytes;
   }
 
+  private get valueCodes(): Uint8Array | Int8Array {
+    return this.type === 'int8' ? this.values.signed : this.values.unsigned;
+  }
+
   feeds(): { keys: Tensor; values: Tensor; keyScales: Tensor; valueScales: Tensor } {
     const { heads, dim } = this.shape;
     const dims = [heads, this.rows, dim];
     const scales = (buffer: KvBuffer): Tensor => new Tensor('float32', buffer.data, [heads, this.rows]);
     return {
       keys: new Tensor('uint8', this.keys.unsigned, dims),
-      values: new Tensor('int8', this.values.signed, dims),
+      values: new Tensor(this.type, this.valueCodes, dims) as Tensor,
       keyScales: scales(this.keyScales),
       valueScales: scales(this.valueScales),
     };
@@ -141,8 +146,8 @@ class Int8Part implements KeptPart {
   set(head: number, row: number, key: Float32Array, value: Float32Array): void {
     const line = head * this.rows + row;
     const at = line * this.shape.dim;
-    this.keyScales.data[line] = encode(key, MIDDLE, this.keys.unsigned, at);
-    this.valueScales.data[line] = encode(value, 0, this.values.signed, at);
+    this.keyScales.data[line] = encode(key, zeroCode.uint8, this.keys.unsigned, at);
+    this.valueScales.data[line] = encode(value, zeroCode[this.type], this.valueCodes, at);
   }
 
   gather(head: number, keys: Float32Array, values: Float32Array, tokens: Int32Array): void {
@@ -155,7 +160,7 @@ class Int8Part implements KeptPart {
 
   grow(rows: number): KeptPart {
     const { heads, dim } = this.shape;
-    const grown = new Int8Part(this.shape, rows, this.ledger);
+    const grown = new CodesPart(this.type, this.shape, rows, this.ledger);
     for (const name of ['keys', 'values'] as const) {
       copyLines(this[name].unsigned, grown[name].unsigned, heads, this.rows * dim, rows * dim);
       this[name].free();
@@ -172,12 +177,12 @@ class Int8Part implements KeptPart {
   }
 }
 
-/** Writes codes in `[-127, 127]` around `middle`. @returns the scale */
-function encode(row: Float32Array, middle: number, codes: Uint8Array | Int8Array, at: number): number {
+/** Writes codes in `[-127, 127]` around `zero`. @returns the scale */
+function encode(row: Float32Array, zero: number, codes: Uint8Array | Int8Array, at: number): number {
   let largest = 0;
   for (let i = 0; i < row.length; i++) largest = Math.max(largest, Math.abs(row[i]));
   const inverse = largest === 0 ? 0 : 127 / largest;
-  for (let i = 0; i < row.length; i++) codes[at + i] = Math.round(row[i] * inverse) + middle;
+  for (let i = 0; i < row.length; i++) codes[at + i] = Math.round(row[i] * inverse) + zero;
   return largest / 127;
 }
 

@@ -1,4 +1,4 @@
-import { GraphBuilder, type Value } from '@madakv/onnx';
+import { GraphBuilder, zeroCode, type CodeType, type Value } from '@madakv/onnx';
 import type { AttentionShape } from './attention.graph.js';
 
 /**
@@ -6,11 +6,11 @@ import type { AttentionShape } from './attention.graph.js';
  * place, nothing is copied or padded.
  *
  * Inputs: `q` `[width, heads * dim]`, `k`, `v` `[width, kvHeads * dim]` (the new tokens), and for each sequence b `keys_b`
- * `[kvHeads, kept, dim]`, `values_b` `[kvHeads, dim, kept]`, `tail_keys_b`, `tail_values_b` `[tail, kvHeads, dim]`. With an
- * int8 cache `keys_b` are uint8 codes around 128, `values_b` `[kvHeads, kept, dim]` int8 codes, and `key_scales_b`,
+ * `[kvHeads, kept, dim]`, `values_b` `[kvHeads, dim, kept]`, `tail_keys_b`, `tail_values_b` `[tail, kvHeads, dim]`. With a
+ * cache of 8-bit codes `keys_b` are uint8 codes, `values_b` `[kvHeads, kept, dim]` codes of the type `cache`, and `key_scales_b`,
  * `value_scales_b` `[kvHeads, kept]` what they are multiplied with. Output: `attn` `[width, heads * dim]`.
  */
-export function decodeAttention(shape: AttentionShape, width: number, cache: 'fp32' | 'int8' = 'fp32'): Uint8Array {
+export function decodeAttention(shape: AttentionShape, width: number, cache: 'fp32' | CodeType = 'fp32'): Uint8Array {
   const { heads, kvHeads, headDim } = shape;
   const graph = new GraphBuilder(`attention-decode-${width}`);
   const rows = (name: string, dim: number): Value[] => {
@@ -25,7 +25,7 @@ export function decodeAttention(shape: AttentionShape, width: number, cache: 'fp
   const k = rows('k', kvHeads * headDim);
   const v = rows('v', kvHeads * headDim);
   const outputs = q.map((query, b) => {
-    const kept = cache === 'int8' ? int8Part(graph, shape, b) : float32Part(graph, shape, b);
+    const kept = cache === 'fp32' ? float32Part(graph, shape, b) : codesPart(graph, shape, b, cache);
     const tail = (name: string, fresh: Value): Value => {
       const past = graph.input(`tail_${name}_${b}`, 'float32', [`tail_${b}`, kvHeads, headDim]);
       const row = graph.op('Reshape', [fresh, graph.ints(1, kvHeads, headDim)]);
@@ -88,18 +88,16 @@ function float32Part(graph: GraphBuilder, { kvHeads, headDim }: AttentionShape, 
   };
 }
 
-/** Zero point of key codes. */
-const MIDDLE = 128;
-
 /**
  * Integer products with 8-bit codes. Queries are rounded to 8 bits each; the attention weights to 16 bits of the largest, as
  * two products of 8: with 8 alone, many small weights beside one large one would all round to nothing.
+ * @param right type of the codes on a product's right: of queries and of values
  */
-function int8Part(graph: GraphBuilder, shape: AttentionShape, sequence: number): KeptProducts {
+function codesPart(graph: GraphBuilder, shape: AttentionShape, sequence: number, right: CodeType): KeptProducts {
   const { kvHeads, headDim } = shape;
   const dims = [kvHeads, `kept_${sequence}`, headDim];
   const keys = graph.input(`keys_${sequence}`, 'uint8', dims);
-  const values = graph.input(`values_${sequence}`, 'int8', dims);
+  const values = graph.input(`values_${sequence}`, right, dims);
   const scales = (name: string): Value => {
     const input = graph.input(`${name}_scales_${sequence}`, 'float32', dims.slice(0, 2));
     return graph.op('Unsqueeze', [input, graph.ints(2)]);
@@ -108,15 +106,14 @@ function int8Part(graph: GraphBuilder, shape: AttentionShape, sequence: number):
   const valueScales = scales('value');
   const floats = (value: Value): Value => graph.op('Cast', [value], { to: 1 });
   const codes = (value: Value): Value => graph.op('Cast', [value], { to: 2 });
+  const zero = (type: CodeType): Value => graph.constant(Uint8Array.of(zeroCode[type]), [], type);
   const largestOf = (value: Value): Value =>
     graph.op('Max', [graph.op('ReduceMax', [value, graph.ints(1)], { keepdims: 1 }), graph.scalar(1e-30)]);
   return {
     scores: (query) => {
       const step = graph.op('Div', [largestOf(graph.op('Abs', [query])), graph.scalar(127)]);
-      const zero = graph.constant(Uint8Array.of(0), [], 'int8');
-      const rounded = graph.op('QuantizeLinear', [graph.op('Div', [query, step]), graph.scalar(1), zero]);
-      const middle = graph.constant(Uint8Array.of(MIDDLE), []);
-      const sums = floats(graph.op('MatMulInteger', [keys, rounded, middle]));
+      const rounded = graph.op('QuantizeLinear', [graph.op('Div', [query, step]), graph.scalar(1), zero(right)]);
+      const sums = floats(graph.op('MatMulInteger', [keys, rounded, zero('uint8'), zero(right)]));
       return graph.op('Mul', [graph.op('Mul', [sums, keyScales]), step]);
     },
     mix: (weights) => {
@@ -128,7 +125,7 @@ function int8Part(graph: GraphBuilder, shape: AttentionShape, sequence: number):
       // Casting to an integer cuts the fraction off.
       const high = codes(graph.op('Mul', [fine, graph.scalar(1 / 256)]));
       const low = codes(graph.op('Sub', [fine, graph.op('Mul', [floats(high), graph.scalar(256)])]));
-      const product = (left: Value): Value => floats(graph.op('MatMulInteger', [left, values]));
+      const product = (left: Value): Value => floats(graph.op('MatMulInteger', [left, values, null, zero(right)]));
       const sum = graph.op('Add', [graph.op('Mul', [product(high), graph.scalar(256)]), product(low)]);
       return graph.op('Mul', [swapLast(graph, shape, sum, [kvHeads, headDim, 1]), step]);
     },

@@ -1,6 +1,6 @@
 import { GraphBuilder, type Value } from '@madakv/onnx';
 import type { DecoderConfig } from '../decoder.config.js';
-import { GraphWeights, type BlobSink, type Precision, type TensorSource } from './graph.weights.js';
+import { GraphWeights, type BlobSink, type TensorSource, type WeightFormat } from './graph.weights.js';
 import { rmsNorm } from './layers.js';
 
 /**
@@ -26,10 +26,10 @@ export function decoderStage(
   stage: number,
   tensors: TensorSource,
   blobs: BlobSink,
-  precision: Precision,
+  format: WeightFormat,
 ): Uint8Array {
   const graph = new GraphBuilder(`decoder-stage-${stage}`);
-  const weights = new GraphWeights(graph, tensors, blobs, precision);
+  const weights = new GraphWeights(graph, tensors, blobs, format);
   const last = stage === config.layers;
   const ended = stage > 0 ? endLayer(graph, weights, config, stage - 1) : undefined;
   const fresh = last ? undefined : graph.input('fresh', 'float32', ['begun', config.hiddenSize]);

@@ -1,4 +1,4 @@
-import type { DataType, ExternalRange, GraphBuilder, Value } from '@madakv/onnx';
+import { zeroCode, type CodeType, type DataType, type ExternalRange, type GraphBuilder, type Value } from '@madakv/onnx';
 import { quantiseOutputs, quantiseRows } from './quantise.js';
 
 /**
@@ -13,8 +13,14 @@ export type Precision =
   | { readonly kind: 'int'; readonly bits: 4 | 8; readonly blockSize: number }
   | { readonly kind: 'w8a8' };
 
-/** Zero point of 8-bit activations. */
-const MIDDLE = 128;
+/** A precision with all that decides how a graph is written. */
+export type WeightFormat =
+  | Exclude<Precision, { readonly kind: 'w8a8' }>
+  /** `codes`: their type, one with which the provider's products are exact. */
+  | { readonly kind: 'w8a8'; readonly codes: CodeType };
+
+/** Zero point of 8-bit activations, which are uint8 always. */
+const MIDDLE = zeroCode.uint8;
 
 /** Where a graph takes its tensors from: the checkpoint, under normalised names. */
 export interface TensorSource {
@@ -38,7 +44,7 @@ export class GraphWeights {
     private readonly graph: GraphBuilder,
     private readonly tensors: TensorSource,
     private readonly blobs: BlobSink,
-    private readonly precision: Precision,
+    private readonly format: WeightFormat,
   ) {}
 
   /** A small tensor, kept in the graph itself, with its own shape or the one given. */
@@ -58,12 +64,15 @@ export class GraphWeights {
     const columns = shapes[0].slice(1).reduce((product, dim) => product * dim, 1);
     const rows = shapes.reduce((sum, shape) => sum + shape[0], 0);
     const bias = biases.length === 0 ? null : this.graph.constant(this.concat(biases), [rows]);
-    if (this.precision.kind === 'fp32') {
+    if (this.format.kind === 'fp32') {
       const matrix = this.external('weight', 'float32', [rows, columns], this.concat(weights));
       return this.graph.op('Gemm', [x, matrix, bias], { transB: 1 });
     }
-    if (this.precision.kind === 'w8a8') return this.integerProduct(x, this.concat(weights), rows, columns, bias);
-    const { bits, blockSize } = this.precision;
+    if (this.format.kind === 'w8a8') {
+      const product = this.integerProduct(x, this.concat(weights), rows, columns, this.format.codes);
+      return bias === null ? product : this.graph.op('Add', [product, bias]);
+    }
+    const { bits, blockSize } = this.format;
     const { packed, scales } = quantiseRows(this.concat(weights), rows, columns, bits, blockSize);
     const blocks = Math.ceil(columns / blockSize);
     return this.graph.contrib(
@@ -81,20 +90,20 @@ export class GraphWeights {
   }
 
   /** @param values `[rows, columns]` */
-  private integerProduct(x: Value, values: Float32Array, rows: number, columns: number, bias: Value | null): Value {
+  private integerProduct(x: Value, values: Float32Array, rows: number, columns: number, type: CodeType): Value {
     const graph = this.graph;
     const { codes, scale } = this.roundRows(x);
-    const { transposed, scales } = quantiseOutputs(values, rows, columns);
-    const middle = graph.constant(Uint8Array.of(MIDDLE), []);
+    const { transposed, scales } = quantiseOutputs(values, rows, columns, type);
+    const zero = (codeType: CodeType): Value => graph.constant(Uint8Array.of(zeroCode[codeType]), [], codeType);
     const product = graph.contrib('MatMulIntegerToFloat', [
       codes,
-      this.external('weight', 'int8', [columns, rows], transposed),
+      this.external('weight', type, [columns, rows], transposed),
       graph.scalar(1),
       this.external('scale', 'float32', [rows], scales),
-      middle,
+      zero('uint8'),
+      zero(type),
     ]);
-    const scaled = graph.op('Mul', [product, scale]);
-    return bias === null ? scaled : graph.op('Add', [scaled, bias]);
+    return graph.op('Mul', [product, scale]);
   }
 
   /** Rounds each row of `x` to `[1, 255]` around {@link MIDDLE}, by its own largest magnitude: rows stay independent. */

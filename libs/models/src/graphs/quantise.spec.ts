@@ -1,3 +1,4 @@
+import { zeroCode } from '@madakv/onnx';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { quantiseOutputs, quantiseRows } from './quantise.js';
@@ -57,19 +58,19 @@ describe('quantiseRows', () => {
 });
 
 describe('quantiseOutputs', () => {
-  it('is off by half a step at most, and transposes', () => {
+  it.each(['int8', 'uint8'] as const)('is off by half a step at most, and transposes (%s)', (type) => {
     const [outputs, inputs] = [3, 5];
     const values = Float32Array.from({ length: outputs * inputs }, (_, i) => Math.sin(i) * (1 + i));
-    const { transposed, scales } = quantiseOutputs(values, outputs, inputs);
+    const { transposed, scales } = quantiseOutputs(values, outputs, inputs, type);
     values.forEach((value, i) => {
       const [output, input] = [Math.floor(i / inputs), i % inputs];
-      const restored = transposed[input * outputs + output] * scales[output];
+      const restored = (transposed[input * outputs + output] - zeroCode[type]) * scales[output];
       expect(Math.abs(restored - value)).toBeLessThanOrEqual(scales[output] * 0.501);
     });
   });
 
   it('leaves an output of zeros zero', () => {
-    const { transposed, scales } = quantiseOutputs(new Float32Array(4), 1, 4);
+    const { transposed, scales } = quantiseOutputs(new Float32Array(4), 1, 4, 'int8');
     expect([...transposed, ...scales]).toEqual([0, 0, 0, 0, 0]);
   });
 });

@@ -1,3 +1,5 @@
+import { zeroCode, type CodeType } from '@madakv/onnx';
+
 /** A matrix in the layout of ONNX Runtime's `MatMulNBits`. */
 export interface QuantisedMatrix {
   /** `[rows, blocks, blockSize * bits / 8]`, low nibble first for 4 bits; the zero point is `2^(bits - 1)`. */
@@ -67,14 +69,17 @@ function packBlock(
 /**
  * Symmetric 8-bit quantisation with one scale an output, transposed for a product with rows of inputs.
  * @param values `[outputs, inputs]`
+ * @param type of the codes; a value is its scale times how far its code is from {@link zeroCode}
  * @returns `transposed` `[inputs, outputs]`, `scales` `[outputs]`
  */
 export function quantiseOutputs(
   values: Float32Array,
   outputs: number,
   inputs: number,
-): { readonly transposed: Int8Array; readonly scales: Float32Array } {
-  const transposed = new Int8Array(inputs * outputs);
+  type: CodeType,
+): { readonly transposed: Int8Array | Uint8Array; readonly scales: Float32Array } {
+  const transposed = new (type === 'int8' ? Int8Array : Uint8Array)(inputs * outputs);
+  const zero = zeroCode[type];
   const scales = new Float32Array(outputs);
   for (let output = 0; output < outputs; output++) {
     const row = values.subarray(output * inputs, (output + 1) * inputs);
@@ -82,7 +87,7 @@ export function quantiseOutputs(
     for (let i = 0; i < inputs; i++) largest = Math.max(largest, Math.abs(row[i]));
     scales[output] = largest / 127;
     const inverse = largest === 0 ? 0 : 127 / largest;
-    for (let i = 0; i < inputs; i++) transposed[i * outputs + output] = Math.round(row[i] * inverse);
+    for (let i = 0; i < inputs; i++) transposed[i * outputs + output] = Math.round(row[i] * inverse) + zero;
   }
   return { transposed, scales };
 }

@@ -1,13 +1,13 @@
 import type { Tensors } from '@madakv/onnx';
 import type { ModelConfig, PreparedImage } from '../family.js';
-import type { BlobSink, Precision, TensorSource } from './graph.weights.js';
+import type { BlobSink, TensorSource, WeightFormat } from './graph.weights.js';
 
 /**
  * A family's vision tower and projector as one graph. Its only output is `features` `[tokens, hidden]`: one row for each visual
  * token of the image, in the order of the placeholders.
  */
 export interface VisionGraph<Config extends ModelConfig = ModelConfig> {
-  build(config: Config, tensors: TensorSource, blobs: BlobSink, precision: Precision): Uint8Array;
+  build(config: Config, tensors: TensorSource, blobs: BlobSink, format: WeightFormat): Uint8Array;
   /** What to feed for one image. */
   feeds(config: Config, image: PreparedImage): Tensors;
 }
