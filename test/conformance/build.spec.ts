@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { buildModel, checkpointInput, type BuiltModel } from '@madakv/engine';
 import { openModel, type Precision } from '@madakv/models';
-import { cpuProvider } from '@madakv/onnx';
+import { cpuProvider, type CodeType, type ExecutionProvider } from '@madakv/onnx';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { fixture, temporaryCache } from './engine.fixture.js';
 
@@ -31,8 +31,8 @@ beforeEach(() => {
   cpSync(fixture('qwen-plain text').checkpoint, checkpoint, { recursive: true });
 });
 
-const build = (precision: Precision = { kind: 'fp32' }): Promise<BuiltModel> =>
-  buildModel(checkpointInput(openModel(checkpoint)), provider, { precision, cacheDir });
+const build = (precision: Precision = { kind: 'fp32' }, on: ExecutionProvider = provider): Promise<BuiltModel> =>
+  buildModel(checkpointInput(openModel(checkpoint)), on, { precision, cacheDir });
 const weights = (): string => join(checkpoint, 'model.safetensors');
 const builtFolders = (): string[] =>
   readdirSync(join(cacheDir, 'models')).filter((name) => statSync(join(cacheDir, 'models', name)).isDirectory());
@@ -66,6 +66,22 @@ describe('a built model', () => {
     const quantised = await build({ kind: 'int', bits: 8, blockSize: 32 });
     expect(quantised.key).not.toBe(full.key);
     expect(builtFolders()).toHaveLength(2);
+  });
+
+  it('is another one on a processor that packs matrices otherwise', async () => {
+    const here = await build();
+    const there = await build({ kind: 'fp32' }, { ...provider, signature: () => Promise.resolve('another') });
+    expect(there.key).not.toBe(here.key);
+  });
+
+  it('is another one where integer products are exact with other codes, if it has any', async () => {
+    const on = (codes: CodeType): ExecutionProvider => ({ ...provider, integerCodes: () => Promise.resolve(codes) });
+    const keys = async (precision: Precision): Promise<number> => {
+      const builds = [await build(precision, on('int8')), await build(precision, on('uint8'))];
+      return new Set(builds.map(({ key }) => key)).size;
+    };
+    expect(await keys({ kind: 'w8a8' })).toBe(2);
+    expect(await keys({ kind: 'int', bits: 8, blockSize: 32 })).toBe(1);
   });
 
   it('is built anew when a weight changes, even with the same size and time', async () => {

@@ -7,8 +7,10 @@ import {
 } from '@madakv/engine';
 import { createPolicy, policies } from '@madakv/madakv';
 import type { PreparedPrompt } from '@madakv/models';
+import { cpuProvider, type CodeType } from '@madakv/onnx';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fixture, loadEngine, relativeError, request, temporaryCache } from './engine.fixture.js';
+import { firstLogitsError, precisionCases } from './precision.cases.js';
 
 const cacheDir = temporaryCache();
 const pages = fixture('qwen-plain three-images');
@@ -273,18 +275,32 @@ describe('answers', () => {
   });
 });
 
-describe('quantised weights', () => {
-  it.each([
-    [{ kind: 'int', bits: 8, blockSize: 32 }, 0.05],
-    [{ kind: 'int', bits: 4, blockSize: 32 }, 0.6],
-    [{ kind: 'w8a8' }, 0.1],
-  ] as const)('%o stay near full precision', async (precision, tolerance) => {
-    const quantised = await loadEngine(pages.checkpoint, cacheDir, { precision });
-    const result = await quantised.generate(request(prompt, { wantFirstLogits: true, maxTokens: 2 }));
-    const error = relativeError(result.firstLogits ?? new Float32Array(0), pages.float('last_logits'));
-    expect(error).toBeLessThan(tolerance);
-    expect(error).toBeGreaterThan(1e-4);
+describe('precisions', () => {
+  const provider = cpuProvider(1);
+
+  it.each(precisionCases)('$name stays near full precision', async ({ options, tolerance }) => {
+    const rounded = await loadEngine(pages.checkpoint, cacheDir, options, provider);
+    expect(await firstLogitsError(rounded, engine, pages)).toBeLessThan(tolerance);
   });
+
+  it.each(precisionCases.slice(1))('$name does round', async ({ options }) => {
+    const rounded = await loadEngine(pages.checkpoint, cacheDir, options, provider);
+    expect(await firstLogitsError(rounded, engine, pages)).toBeGreaterThan(1e-4);
+  });
+
+  it.each(precisionCases.filter(({ usesIntegerProducts }) => usesIntegerProducts))(
+    '$name answers alike with the codes of processors without int8 instructions',
+    async ({ options }) => {
+      const usual = await loadEngine(pages.checkpoint, cacheDir, options, provider);
+      const integerCodes = (): Promise<CodeType> => Promise.resolve('uint8');
+      const others = await loadEngine(pages.checkpoint, cacheDir, options, { ...provider, integerCodes });
+      const ask = request(prompt, { wantFirstLogits: true, policy: createPolicy('madakv'), cacheRatio: 0.5 });
+      const [ours, theirs] = [await usual.generate(ask), await others.generate(ask)];
+      const expected = ours.firstLogits ?? new Float32Array(0);
+      expect(relativeError(theirs.firstLogits ?? new Float32Array(0), expected)).toBeLessThan(1e-5);
+      expect(theirs.tokenIds).toEqual(ours.tokenIds);
+    },
+  );
 });
 
 describe('an int8 cache', () => {

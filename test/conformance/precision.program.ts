@@ -25,7 +25,8 @@ const provider = cpuProvider(1);
 const exact = await Engine.load(model, provider, { ...precisionCases[0].options, cacheDir });
 const errors: Record<string, number> = {};
 for (const { name: precision, options } of precisionCases) {
-  const engine = options === precisionCases[0].options ? exact : await Engine.load(model, provider, { ...options, cacheDir });
+  const engine =
+    options === precisionCases[0].options ? exact : await Engine.load(model, provider, { ...options, cacheDir });
   errors[precision] = await firstLogitsError(engine, exact, fixture);
   if (engine !== exact) await engine.close();
 }

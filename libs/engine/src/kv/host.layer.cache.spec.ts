@@ -1,3 +1,4 @@
+import { zeroCode } from '@madakv/onnx';
 import { describe, expect, it } from 'vitest';
 import { KvBuffer, KvLedger } from './kv.ledger.js';
 import { HostLayerCache } from './host.layer.cache.js';
@@ -66,11 +67,11 @@ describe('HostLayerCache', () => {
     expect([...(tailKeys.data as Float32Array)]).toEqual([...row(TAIL_ROWS)]);
   });
 
-  it.each(['fp32', 'int8'] as const)('gathers a head’s rows like setting them one by one (%s)', (precision) => {
+  it.each(['fp32', 'int8', 'uint8'] as const)('gathers a head’s rows like setting them one by one (%s)', (format) => {
     const rows = 150;
     const tokens = Int32Array.from({ length: rows }, (_, i) => 3 * i + 1);
     const source = Float32Array.from({ length: 3 * rows * SHAPE.dim + SHAPE.dim }, (_, i) => Math.sin(i));
-    const [gathered, single] = [0, 1].map(() => new HostLayerCache(SHAPE, rows, new KvLedger(), precision));
+    const [gathered, single] = [0, 1].map(() => new HostLayerCache(SHAPE, rows, new KvLedger(), format));
     for (let head = 0; head < SHAPE.heads; head++) {
       gathered.gather(head, source, source, tokens);
       tokens.forEach((token, line) => {
@@ -81,38 +82,43 @@ describe('HostLayerCache', () => {
     expect(gathered.feeds()).toEqual(single.feeds());
   });
 
-  it('keeps 8-bit codes within half a step, in a quarter of the memory, and folds the tail into them', () => {
-    const ledger = new KvLedger();
-    const rows = 3;
-    const cache = new HostLayerCache(SHAPE, rows, ledger, 'int8');
-    expect(ledger.bytes).toBe(rows * SHAPE.heads * 2 * (SHAPE.dim + 4));
-    for (let token = 0; token < rows; token++) {
-      for (let head = 0; head < SHAPE.heads; head++) {
-        const values = row(token + 1).subarray(head * SHAPE.dim, (head + 1) * SHAPE.dim);
-        cache.set(head, token, values, values);
-      }
-    }
-    for (let token = 0; token < TAIL_ROWS; token++) cache.append(row(token + rows + 1), row(token + rows + 1));
-    const { keys, values, keyScales, valueScales, tailKeys } = cache.feeds();
-    const total = rows + TAIL_ROWS;
-    expect(keys.dims).toEqual([2, total, 3]);
-    expect(tailKeys.dims[0]).toBe(0);
-    for (let head = 0; head < 2; head++) {
-      for (let token = 0; token < total; token++) {
-        const line = head * total + token;
-        for (let i = 0; i < 3; i++) {
-          const expected = (token + 1) * 100 + head * 3 + i;
-          const keyScale = (keyScales?.data as Float32Array)[line];
-          const key = ((keys.data as Uint8Array)[line * 3 + i] - 128) * keyScale;
-          const value = (values.data as Int8Array)[line * 3 + i] * (valueScales?.data as Float32Array)[line];
-          expect(Math.abs(key - expected)).toBeLessThanOrEqual(0.51 * keyScale);
-          expect(Math.abs(value - expected)).toBeLessThanOrEqual(0.51 * keyScale);
+  it.each(['int8', 'uint8'] as const)(
+    'keeps %s codes within half a step, in a quarter of the memory, and folds the tail into them',
+    (type) => {
+      const ledger = new KvLedger();
+      const rows = 3;
+      const cache = new HostLayerCache(SHAPE, rows, ledger, type);
+      expect(ledger.bytes).toBe(rows * SHAPE.heads * 2 * (SHAPE.dim + 4));
+      for (let token = 0; token < rows; token++) {
+        for (let head = 0; head < SHAPE.heads; head++) {
+          const values = row(token + 1).subarray(head * SHAPE.dim, (head + 1) * SHAPE.dim);
+          cache.set(head, token, values, values);
         }
       }
-    }
-    cache.free();
-    expect(ledger.bytes).toBe(0);
-  });
+      for (let token = 0; token < TAIL_ROWS; token++) cache.append(row(token + rows + 1), row(token + rows + 1));
+      const { keys, values, keyScales, valueScales, tailKeys } = cache.feeds();
+      const total = rows + TAIL_ROWS;
+      expect(keys.dims).toEqual([2, total, 3]);
+      expect(tailKeys.dims[0]).toBe(0);
+      expect(values.type).toBe(type);
+      for (let head = 0; head < 2; head++) {
+        for (let token = 0; token < total; token++) {
+          const line = head * total + token;
+          for (let i = 0; i < 3; i++) {
+            const expected = (token + 1) * 100 + head * 3 + i;
+            const keyScale = (keyScales?.data as Float32Array)[line];
+            const key = ((keys.data as Uint8Array)[line * 3 + i] - 128) * keyScale;
+            const code = (values.data as Int8Array | Uint8Array)[line * 3 + i] - zeroCode[type];
+            const value = code * (valueScales?.data as Float32Array)[line];
+            expect(Math.abs(key - expected)).toBeLessThanOrEqual(0.51 * keyScale);
+            expect(Math.abs(value - expected)).toBeLessThanOrEqual(0.51 * keyScale);
+          }
+        }
+      }
+      cache.free();
+      expect(ledger.bytes).toBe(0);
+    },
+  );
 
   it('refuses more int8 rows than 32-bit sums hold', () => {
     expect(() => new HostLayerCache({ heads: 1, dim: 1 }, 70_000, new KvLedger(), 'int8')).toThrow('65793 rows');
