@@ -1,4 +1,5 @@
 export * from './fake.otlp.collector.js';
 export * from './fakes.js';
 export * from './free.port.js';
+export * from './garbage.js';
 export * from './redis.server.js';
