@@ -6,13 +6,12 @@
  */
 import { Engine } from '@madakv/engine';
 import { openModel } from '@madakv/models';
-import { cpuProvider, type CodeType } from '@madakv/onnx';
+import { cpuProvider } from '@madakv/onnx';
 import { requestFixtures } from './fixture.reader.js';
 import { firstLogitsError, precisionCases } from './precision.cases.js';
 
 export interface ProcessorReport {
   readonly signature: string;
-  readonly integerCodes: CodeType;
   /** Error of the first logits by the precision's name. */
   readonly errors: Readonly<Record<string, number>>;
 }
@@ -33,7 +32,6 @@ for (const { name: precision, options } of precisionCases) {
 await exact.close();
 const report: ProcessorReport = {
   signature: await provider.signature(),
-  integerCodes: await provider.integerCodes(),
   errors,
 };
 process.stdout.write(JSON.stringify(report));

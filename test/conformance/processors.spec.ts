@@ -64,7 +64,7 @@ function whatIsMissing(): string {
 
 /** One module, which finds the native ones and the fixtures where this one does. */
 async function bundle(outfile: string): Promise<void> {
-  const { resolve } = createRequire(import.meta.url);
+  const requireHere = createRequire(import.meta.url);
   await build({
     entryPoints: [fileURLToPath(new URL('./precision.program.ts', import.meta.url))],
     outfile,
@@ -79,8 +79,11 @@ async function bundle(outfile: string): Promise<void> {
     plugins: [
       {
         name: 'native-modules',
-        setup: ({ onResolve }) => {
-          onResolve({ filter: /^(onnxruntime-node|sharp)$/ }, ({ path }) => ({ path: resolve(path), external: true }));
+        setup: (bundler) => {
+          bundler.onResolve({ filter: /^(onnxruntime-node|sharp)$/ }, ({ path }) => ({
+            path: requireHere.resolve(path),
+            external: true,
+          }));
         },
       },
     ],

@@ -1,5 +1,5 @@
 import { GraphBuilder } from './graph.builder.js';
-import { ProviderUnavailableError, Tensor, type ExecutionProvider, type Tensors } from './provider.js';
+import { ProviderUnavailableError, Tensor, type ExecutionProvider } from './provider.js';
 import { zeroCode, type CodeType } from './schema.js';
 
 /** Kernels take inputs in groups and in blocks; these are no multiple of either. */
@@ -40,7 +40,7 @@ export async function productsAreExact(provider: ExecutionProvider, type: CodeTy
       const { held, given } = await session.run({
         left: new Tensor('uint8', left, [rows, INPUTS]),
         right: new Tensor(type, fed, [INPUTS, OUTPUTS]),
-      } as Tensors);
+      });
       const isExact = (results: ArrayLike<number>): boolean =>
         Array.from({ length: rows * OUTPUTS }, (_, i) => results[i] === expected(i % OUTPUTS)).every(Boolean);
       if (!isExact(held.data as Float32Array) || !isExact(given.data as Int32Array)) return false;

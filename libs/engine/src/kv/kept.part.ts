@@ -137,7 +137,7 @@ class CodesPart implements KeptPart {
     const scales = (buffer: KvBuffer): Tensor => new Tensor('float32', buffer.data, [heads, this.rows]);
     return {
       keys: new Tensor('uint8', this.keys.unsigned, dims),
-      values: new Tensor(this.type, this.valueCodes, dims) as Tensor,
+      values: new Tensor(this.type, this.valueCodes, dims),
       keyScales: scales(this.keyScales),
       valueScales: scales(this.valueScales),
     };
