@@ -8,11 +8,12 @@ export const DOCUMENT_ERROR_CODES = [
   'encrypted_pdf',
   'broken_pdf',
   'empty_pdf',
+  'dynamic_xfa',
+  'pdf_portfolio',
   // What was asked of it.
   'bad_page_range',
   'page_out_of_range',
   'too_many_pages',
-  'page_too_large',
   'document_too_large',
   // Rasterising, which runs in a process of its own.
   'raster_timeout',

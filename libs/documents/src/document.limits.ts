@@ -6,10 +6,6 @@ export interface DocumentLimits {
   maxDocumentPages: number;
   /** Pages that may be rasterised of one document. */
   maxPages: number;
-  /** Longest side of a page, in points (1/72 inch). */
-  maxPagePoints: number;
-  /** A page that fits the pixels allowed only below this resolution is refused, in dots per inch. */
-  minDpi: number;
   /** Time to open a document or to draw one page, in milliseconds. */
   pageTimeoutMs: number;
   /** Time spent on one document altogether, waiting for the reader of its pages not counted, in milliseconds. */
@@ -22,8 +18,6 @@ export const DEFAULT_DOCUMENT_LIMITS: DocumentLimits = {
   maxDocumentBytes: 64 * 1024 ** 2,
   maxDocumentPages: 10_000,
   maxPages: 200,
-  maxPagePoints: 14_400,
-  minDpi: 36,
   pageTimeoutMs: 20_000,
   documentTimeoutMs: 120_000,
   rasterMemoryBytes: 1024 ** 3,

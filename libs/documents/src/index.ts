@@ -1,13 +1,14 @@
 export * from './document.error.js';
 export * from './document.limits.js';
+export * from './document.warning.js';
 export { formatBytes, formatCount } from './quantity.format.js';
 export * from './media/data.url.js';
-export * from './media/image.check.js';
+export { checkImage, type ImageCheckOptions, type ImageHeader } from './media/image.check.js';
 export * from './media/media.type.js';
+export * from './media/tiff.pages.js';
 export * from './pdf/page.ranges.js';
 export * from './pdf/pdf.rasteriser.js';
 export { PAGE_FORMATS, type PageFormat } from './pdf/raster.protocol.js';
-export type { PageSize } from './pdf/page.geometry.js';
 export * from './fetch/address.rules.js';
 export * from './fetch/fetch.policy.js';
 export * from './fetch/resource.fetcher.js';

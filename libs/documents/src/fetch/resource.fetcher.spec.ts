@@ -59,7 +59,7 @@ describe('fetchResource', () => {
     expect(request.headers).toEqual({
       host: `docs.test:${port}`,
       connection: 'keep-alive',
-      accept: 'application/pdf, image/png, image/jpeg, image/webp',
+      accept: 'application/pdf, image/png, image/jpeg, image/webp, image/gif, image/tiff',
       'accept-encoding': 'identity',
       'user-agent': 'madakv',
     });

@@ -10,6 +10,8 @@ describe('parseDataUrl', () => {
     ['data:;base64,', '', ''],
     ['data:application/pdf,%25PDF-1.7', 'application/pdf', '%PDF-1.7'],
     ['data:,a%2Cb,c', '', 'a,b,c'],
+    ['data:image/png;base64,aGVs\r\nbG8=\n', 'image/png', 'hello'],
+    ['data:image/png;base64,aGVsbG8%3D%0A', 'image/png', 'hello'],
     ['data:image/webp;base64,-_8', 'image/webp', Buffer.from([0xfb, 0xff]).toString()],
   ])('reads %s', (url, mediaType, content) => {
     const parsed = parseDataUrl(url, 100);
@@ -21,7 +23,9 @@ describe('parseDataUrl', () => {
     ['https://example.com/a.png', /does not begin with "data:"/],
     ['data:image/png;base64', /no comma/],
     [`data:${'x'.repeat(300)},`, /no comma in its first 256 characters/],
-    ['data:image/png;base64,aGVs bG8=', /not base64/],
+    ['data:image/png;base64,aGVs!bG8=', /not base64 \(character 5 is none of it\)/],
+    ['data:image/png;base64,aGVs=bG8=', /not base64/],
+    ['data:image/png;base64,aGVs%FFbG8=', /not base64/],
     ['data:image/png;base64,aGVsb', /cut off/],
     ['data:image/png;base64,aG=', /cut off/],
     ['data:,100%', /not percent-encoded/],
@@ -56,6 +60,14 @@ describe('parseBase64', () => {
     expect(text(parseBase64('aGVsbG8=', 5))).toBe('hello');
     expect([...parseBase64('-_8', 2)]).toEqual([0xfb, 0xff]);
     expect(() => parseBase64('aGVsbG8=', 4)).toThrow('the data holds 5 bytes; the limit is 4 bytes');
-    expect(() => parseBase64('aGVs\nbG8=', 9)).toThrow(expect.objectContaining({ code: 'bad_data_url' }));
+    expect(() => parseBase64('aGVs*bG8=', 9)).toThrow(expect.objectContaining({ code: 'bad_data_url' }));
+  });
+
+  it('reads what was broken into lines, as mail does', () => {
+    const bytes = Buffer.alloc(1000, 'madakv');
+    const lines = (bytes.toString('base64').match(/.{1,76}/g) ?? []).join('\r\n');
+    expect(Buffer.compare(parseBase64(`\n ${lines}\t\n`, 1000), bytes)).toBe(0);
+    expect(() => parseBase64(lines, 999)).toThrow('the data holds 1000 bytes; the limit is 999 bytes');
+    expect([...parseBase64(' \n', 9)]).toEqual([]);
   });
 });

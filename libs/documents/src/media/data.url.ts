@@ -1,5 +1,5 @@
 import { DocumentError } from '../document.error.js';
-import { formatBytes } from '../quantity.format.js';
+import { formatBytes, formatCount } from '../quantity.format.js';
 
 export interface DataUrl {
   /** As written, in lower case, without parameters; empty when none stands there. */
@@ -33,20 +33,29 @@ export function parseDataUrl(url: string, maxBytes: number): DataUrl {
 }
 
 /**
- * Decodes base64, with either alphabet and without white space. The size is known, and checked, before decoding.
+ * Decodes base64 as it comes: with either alphabet, with or without padding, in one line or in many. The size is known,
+ * and checked, before decoding.
  * @param maxBytes largest decoded content, in bytes
  * @throws DocumentError `bad_data_url`, `document_too_large`
  */
 export function parseBase64(content: string, maxBytes: number): Uint8Array {
+  const line = /[%\s]/.test(content) ? unwrapped(content) : content;
   // Lenient decoders drop what they do not know, so a broken upload would come out as a broken image.
-  const padding = content.endsWith('==') ? 2 : content.endsWith('=') ? 1 : 0;
-  const digits = content.length - padding;
+  const padding = line.endsWith('==') ? 2 : line.endsWith('=') ? 1 : 0;
+  const digits = line.length - padding;
   checkSize(Math.floor((digits * 3) / 4), maxBytes);
-  if (!/^[A-Za-z0-9+/_-]*$/.test(padding === 0 ? content : content.slice(0, digits))) {
-    throw bad('its content is not base64');
-  }
-  if (digits % 4 === 1 || (padding > 0 && content.length % 4 !== 0)) throw bad('its base64 content is cut off');
-  return Buffer.from(content, 'base64');
+  const wrong = /[^A-Za-z0-9+/_-]/.exec(padding === 0 ? line : line.slice(0, digits));
+  if (wrong !== null) throw bad(`its content is not base64 (character ${formatCount(wrong.index + 1)} is none of it)`);
+  if (digits % 4 === 1 || (padding > 0 && line.length % 4 !== 0)) throw bad('its base64 content is cut off');
+  return Buffer.from(line, 'base64');
+}
+
+/** Mail and PEM break lines, and URLs may escape `+`, `/`, `=` and line breaks. */
+function unwrapped(content: string): string {
+  const plain = content.replace(/%([0-7][0-9A-Fa-f])/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return plain.replace(/[\t\n\f\r ]+/g, '');
 }
 
 function decodePercent(content: string, maxBytes: number): Uint8Array {

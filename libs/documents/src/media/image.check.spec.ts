@@ -19,7 +19,12 @@ function claimSize(png: Buffer, width: number, height: number): Buffer {
 describe('checkImage', () => {
   it('reads the header of each type', async () => {
     const image = blank(30, 20);
-    expect(await checkImage(await image.png().toBuffer())).toEqual({ mediaType: 'image/png', width: 30, height: 20 });
+    expect(await checkImage(await image.png().toBuffer())).toEqual({
+      mediaType: 'image/png',
+      width: 30,
+      height: 20,
+      pages: 1,
+    });
     expect(await checkImage(await image.webp().toBuffer())).toMatchObject({ mediaType: 'image/webp', width: 30 });
     expect(await checkImage(await image.jpeg().toBuffer(), { declared: 'image/jpg' })).toMatchObject({ width: 30 });
   });

@@ -10,12 +10,14 @@ describe('sniffMediaType', () => {
     expect(sniffMediaType(await blank.png().toBuffer())).toBe('image/png');
     expect(sniffMediaType(await blank.jpeg().toBuffer())).toBe('image/jpeg');
     expect(sniffMediaType(await blank.webp().toBuffer())).toBe('image/webp');
+    expect(sniffMediaType(await blank.gif().toBuffer())).toBe('image/gif');
+    expect(sniffMediaType(await blank.tiff().toBuffer())).toBe('image/tiff');
+    expect(sniffMediaType(Buffer.from('MM\0*\0\0\0\x08', 'latin1'))).toBe('image/tiff');
     expect(sniffMediaType(PDF)).toBe('application/pdf');
     expect(sniffMediaType(Buffer.concat([Buffer.alloc(900, 10), PDF]))).toBe('application/pdf');
   });
 
-  it('knows nothing else', async () => {
-    expect(sniffMediaType(await blank.gif().toBuffer())).toBeUndefined();
+  it('knows nothing else', () => {
     expect(sniffMediaType(Buffer.concat([Buffer.alloc(1100, 10), PDF]))).toBeUndefined();
     expect(sniffMediaType(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'))).toBeUndefined();
     expect(sniffMediaType(new Uint8Array(0))).toBeUndefined();
@@ -47,9 +49,12 @@ describe('checkMediaType', () => {
   });
 
   it.each([
-    [PDF, 'text/html', /the type text\/html is not accepted; accepted are application\/pdf/],
-    [Buffer.from('hello'), undefined, /the content is not recognised/],
-    [Buffer.from('hello'), 'image/png', /declared as image\/png, but the content is not recognised/],
+    [PDF, 'text/html', /the type text\/html is not accepted \(an HTML page; print it to PDF\); accepted are application\/pdf/],
+    [PDF, 'image/heic', /image\/heic is not accepted \(a HEIC image; convert it to PNG or JPEG\); accepted are/],
+    [Buffer.from([1, 2, 3]), undefined, /^the content is not recognised; accepted are application\/pdf/],
+    [Buffer.from([1, 2, 3]), 'image/png', /^it was declared as image\/png, but the content is not recognised/],
+    [Buffer.from('hello'), 'text/csv', /^the content is plain text; put it into a text part of the message; accepted/],
+    [Buffer.alloc(0), undefined, /^the content is empty$/],
   ])('refuses what it does not read', (bytes, declared, message) => {
     const check = () => checkMediaType(bytes, declared);
     expect(check).toThrow(message);

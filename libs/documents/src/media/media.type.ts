@@ -1,6 +1,14 @@
 import { DocumentError } from '../document.error.js';
+import { contentKind, declaredKind, type ContentKind } from './content.kind.js';
 
-export const MEDIA_TYPES = ['application/pdf', 'image/png', 'image/jpeg', 'image/webp'] as const;
+export const MEDIA_TYPES = [
+  'application/pdf',
+  'image/png',
+  'image/jpeg',
+  'image/webp',
+  'image/gif',
+  'image/tiff',
+] as const;
 export type MediaType = (typeof MEDIA_TYPES)[number];
 
 /** Declared types that say nothing about the content. */
@@ -9,6 +17,10 @@ const UNSPECIFIC = new Set(['application/octet-stream', 'binary/octet-stream', '
 /** Names in use for the same thing. */
 const ALIASES: Readonly<Record<string, MediaType>> = {
   'image/jpg': 'image/jpeg',
+  'image/pjpeg': 'image/jpeg',
+  'image/x-png': 'image/png',
+  'image/tif': 'image/tiff',
+  'image/x-tiff': 'image/tiff',
   'application/x-pdf': 'application/pdf',
 };
 
@@ -19,6 +31,9 @@ const PDF_HEADER_WINDOW = 1024;
 export function sniffMediaType(bytes: Uint8Array): MediaType | undefined {
   if (startsWith(bytes, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])) return 'image/png';
   if (startsWith(bytes, [0xff, 0xd8, 0xff])) return 'image/jpeg';
+  if (/^GIF8[79]a/.test(ascii(bytes, 0, 6))) return 'image/gif';
+  // Little or big end first; the second of each kind has 64-bit offsets.
+  if (/^(?:II[*+]\0|MM\0[*+])/.test(ascii(bytes, 0, 4))) return 'image/tiff';
   if (ascii(bytes, 0, 4) === 'RIFF' && ascii(bytes, 8, 12) === 'WEBP') return 'image/webp';
   if (ascii(bytes, 0, PDF_HEADER_WINDOW).includes('%PDF-')) return 'application/pdf';
   return undefined;
@@ -34,13 +49,10 @@ export function checkMediaType(
   declared?: string,
   accepted: readonly MediaType[] = MEDIA_TYPES,
 ): MediaType {
-  const named = declared === undefined ? undefined : checkDeclaredType(declared, accepted);
   const found = sniffMediaType(bytes);
   const list = accepted.join(', ');
-  if (found === undefined) {
-    const claim = named === undefined ? '' : `it was declared as ${named}, but `;
-    throw new DocumentError('unsupported_media_type', `${claim}the content is not recognised; accepted are ${list}`);
-  }
+  if (found === undefined) throw unknownContent(bytes, declared, list);
+  const named = declared === undefined ? undefined : checkDeclaredType(declared, accepted);
   if (named !== undefined && named !== found) {
     throw new DocumentError('media_type_mismatch', `declared as ${named}, but the content is ${found}`);
   }
@@ -59,17 +71,34 @@ export function checkDeclaredType(
   declared: string,
   accepted: readonly MediaType[] = MEDIA_TYPES,
 ): MediaType | undefined {
-  const name = declared.split(';', 1)[0].trim().toLowerCase();
+  const name = typeName(declared);
   if (UNSPECIFIC.has(name)) return undefined;
   const type = ALIASES[name] ?? name;
   const known = accepted.find((candidate) => candidate === type);
   if (known === undefined) {
+    const kind = declaredKind(name);
     throw new DocumentError(
       'unsupported_media_type',
-      `the type ${name.slice(0, 80)} is not accepted; accepted are ${accepted.join(', ')}`,
+      `the type ${name.slice(0, 80)} is not accepted${kind === undefined ? '' : ` (${kind.what}; ${kind.advice})`}; ` +
+        `accepted are ${accepted.join(', ')}`,
     );
   }
   return known;
+}
+
+/** Says what it is and what to do, where that can be told. */
+function unknownContent(bytes: Uint8Array, declared: string | undefined, accepted: string): DocumentError {
+  if (bytes.length === 0) return new DocumentError('unsupported_media_type', 'the content is empty');
+  const kind: ContentKind | undefined = contentKind(bytes);
+  const name = declared === undefined ? '' : typeName(declared);
+  // Who declares what it is has said nothing wrong.
+  const claim = kind === undefined && !UNSPECIFIC.has(name) ? `it was declared as ${name.slice(0, 80)}, but ` : '';
+  const what = kind === undefined ? 'not recognised' : `${kind.what}; ${kind.advice}`;
+  return new DocumentError('unsupported_media_type', `${claim}the content is ${what}; accepted are ${accepted}`);
+}
+
+function typeName(declared: string): string {
+  return declared.split(';', 1)[0].trim().toLowerCase();
 }
 
 function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {

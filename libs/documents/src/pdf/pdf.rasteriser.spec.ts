@@ -21,11 +21,8 @@ function black({ bytes, width }: PageBitmap, x: number, y: number): boolean {
 }
 
 describe('openDocument', () => {
-  it('counts pages and gives their sizes as shown', async () => {
-    const letter = { widthPoints: 612, heightPoints: 792 };
-    expect(await rasteriser.openDocument(samples.plainPdf(2))).toEqual({ pageCount: 2, pages: [letter, letter] });
-    const turned = await rasteriser.openDocument(samples.sizedPdf(300, 200, '/Rotate 90'));
-    expect(turned.pages).toEqual([{ widthPoints: 200, heightPoints: 300 }]);
+  it('counts pages', async () => {
+    expect(await rasteriser.openDocument(samples.plainPdf(2))).toEqual({ pageCount: 2, warnings: [] });
   });
 
   it('reads a document of several thousand pages', async () => {
@@ -119,6 +116,41 @@ describe('rasterise', () => {
     expect(page.dpi).toBeCloseTo(41.5, 0);
   });
 
+  it('draws a page of any size', async () => {
+    for (const [width, height] of [
+      [14_000, 14_000],
+      [20_000, 100],
+      [1, 1],
+    ]) {
+      const [page] = await draw(samples.sizedPdf(width, height), { maxPixelsPerPage: 500_000, format: 'raw' });
+      expect(page.width * page.height).toBeGreaterThan(100_000);
+      expect(page.width * page.height).toBeLessThanOrEqual(500_000);
+      // Ink in the lower left quarter.
+      expect([black(page, 2, page.height - 3), black(page, page.width - 3, 2)]).toEqual([true, false]);
+    }
+  });
+
+  it('takes the unit that a page states', async () => {
+    const [page] = await draw(samples.userUnitPdf(8.5, 11, 72), { format: 'raw' });
+    expect([page.width, page.height, page.dpi]).toEqual([1190, 1540, 140]);
+    expect([black(page, 10, 1530), black(page, 610, 1530)]).toEqual([true, false]);
+    const wrong = await draw(samples.userUnitPdf(612, 792, -3));
+    expect(wrong[0]).toMatchObject({ width: 1190, height: 1540 });
+  });
+
+  it('draws a small page as finely as its scan', async () => {
+    const [page] = await draw(samples.scanPdf({ width: 120, height: 86 }, 1000, 717), { format: 'raw' });
+    expect([page.width, page.height]).toEqual([1000, 717]);
+    // Stripes of two rows each.
+    const column = Array.from({ length: 80 }, (_, y) => black(page, 500, y + 100));
+    expect(column.filter((dark, y) => dark !== column.at(y - 1)).length).toBeGreaterThan(35);
+  });
+
+  it('draws a photo that was saved at 72 dpi with the pixels that it has', async () => {
+    const photo = samples.scanPdf({ width: 1600, height: 1300 }, 1600, 1300);
+    expect((await draw(photo))[0]).toMatchObject({ width: 1600, height: 1300 });
+  });
+
   it('applies the rotation of a page', async () => {
     // Ink in the lower left quarter; turned clockwise it is in the upper left one.
     const [page] = await draw(samples.sizedPdf(300, 200, '/Rotate 90'), { dpi: 72, format: 'raw' });
@@ -152,8 +184,8 @@ describe('refusals', () => {
     ['a page not there', samples.plainPdf(), { pages: '2' }, 'page_out_of_range', /page 2 .* has 1 page$/],
     ['many to draw', samples.plainPdf(4), { limits: { maxPages: 3 } }, 'too_many_pages', /^4 pages .* limit is 3$/],
     ['many', samples.plainPdf(4), { pages: '1', limits: { maxDocumentPages: 3 } }, 'too_many_pages', /has 4 pages/],
-    ['a long page', samples.sizedPdf(15_000, 10), {}, 'page_too_large', /15,000 x 10 points; the limit is 14,400/],
-    ['a large page', samples.sizedPdf(14_000, 14_000), {}, 'page_too_large', /12,000,000 pixels/],
+    ['a form that only XFA makes', samples.xfaPdf(true), {}, 'dynamic_xfa', /print it to PDF/],
+    ['a portfolio', samples.attachmentPdf(['a.pdf', 'b.xml'], true), {}, 'pdf_portfolio', /the 2 files in it/],
     [
       'many bytes',
       samples.plainPdf(),
@@ -190,13 +222,10 @@ describe('refusals', () => {
     expect(await draw(samples.plainPdf(), { dpi: 20 })).toHaveLength(1);
   });
 
-  it('checks all pages before the first is drawn', async () => {
-    const mixed = samples.writePdf([
-      { width: 100, height: 100, content: '' },
-      { width: 15_000, height: 100, content: '' },
-    ]);
-    await expect(rasteriser.rasterise(mixed).next()).rejects.toThrow(/page 2 is 15,000 x 100/);
-    expect(await draw(mixed, { pages: '1' })).toHaveLength(1);
+  it('of a broken page come before the first is drawn, and only where it is asked for', async () => {
+    const broken = samples.brokenPagePdf();
+    await expect(rasteriser.rasterise(broken).next()).rejects.toThrow(/page 2 of the PDF is broken/);
+    expect(await draw(broken, { pages: '1', dpi: 20 })).toMatchObject([{ page: 1, warnings: [] }]);
   });
 
   it('counts the time of all pages together', async () => {
@@ -204,6 +233,68 @@ describe('refusals', () => {
     const pages = Array.from({ length: 200 }, () => ({ width: 612, height: 792, content }));
     const limits = { documentTimeoutMs: 1500 };
     await expect(draw(samples.writePdf(pages), { limits })).rejects.toMatchObject({ code: 'raster_timeout' });
+  });
+});
+
+describe('a page tree that states a wrong number of pages', () => {
+  it.each([
+    [samples.miscountedPdf(1, 900_000), 1],
+    [samples.miscountedPdf(3, 7), 3],
+    // Pages that would be lost in silence.
+    [samples.miscountedPdf(3, 1), 3],
+    [samples.packedMiscountedPdf(3, 5), 3],
+    [samples.packedMiscountedPdf(3, 2), 3],
+  ])('does not decide (%#)', async (bytes, pageCount) => {
+    const { pageCount: found, warnings } = await rasteriser.openDocument(bytes);
+    expect([found, warnings.map(({ code }) => code)]).toEqual([pageCount, ['page_count_wrong']]);
+    const pages = await draw(bytes, { dpi: 40, format: 'raw' });
+    expect(pages.map(({ page }) => page)).toEqual(Array.from({ length: pageCount }, (_, index) => index + 1));
+    for (const { bytes: pixels } of pages) expect(pixels.some((value) => value < 128)).toBe(true);
+  });
+
+  it('is told with its numbers', async () => {
+    const [{ message }] = (await rasteriser.openDocument(samples.miscountedPdf(1, 900_000))).warnings;
+    expect(message).toBe('the PDF states 900,000 pages, but has 1; what it has was read');
+  });
+
+  it('is not seen in one that is right', async () => {
+    expect(await rasteriser.openDocument(samples.packedMiscountedPdf(3, 3))).toEqual({ pageCount: 3, warnings: [] });
+    // An object that is a page and in no tree.
+    const leftOver = samples.writePdf([{ width: 612, height: 792, content: '' }], { objects: ['<< /Type /Page >>'] });
+    expect(await rasteriser.openDocument(leftOver)).toEqual({ pageCount: 1, warnings: [] });
+  });
+});
+
+describe('warnings', () => {
+  const warningsOf = async (bytes: Uint8Array): Promise<string[]> => {
+    const { warnings } = await rasteriser.openDocument(bytes);
+    const pages = await draw(bytes, { dpi: 70 });
+    return [...warnings.map(({ code }) => code), ...pages.flatMap(({ warnings: ofPage }) => ofPage)];
+  };
+
+  it.each([
+    ['attached files', samples.attachmentPdf(['a.pdf']), ['attachments_not_read']],
+    ['the XML of an electronic invoice', samples.attachmentPdf(['factur-x.xml']), []],
+    ['an XFA form beside pages', samples.xfaPdf(false), ['xfa_not_read']],
+    ['Chinese in a font that is not embedded', samples.unembeddedPdf(), ['text_not_drawn']],
+    ['Latin in such a font', samples.plainPdf(), []],
+    ['an Arabic comment', samples.commentPdf('مرحبا'), ['text_not_drawn']],
+    ['a Latin comment', samples.commentPdf('Déjà vu'), []],
+    ['a form field', samples.formPdf('Hello'), []],
+    ['a Chinese form field', samples.formPdf('\xfe\xff\x4e\x2d'), ['text_not_drawn']],
+    ['an image that cannot be decoded', samples.brokenImagePdf('Total'), ['image_not_drawn']],
+    ['the same and nothing else', samples.brokenImagePdf(), ['image_not_drawn']],
+    ['an image of one colour', samples.imageBombPdf(50), []],
+    ['white on white', samples.whitePdf('Total'), ['blank_page']],
+    ['an empty page', samples.whitePdf('  '), []],
+    ['a scan', samples.scanPdf({ width: 612, height: 792 }, 300, 400), []],
+  ])('of %s', async (_, bytes, codes) => {
+    expect(await warningsOf(bytes)).toEqual(codes);
+  });
+
+  it('belong to the page that has them', async () => {
+    const pages = await draw(samples.unembeddedPdf(3, [2]), { dpi: 40 });
+    expect(pages.map(({ warnings }) => warnings)).toEqual([[], ['text_not_drawn'], []]);
   });
 });
 

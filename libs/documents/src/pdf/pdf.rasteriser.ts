@@ -1,8 +1,9 @@
 import { DocumentError } from '../document.error.js';
 import { DEFAULT_DOCUMENT_LIMITS, type DocumentLimits } from '../document.limits.js';
+import type { DocumentWarning, PageWarningCode } from '../document.warning.js';
 import { sniffMediaType } from '../media/media.type.js';
 import { formatBytes, formatCount } from '../quantity.format.js';
-import { fitPage, type PageSize } from './page.geometry.js';
+import { brokenPage } from './page.error.js';
 import { parsePageRanges } from './page.ranges.js';
 import { RasterPool } from './raster.pool.js';
 import type { RasterProcess } from './raster.process.js';
@@ -10,8 +11,8 @@ import type { PageFormat, RasterReply, RasterRequest } from './raster.protocol.j
 
 export interface DocumentInfo {
   pageCount: number;
-  /** Sizes as shown, one a page, in points (1/72 inch). */
-  pages: PageSize[];
+  /** What of it is not read. */
+  warnings: readonly DocumentWarning[];
 }
 
 export interface OpenOptions {
@@ -25,9 +26,9 @@ export interface RasteriseOptions extends OpenOptions {
   pages?: string | readonly number[];
   /** Told what the document is before any page is drawn; what it throws ends the rasterising. */
   onOpened?: (document: DocumentInfo) => void;
-  /** Dots per inch; 140 by default. */
+  /** Dots per inch; 140 by default. Small pages and large images may get another: see {@link fitPage}. */
   dpi?: number;
-  /** A page with more pixels at `dpi` comes out at a lower resolution; 12,000,000 by default. */
+  /** A page with more pixels comes out at a lower resolution; 12,000,000 by default. */
   maxPixelsPerPage?: number;
   /** Width and height come out as multiples of this, for models that cut pages into patches; 1 by default. */
   multipleOf?: number;
@@ -41,8 +42,10 @@ export interface PageBitmap {
   /** Pixels. */
   width: number;
   height: number;
-  /** Resolution of this page: the one asked for, or less where its pixels would have been too many. */
+  /** Resolution of this page. */
   dpi: number;
+  /** What of it is not drawn. */
+  warnings: readonly PageWarningCode[];
   /** PNG or lossless WebP, or raw eight-bit RGB: [height, width, 3]. */
   bytes: Uint8Array;
 }
@@ -70,18 +73,18 @@ export class PdfRasteriser {
   }
 
   /**
-   * Page count and sizes; nothing is drawn and nothing stays open.
+   * What the document is; nothing is drawn and nothing stays open.
    * @throws DocumentError
    */
   async openDocument(bytes: Uint8Array, options: OpenOptions = {}): Promise<DocumentInfo> {
     const session = await this.open(bytes, options);
     await this.finish(session);
-    return { pageCount: session.pages.length, pages: session.pages };
+    return session.document;
   }
 
   /**
-   * Draws pages one after the other, each when it is asked for. All pages chosen are checked against the limits before
-   * the first is drawn. A process is held until the iteration ends: leave the loop, or abort, to give it back.
+   * Draws pages one after the other, each when it is asked for. Before the first is drawn, all pages chosen are known to be
+   * there; pages that are not asked for need not be. A process is held until the iteration ends: leave the loop, or abort, to give it back.
    * @throws DocumentError; the signal's reason when aborted
    */
   async *rasterise(bytes: Uint8Array, options: RasteriseOptions = {}): AsyncGenerator<PageBitmap, void, undefined> {
@@ -89,25 +92,26 @@ export class PdfRasteriser {
     const format = options.format ?? 'png';
     const session = await this.open(bytes, options);
     try {
-      options.onOpened?.({ pageCount: session.pages.length, pages: session.pages });
-      const pages = choosePages(options.pages, session.pages.length);
+      const { document, missing } = session;
+      options.onOpened?.(document);
+      const pages = choosePages(options.pages, document.pageCount);
       if (pages.length > limits.maxPages) {
         const message = `${formatCount(pages.length)} pages are to be drawn; the limit is ${formatCount(limits.maxPages)}`;
         throw new DocumentError('too_many_pages', message);
       }
+      const broken = pages.find((page) => missing.has(page));
+      if (broken !== undefined) throw brokenPage(broken);
       const rules = {
         dpi: options.dpi ?? DEFAULT_DPI,
         maxPixels: options.maxPixelsPerPage ?? DEFAULT_MAX_PIXELS,
         maxSide: MAX_SIDE[format],
         multipleOf: options.multipleOf ?? 1,
-        minDpi: limits.minDpi,
-        maxPagePoints: limits.maxPagePoints,
       };
-      const bitmaps = pages.map((page) => ({ page, ...fitPage(page, session.pages[page - 1], rules) }));
-      for (const { page, width, height, dpi } of bitmaps) {
-        const request = { type: 'page', page, width, height, format } as const;
+      for (const page of pages) {
+        const request = { type: 'page', page, rules, format } as const;
         const reply = await session.request(request, 'page', `drawing page ${formatCount(page)}`);
-        yield { page, width, height, dpi, bytes: reply.bytes };
+        const { width, height, dpi, warnings, bytes: drawn } = reply;
+        yield { page, width, height, dpi, warnings, bytes: drawn };
       }
     } finally {
       await this.finish(session);
@@ -132,7 +136,9 @@ export class PdfRasteriser {
     try {
       const { maxDocumentPages, rasterMemoryBytes: memoryBytes } = limits;
       const request = { type: 'open', bytes, maxDocumentPages, memoryBytes } as const;
-      session.pages = (await session.request(request, 'opened', 'opening the PDF')).pages;
+      const { pageCount, warnings, missing } = await session.request(request, 'opened', 'opening the PDF');
+      session.document = { pageCount, warnings };
+      session.missing = new Set(missing);
       return session;
     } catch (error) {
       await this.finish(session);
@@ -166,7 +172,9 @@ function choosePages(pages: RasteriseOptions['pages'], pageCount: number): reado
 
 /** One document on one process, and the time it may still take. */
 class Session {
-  pages: PageSize[] = [];
+  document: DocumentInfo = { pageCount: 0, warnings: [] };
+  /** Pages that are not there. */
+  missing: ReadonlySet<number> = new Set();
   private spentMs = 0;
 
   constructor(

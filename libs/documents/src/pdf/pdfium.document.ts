@@ -1,39 +1,16 @@
 import { DocumentError } from '../document.error.js';
+import type { DocumentWarning, PageWarningCode } from '../document.warning.js';
 import { formatBytes, formatCount } from '../quantity.format.js';
-import type { PageSize } from './page.geometry.js';
-
-/** What is used of pdfium's C interface (fpdfview.h, fpdf_formfill.h). Numbers are addresses and handles; 0 is none. */
-export interface Pdfium {
-  _FPDF_InitLibraryWithConfig(config: object): void;
-  _FPDF_LoadMemDocument(address: number, size: number, password: number): number;
-  _FPDF_GetLastError(): number;
-  _FPDF_GetPageCount(document: number): number;
-  _FPDF_GetPageSizeByIndexF(document: number, index: number, size: number): number;
-  _FPDF_LoadPage(document: number, index: number): number;
-  _FPDF_ClosePage(page: number): void;
-  _FPDFBitmap_CreateEx(width: number, height: number, format: number, address: number, stride: number): number;
-  _FPDFBitmap_FillRect(bitmap: number, left: number, top: number, width: number, height: number, color: number): number;
-  _FPDFBitmap_Destroy(bitmap: number): void;
-  _FPDF_RenderPageBitmap: DrawCall;
-  _FPDF_FFLDraw(form: number, ...draw: Parameters<DrawCall>): void;
-  _FPDFDOC_InitFormFillEnvironment(document: number, callbacks: number): number;
-  _FORM_OnAfterLoadPage(page: number, form: number): void;
-  _FORM_OnBeforeClosePage(page: number, form: number): void;
-  readonly wasmExports: { malloc(size: number): number; free(address: number): void };
-  /** A new view each time the memory grows: never keep it. */
-  readonly HEAPU8: Uint8Array;
-}
-
-type DrawCall = (
-  bitmap: number,
-  page: number,
-  left: number,
-  top: number,
-  width: number,
-  height: number,
-  rotate: number,
-  flags: number,
-) => void;
+import { surveyAnnotations, type AnnotationSurvey } from './annotation.survey.js';
+import { isBlank, isEven, type Pixels } from './blank.check.js';
+import { hasLetters, pageLacksGlyphs } from './glyph.check.js';
+import { brokenPage } from './page.error.js';
+import { fitPage, type BitmapRules, type BitmapSize } from './page.geometry.js';
+import type { Box } from './page.matrix.js';
+import { imageResolution, surveyObjects, type ObjectSurvey, type PlacedImage } from './page.survey.js';
+import { pdfHints } from './pdf.hints.js';
+import { allocate, floatsAt, readText, withMemory, type Pdfium } from './pdfium.js';
+import { countedCopy, isPortfolio, userUnit } from './plain.copy.js';
 
 const ERROR_PASSWORD = 4;
 const ERROR_SECURITY = 5;
@@ -45,67 +22,171 @@ const DRAW_RGB_ORDER = 0x10;
 const WHITE = 0xffffffff;
 /** FPDF_FORMFILLINFO is 140 bytes in version 2; callbacks stay null. */
 const FORM_INFO_BYTES = 256;
+/** XFA that makes the pages, and XFA beside pages that are there. */
+const XFA_FULL = 2;
+const XFA_FOREGROUND = 3;
+/** Pages that are searched for a form's fields. */
+const XFA_PAGES = 10;
+const POINTS_PER_INCH = 72;
+/** An even image of more pixels is taken for one that could not be drawn: pdfium would need too much memory to say so. */
+const MAX_TRIED_PIXELS = 40_000_000;
+/** Share of an image's place that is of one colour where the image was left out and others lie over it. */
+const UNDER_OTHERS = 0.75;
+
+export interface DrawnPage extends BitmapSize {
+  /** [height, width, 4], the fourth meaning nothing. */
+  rgba: Uint8Array;
+  warnings: PageWarningCode[];
+}
+
+interface Loaded {
+  readonly handle: number;
+  readonly pageCount: number;
+}
+
+interface PageSurvey {
+  readonly objects: ObjectSurvey;
+  readonly annotations: AnnotationSurvey;
+}
 
 /** One open document. It lives as long as its pdfium instance: nothing is freed that the instance's end frees. */
 export class PdfiumDocument {
+  readonly pageCount: number;
+  private readonly handle: number;
+  private readonly form: number;
+
   private constructor(
     private readonly pdfium: Pdfium,
-    private readonly handle: number,
-    private readonly form: number,
-  ) {}
+    { handle, pageCount }: Loaded,
+    private readonly userUnits: boolean,
+    readonly warnings: readonly DocumentWarning[],
+  ) {
+    this.handle = handle;
+    this.pageCount = pageCount;
+    this.form = openForm(pdfium, handle);
+  }
 
-  /** @throws DocumentError `encrypted_pdf`, `broken_pdf` */
+  /** @throws DocumentError `encrypted_pdf`, `broken_pdf`, `dynamic_xfa`, `pdf_portfolio` */
   static open(pdfium: Pdfium, bytes: Uint8Array): PdfiumDocument {
     pdfium._FPDF_InitLibraryWithConfig({ version: 2 });
     const address = allocate(pdfium, bytes.length);
     pdfium.HEAPU8.set(bytes, address);
     const handle = pdfium._FPDF_LoadMemDocument(address, bytes.length, 0);
     if (handle === 0) throw loadError(pdfium._FPDF_GetLastError(), bytes.length);
-    return new PdfiumDocument(pdfium, handle, openForm(pdfium, handle));
+    if (pdfium._FPDF_GetFormType(handle) === XFA_FULL) throw dynamicXfa();
+    const hints = pdfHints(bytes);
+    const files = attachedFiles(pdfium, handle);
+    if (files.length > 0 && hints.collection && isPortfolio(pdfium, handle)) throw portfolio(files.length);
+    const warnings = [...unreadFiles(files), ...unreadXfa(pdfium, handle)];
+    const loaded = countPages(pdfium, handle, hints.pages, warnings);
+    return new PdfiumDocument(pdfium, loaded, hints.userUnits, warnings);
   }
 
-  get pageCount(): number {
-    return this.pdfium._FPDF_GetPageCount(this.handle);
-  }
-
-  /** Page sizes as shown, rotation applied. */
-  pageSizes(): PageSize[] {
+  /** Pages that the document says to have and that are not there, from 1. */
+  missingPages(): number[] {
     const { pdfium } = this;
-    const address = allocate(pdfium, 8);
-    return Array.from({ length: this.pageCount }, (_, index) => {
-      const found = pdfium._FPDF_GetPageSizeByIndexF(this.handle, index, address);
-      const view = new DataView(pdfium.HEAPU8.buffer, address, 8);
-      const size = { widthPoints: view.getFloat32(0, true), heightPoints: view.getFloat32(4, true) };
-      if (found === 0 || !(size.widthPoints > 0 && size.heightPoints > 0)) throw brokenPage(index + 1);
-      return size;
+    return withMemory(pdfium, 8, (address) => {
+      const found = (page: number): boolean =>
+        pdfium._FPDF_GetPageSizeByIndexF(this.handle, page - 1, address) !== 0 &&
+        positive(floatsAt(pdfium, address, 2));
+      return Array.from({ length: this.pageCount }, (_, index) => index + 1).filter((page) => !found(page));
     });
   }
 
   /**
    * Draws a page, its annotations and form fields over white, stretched to the bitmap.
    * @param page one-based
-   * @returns RGBA [height, width, 4]
    * @throws DocumentError `broken_pdf`
    */
-  draw(page: number, width: number, height: number): Uint8Array {
+  draw(page: number, rules: BitmapRules): DrawnPage {
     const { pdfium, form } = this;
     const handle = pdfium._FPDF_LoadPage(this.handle, page - 1);
     if (handle === 0) throw brokenPage(page);
     if (form !== 0) pdfium._FORM_OnAfterLoadPage(handle, form);
-    const size = width * height * 4;
-    const address = allocate(pdfium, size);
-    const bitmap = pdfium._FPDFBitmap_CreateEx(width, height, BITMAP_BGRX, address, width * 4);
     try {
-      pdfium._FPDFBitmap_FillRect(bitmap, 0, 0, width, height, WHITE);
-      pdfium._FPDF_RenderPageBitmap(bitmap, handle, 0, 0, width, height, 0, DRAW_ANNOTATIONS | DRAW_RGB_ORDER);
-      if (form !== 0) pdfium._FPDF_FFLDraw(form, bitmap, handle, 0, 0, width, height, 0, DRAW_RGB_ORDER);
-      return pdfium.HEAPU8.slice(address, address + size);
+      const survey = this.survey(handle);
+      const size = this.size(page, handle, survey, rules);
+      const rgba = this.paint(handle, size);
+      return { ...size, rgba, warnings: this.warningsOf(handle, survey, { ...size, rgba }) };
     } finally {
-      pdfium._FPDFBitmap_Destroy(bitmap);
-      pdfium.wasmExports.free(address);
       if (form !== 0) pdfium._FORM_OnBeforeClosePage(handle, form);
       pdfium._FPDF_ClosePage(handle);
     }
+  }
+
+  private survey(page: number): PageSurvey {
+    const { pdfium, form } = this;
+    const objectAt = (index: number): number => pdfium._FPDFPage_GetObject(page, index);
+    return {
+      objects: surveyObjects(pdfium, pdfium._FPDFPage_CountObjects(page), objectAt),
+      annotations: surveyAnnotations(pdfium, page, form),
+    };
+  }
+
+  private size(page: number, handle: number, { objects, annotations }: PageSurvey, rules: BitmapRules): BitmapSize {
+    const { pdfium } = this;
+    const unit = this.userUnits ? userUnit(pdfium, this.handle, page - 1) : 1;
+    const [width, height] = [pdfium._FPDF_GetPageWidthF(handle), pdfium._FPDF_GetPageHeightF(handle)];
+    if (!positive([width, height])) throw brokenPage(page);
+    return fitPage(
+      {
+        widthPoints: width * unit,
+        heightPoints: height * unit,
+        imageDpi: (imageResolution(objects.images, width * height) * POINTS_PER_INCH) / unit,
+        imagesOnly: objects.texts.length === 0 && !objects.graphics && annotations.shown === 0,
+      },
+      rules,
+    );
+  }
+
+  private paint(page: number, { width, height }: BitmapSize): Uint8Array {
+    const { pdfium, form } = this;
+    const size = width * height * 4;
+    return withMemory(pdfium, size, (address) => {
+      const bitmap = pdfium._FPDFBitmap_CreateEx(width, height, BITMAP_BGRX, address, width * 4);
+      try {
+        pdfium._FPDFBitmap_FillRect(bitmap, 0, 0, width, height, WHITE);
+        pdfium._FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, DRAW_ANNOTATIONS | DRAW_RGB_ORDER);
+        if (form !== 0) pdfium._FPDF_FFLDraw(form, bitmap, page, 0, 0, width, height, 0, DRAW_RGB_ORDER);
+        return pdfium.HEAPU8.slice(address, address + size);
+      } finally {
+        pdfium._FPDFBitmap_Destroy(bitmap);
+      }
+    });
+  }
+
+  private warningsOf(page: number, { objects, annotations }: PageSurvey, pixels: Pixels): PageWarningCode[] {
+    const { pdfium } = this;
+    const warnings: PageWarningCode[] = [];
+    if (annotations.lacksGlyphs || pageLacksGlyphs(pdfium, page, objects)) warnings.push('text_not_drawn');
+    const share = objects.texts.length > 0 || objects.graphics || annotations.shown > 0 ? UNDER_OTHERS : 1;
+    if (objects.images.some((image) => this.isLeftOut(page, image, pixels, share))) warnings.push('image_not_drawn');
+    const empty = (): boolean => objects.images.length === 0 && !hasLetters(pdfium, page, objects);
+    if (warnings.length === 0 && isBlank(pixels) && !empty()) warnings.push('blank_page');
+    return warnings;
+  }
+
+  /** Whether pdfium went on without an image: nothing is to be seen in its place, and it cannot be decoded. */
+  private isLeftOut(page: number, { handle, pixels: count, box }: PlacedImage, pixels: Pixels, share: number): boolean {
+    if (!isEven(pixels, this.onDevice(page, box, pixels), share)) return false;
+    if (count > MAX_TRIED_PIXELS) return true;
+    const bitmap = this.pdfium._FPDFImageObj_GetBitmap(handle);
+    if (bitmap !== 0) this.pdfium._FPDFBitmap_Destroy(bitmap);
+    return bitmap === 0;
+  }
+
+  /** Of a box on the page, in pixels from the top. */
+  private onDevice(page: number, { left, bottom, right, top }: Box, { width, height }: Pixels): Box {
+    const { pdfium } = this;
+    const corner = (x: number, y: number): [number, number] =>
+      withMemory(pdfium, 8, (address) => {
+        pdfium._FPDF_PageToDevice(page, 0, 0, width, height, 0, x, y, address, address + 4);
+        const view = new DataView(pdfium.HEAPU8.buffer, address, 8);
+        return [view.getInt32(0, true), view.getInt32(4, true)];
+      });
+    const [x0, y0] = corner(left, bottom);
+    const [x1, y1] = corner(right, top);
+    return { left: Math.min(x0, x1), right: Math.max(x0, x1), top: Math.min(y0, y1), bottom: Math.max(y0, y1) };
   }
 }
 
@@ -117,10 +198,70 @@ function openForm(pdfium: Pdfium, document: number): number {
   return pdfium._FPDFDOC_InitFormFillEnvironment(document, address);
 }
 
-function allocate(pdfium: Pdfium, bytes: number): number {
-  const address = pdfium.wasmExports.malloc(bytes);
-  if (address === 0) throw new DocumentError('raster_memory', `no room for ${formatBytes(bytes)} more`);
-  return address;
+/**
+ * pdfium believes what a page tree says about its number of pages. Where the objects of the file say otherwise, its leaves
+ * are counted, and those are the pages: none is lost, and none is asked for that is not there.
+ * @param hinted objects that are pages; undefined where unknown
+ * @throws DocumentError `broken_pdf` where leaves are lost besides
+ */
+function countPages(pdfium: Pdfium, handle: number, hinted: number | undefined, warnings: DocumentWarning[]): Loaded {
+  const stated = pdfium._FPDF_GetPageCount(handle);
+  const counted = hinted === stated ? undefined : countedCopy(pdfium, handle);
+  if (counted === undefined || counted.pageCount === 0 || counted.pageCount + counted.lost === stated) {
+    return { handle, pageCount: stated };
+  }
+  const { pageCount, lost } = counted;
+  const states = `the PDF states ${formatCount(stated)} pages, but has ${formatCount(pageCount)}`;
+  if (lost > 0) throw new DocumentError('broken_pdf', `${states}; ${formatCount(lost)} more are named and missing`);
+  warnings.push({ code: 'page_count_wrong', message: `${states}; what it has was read` });
+  return { handle: counted.handle, pageCount };
+}
+
+/** Names of attached files. */
+function attachedFiles(pdfium: Pdfium, document: number): string[] {
+  return Array.from({ length: pdfium._FPDFDoc_GetAttachmentCount(document) }, (_, index) => {
+    const file = pdfium._FPDFDoc_GetAttachment(document, index);
+    return file === 0 ? '' : readText(pdfium, (address, bytes) => pdfium._FPDFAttachment_GetName(file, address, bytes));
+  });
+}
+
+/** The XML of an electronic invoice says what its pages say. */
+function unreadFiles(files: readonly string[]): DocumentWarning[] {
+  const count = files.filter((name) => !/\.xml$/i.test(name)).length;
+  if (count === 0) return [];
+  const message = `${count === 1 ? '1 attached file was' : `${formatCount(count)} attached files were`} not read`;
+  return [{ code: 'attachments_not_read', message }];
+}
+
+/** A form whose fields stand in its XFA only: its pages may be no more than a request to wait. */
+function unreadXfa(pdfium: Pdfium, document: number): DocumentWarning[] {
+  if (pdfium._FPDF_GetFormType(document) !== XFA_FOREGROUND) return [];
+  const pages = Math.min(XFA_PAGES, pdfium._FPDF_GetPageCount(document));
+  for (let index = 0; index < pages; index++) {
+    const page = pdfium._FPDF_LoadPage(document, index);
+    if (page === 0) continue;
+    const { widgets } = surveyAnnotations(pdfium, page, 0);
+    pdfium._FPDF_ClosePage(page);
+    if (widgets > 0) return [];
+  }
+  const message = 'the PDF holds an XFA form, of which only the pages were read; to have it all, print it to PDF';
+  return [{ code: 'xfa_not_read', message }];
+}
+
+function positive(sides: readonly number[]): boolean {
+  return sides.every((side) => side > 0 && Number.isFinite(side));
+}
+
+function dynamicXfa(): DocumentError {
+  const message =
+    'the PDF is a dynamic XFA form, whose pages only Adobe’s programs can make; open it there and print it to PDF';
+  return new DocumentError('dynamic_xfa', message);
+}
+
+function portfolio(files: number): DocumentError {
+  const what = files === 1 ? 'file in it, which is' : `${formatCount(files)} files in it, which are`;
+  const message = `the PDF is a portfolio: a cover for the ${what} not read; send what is in it by itself`;
+  return new DocumentError('pdf_portfolio', message);
 }
 
 function loadError(code: number, bytes: number): DocumentError {
@@ -132,8 +273,4 @@ function loadError(code: number, bytes: number): DocumentError {
     'broken_pdf',
     `the PDF's structure is broken and cannot be repaired (${formatBytes(bytes)} read)`,
   );
-}
-
-function brokenPage(page: number): DocumentError {
-  return new DocumentError('broken_pdf', `page ${formatCount(page)} of the PDF is broken`);
 }

@@ -58,13 +58,14 @@ async function open({ bytes, maxDocumentPages, memoryBytes }: OpenRequest): Prom
   return reply;
 }
 
-async function draw({ page, width, height, format }: PageRequest): Promise<RasterReply> {
+async function draw({ page, rules, format }: PageRequest): Promise<RasterReply> {
   if (thread === undefined) throw new Error('no document is open');
   const answer = answerOf(thread);
-  thread.postMessage({ type: 'page', page, width, height });
+  thread.postMessage({ type: 'page', page, rules });
   const reply = await answer;
   if (reply.type !== 'bitmap') return reply;
-  return { type: 'page', bytes: await encode(reply.rgba, width, height, format) };
+  const { rgba, width, height, dpi, warnings } = reply;
+  return { type: 'page', width, height, dpi, warnings, bytes: await encode(rgba, width, height, format) };
 }
 
 async function encode(rgba: Uint8Array, width: number, height: number, format: PageFormat): Promise<Uint8Array> {

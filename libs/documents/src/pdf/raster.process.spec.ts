@@ -7,7 +7,8 @@ import { rasterEntry } from './raster.entry.js';
 import { RasterProcess } from './raster.process.js';
 
 const OPEN = { type: 'open', maxDocumentPages: 10, memoryBytes: 1024 ** 3 } as const;
-const PAGE = { type: 'page', page: 1, width: 1190, height: 1540, format: 'png' } as const;
+const RULES = { dpi: 140, maxPixels: 12_000_000, maxSide: 65_500, multipleOf: 1 };
+const PAGE = { type: 'page', page: 1, rules: RULES, format: 'png' } as const;
 const LIMITS = { timeoutMs: 20_000, doing: 'testing' };
 
 const started: RasterProcess[] = [];
@@ -33,8 +34,10 @@ describe('RasterProcess', () => {
     const raster = await start();
     for (const pages of [1, 2]) {
       const opened = await raster.request({ ...OPEN, bytes: plainPdf(pages) }, 'opened', LIMITS);
-      expect(opened.pages).toHaveLength(pages);
-      expect((await raster.request(PAGE, 'page', LIMITS)).bytes.length).toBeGreaterThan(1000);
+      expect(opened).toMatchObject({ pageCount: pages, missing: [], warnings: [] });
+      const page = await raster.request(PAGE, 'page', LIMITS);
+      expect(page).toMatchObject({ width: 1190, height: 1540, dpi: 140, warnings: [] });
+      expect(page.bytes.length).toBeGreaterThan(1000);
       await raster.request({ type: 'close' }, 'closed', LIMITS);
     }
   });

@@ -1,5 +1,6 @@
 import type { DocumentErrorCode } from '../document.error.js';
-import type { PageSize } from './page.geometry.js';
+import type { DocumentWarning, PageWarningCode } from '../document.warning.js';
+import type { BitmapRules, BitmapSize } from './page.geometry.js';
 
 /*
  * What a rasterising process is told and answers. One request is under way at a time, and each has exactly one reply:
@@ -26,9 +27,7 @@ export interface PageRequest {
   type: 'page';
   /** One-based. */
   page: number;
-  /** Pixels. */
-  width: number;
-  height: number;
+  rules: BitmapRules;
   format: PageFormat;
 }
 
@@ -46,12 +45,15 @@ export interface FailedReply {
 
 export interface OpenedReply {
   type: 'opened';
-  /** One entry a page. */
-  pages: PageSize[];
+  pageCount: number;
+  /** Pages that are not there, from 1. */
+  missing: number[];
+  warnings: readonly DocumentWarning[];
 }
 
-export interface PageReply {
+export interface PageReply extends BitmapSize {
   type: 'page';
+  warnings: PageWarningCode[];
   bytes: Uint8Array;
 }
 
@@ -67,8 +69,9 @@ export interface ThreadData {
 export type ThreadRequest = Omit<PageRequest, 'format'>;
 
 /** Eight-bit RGBA, rows from the top: [height, width, 4]; alpha means nothing. */
-export interface ThreadBitmap {
+export interface ThreadBitmap extends BitmapSize {
   type: 'bitmap';
+  warnings: PageWarningCode[];
   rgba: Uint8Array;
 }
 

@@ -2,7 +2,8 @@ import { PDFiumModule } from '@hyzyla/pdfium';
 import { parentPort, workerData } from 'node:worker_threads';
 import { DocumentError } from '../document.error.js';
 import { formatBytes, formatCount } from '../quantity.format.js';
-import { PdfiumDocument, type Pdfium } from './pdfium.document.js';
+import type { Pdfium } from './pdfium.js';
+import { PdfiumDocument } from './pdfium.document.js';
 import type { FailedReply, ThreadData, ThreadReply, ThreadRequest } from './raster.protocol.js';
 
 /*
@@ -18,8 +19,7 @@ let document: PdfiumDocument | undefined;
 parentPort?.on('message', (request: ThreadRequest) => {
   reply(() => {
     if (document === undefined) throw new Error('no document is open');
-    const rgba = document.draw(request.page, request.width, request.height);
-    return { type: 'bitmap', rgba };
+    return { type: 'bitmap', ...document.draw(request.page, request.rules) };
   });
 });
 
@@ -32,7 +32,7 @@ reply(() => {
     const message = `the PDF has ${formatCount(pageCount)} pages; the limit is ${formatCount(maxDocumentPages)}`;
     throw new DocumentError('too_many_pages', message);
   }
-  return { type: 'opened', pages: document.pageSizes() };
+  return { type: 'opened', pageCount, missing: document.missingPages(), warnings: document.warnings };
 });
 
 function reply(work: () => ThreadReply): void {

@@ -4,6 +4,7 @@ declare namespace WebAssembly {
   type Exports = Record<string, unknown>;
 
   class Module {
+    constructor(bytes: Uint8Array);
     private readonly compiled: unique symbol;
   }
 
@@ -16,6 +17,10 @@ declare namespace WebAssembly {
     readonly buffer: ArrayBuffer;
     /** By pages of 64 KiB; returns how many there were. */
     grow(pages: number): number;
+  }
+
+  interface Table {
+    set(index: number, value: unknown): void;
   }
 
   function compile(bytes: Uint8Array): Promise<Module>;

@@ -1,0 +1,76 @@
+import sharp from 'sharp';
+import { DocumentError } from '../document.error.js';
+import { DEFAULT_IMAGE_LIMITS, type ImageLimits } from '../document.limits.js';
+import { formatCount } from '../quantity.format.js';
+import { checkPixels } from './image.check.js';
+import { tiffResolutions } from './tiff.resolution.js';
+
+export interface TiffPage {
+  /** One-based. */
+  page: number;
+  /** Pixels. */
+  width: number;
+  height: number;
+  /** PNG. */
+  bytes: Uint8Array;
+}
+
+/** Axes whose resolutions differ by less are taken for equal. */
+const SAME_RESOLUTION = 1.05;
+/** Pages wider or higher than their pixels by more are taken for a mistake of whoever wrote the file. */
+const LARGEST_RATIO = 4;
+
+/**
+ * Pages of a TIFF as PNGs, upright and with square pixels, one after the other. Each page's size is checked before it is
+ * decoded.
+ * @param pages one-based, each of them in the file
+ * @throws DocumentError `bad_image`, `image_too_large`
+ */
+export async function* tiffPages(
+  bytes: Uint8Array,
+  pages: readonly number[],
+  limits: Partial<ImageLimits> = {},
+): AsyncGenerator<TiffPage, void, undefined> {
+  const rules = { ...DEFAULT_IMAGE_LIMITS, ...limits };
+  const resolutions = tiffResolutions(bytes, Math.max(...pages));
+  for (const page of pages) {
+    const { x, y } = resolutions[page - 1] ?? { x: 1, y: 1 };
+    yield await decodePage(bytes, page, rules, x / y);
+  }
+}
+
+/** @param ratio horizontal to vertical resolution, of the pixels as they are stored */
+async function decodePage(bytes: Uint8Array, page: number, limits: ImageLimits, ratio: number): Promise<TiffPage> {
+  try {
+    const options = { page: page - 1, limitInputPixels: limits.maxImagePixels, failOn: 'error' } as const;
+    const {
+      autoOrient: size,
+      orientation = 1,
+      space,
+    } = await sharp(bytes, { ...options, limitInputPixels: false }).metadata();
+    const { width, height } = square(size, orientation > 4 ? 1 / ratio : ratio);
+    checkPixels(`page ${formatCount(page)} of the image`, { width, height }, limits);
+    const grey = space === 'b-w' || space === 'grey16';
+    const image = sharp(bytes, options)
+      .autoOrient()
+      .resize({ width, height, fit: 'fill' })
+      .flatten({ background: 'white' })
+      .toColourspace(grey ? 'b-w' : 'srgb');
+    const png = await image.png({ compressionLevel: 6 }).toBuffer();
+    return { page, width, height, bytes: png };
+  } catch (cause) {
+    if (cause instanceof DocumentError) throw cause;
+    const message = `page ${formatCount(page)} of the image cannot be read: ${(cause as Error).message}`;
+    throw new DocumentError('bad_image', message, { cause });
+  }
+}
+
+/** The size with square pixels: the coarser side is stretched. */
+function square(
+  { width, height }: { width: number; height: number },
+  ratio: number,
+): { width: number; height: number } {
+  const factor = Math.max(ratio, 1 / ratio);
+  if (!(factor > SAME_RESOLUTION && factor <= LARGEST_RATIO)) return { width, height };
+  return ratio > 1 ? { width, height: Math.round(height * ratio) } : { width: Math.round(width / ratio), height };
+}
