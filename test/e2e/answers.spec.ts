@@ -50,7 +50,7 @@ async function traceOf(id: string): Promise<AnsweredTrace> {
 async function pagesOf(pdf: Buffer): Promise<Buffer[]> {
   const rasteriser = new PdfRasteriser();
   const { multipleOf, maxPixels } = model.pages;
-  const rules = { dpi: PAGE_DPI, multipleOf, limits: { minDpi: 1 } };
+  const rules = { dpi: PAGE_DPI, multipleOf };
   const pages: Buffer[] = [];
   try {
     const drawn = rasteriser.rasterise(pdf, {

@@ -261,6 +261,7 @@ export function completion(content: string): ChatCompletion {
       requested_cache_ratio: 0.2,
       prompt_tokens: { text: 30 },
       bytes: { full: 300, peak: 90, kept: 60 },
+      warnings: [],
     },
   };
 }

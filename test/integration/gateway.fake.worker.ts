@@ -184,6 +184,7 @@ function completion(id: string, { model }: ChatRequest, tokens: readonly string[
       requested_cache_ratio: 0.2,
       prompt_tokens: { text: 5 },
       bytes: { full: 100, peak: 60, kept: 20 },
+      warnings: [],
     },
   };
 }

@@ -43,6 +43,8 @@ const CUT = 0.6;
 const file = (source: object): object => ({ type: 'file', file: source });
 const image = (url: string): object => ({ type: 'image_url', image_url: { url } });
 const ask = (...parts: object[]): object => ({ model: 'reader', messages: [{ role: 'user', content: parts }] });
+const base64 = (bytes: Uint8Array, filename: string) =>
+  file({ file_data: Buffer.from(bytes).toString('base64'), filename });
 const pdf = (bytes: Uint8Array) => file({ file_data: dataUrl(bytes, 'application/pdf') });
 const halfOf = (name: string): Buffer => {
   const bytes = fixtureImage(name);
@@ -60,10 +62,21 @@ function refused(
   code: string,
   part: object | ((world: PrepareWorld) => unknown),
   why: string,
+  filename?: string,
 ): BadInput {
+  const place = filename === undefined ? FILE : `${FILE} (${filename})`;
   const body = async (world: PrepareWorld): Promise<object> =>
     ask((await (typeof part === 'function' ? part(world) : part)) as object);
-  return { input, body, status: 400, code, param: FILE, message: `${FILE}: ${why}` };
+  return { input, body, status: 400, code, param: FILE, message: `${place}: ${why}` };
+}
+
+const ACCEPTED = 'application/pdf, image/png, image/jpeg, image/webp, image/gif, image/tiff';
+const ACCEPTED_IMAGES = 'image/png, image/jpeg, image/webp, image/gif, image/tiff';
+
+/** A row about a file of a kind that is not read: the message names it, says what it is and what to do. */
+function unread(input: string, filename: string, bytes: Uint8Array, what: string): BadInput {
+  const why = `the content is ${what}; accepted are ${ACCEPTED}`;
+  return refused(input, 'unsupported_media_type', base64(bytes, filename), why, filename);
 }
 
 function refusedImage(input: string, code: string, url: string | (() => Promise<string>), why: string): BadInput {
@@ -247,6 +260,25 @@ export const BAD_INPUTS: readonly BadInputs[] = [
         pdf(samples.strangelyEncryptedPdf()),
         'the PDF is encrypted in a way that cannot be read',
       ),
+      refused(
+        'a form whose pages only Adobe’s programs make',
+        'dynamic_xfa',
+        base64(samples.xfaPdf(true), 'form.pdf'),
+        'the PDF is a dynamic XFA form, whose pages only Adobe’s programs can make; open it there and print it to PDF',
+        'form.pdf',
+      ),
+      refused(
+        'a portfolio',
+        'pdf_portfolio',
+        pdf(samples.attachmentPdf(['a.pdf', 'b.pdf'], true)),
+        'the PDF is a portfolio: a cover for the 2 files in it, which are not read; send what is in it by itself',
+      ),
+      refused(
+        'a PDF whose page tree is wrong in its number of pages and names some that are missing',
+        'broken_pdf',
+        pdf(Buffer.from(samples.brokenPagePdf().toString('latin1').replace('/Count 2', '/Count 7'), 'latin1')),
+        'the PDF states 7 pages, but has 1; 1 more are named and missing',
+      ),
       refused('a PDF without pages', 'empty_pdf', pdf(samples.emptyPdf()), 'the PDF has no pages'),
       refused(
         'a PDF with too many bytes',
@@ -259,18 +291,13 @@ export const BAD_INPUTS: readonly BadInputs[] = [
         'document_too_large',
         async (world: PrepareWorld) => file({ file_id: await world.upload(padded(2 * 1024 ** 2)) }),
         'the file has 2 MiB; the limit is 1 MiB',
+        'report.pdf',
       ),
       refused(
         'a PDF with too many pages',
         'too_many_pages',
         pdf(samples.plainPdf(11)),
         'with this part the request has 11 pages; the limit is 10; madakv.pages chooses some',
-      ),
-      refused(
-        'a page larger than a wall',
-        'page_too_large',
-        pdf(samples.sizedPdf(20_000, 100)),
-        'page 1 is 20,000 x 100 points; the limit is 14,400 a side',
       ),
       refusedRequest(
         'a choice of pages that cannot be read',
@@ -325,8 +352,16 @@ export const BAD_INPUTS: readonly BadInputs[] = [
         'a stored image with too many bytes',
         'image_too_large',
         async (world: PrepareWorld) =>
-          file({ file_id: await world.upload(Buffer.concat([fixtureImage('tiny.png'), Buffer.alloc(300 * 1024)])) }),
+          file({
+            file_id: await world.upload(
+              Buffer.concat([fixtureImage('tiny.png'), Buffer.alloc(300 * 1024)]),
+              TENANT,
+              'user_data',
+              'photo.png',
+            ),
+          }),
         'the file has …; the limit is 256 KiB',
+        'photo.png',
       ),
       refusedImage(
         'an image with too many pixels',
@@ -344,19 +379,115 @@ export const BAD_INPUTS: readonly BadInputs[] = [
         'a PDF as an image',
         'unsupported_media_type',
         dataUrl(samples.plainPdf(), 'application/pdf'),
-        'the type application/pdf is not accepted; accepted are image/png, image/jpeg, image/webp',
+        `the type application/pdf is not accepted; accepted are ${ACCEPTED_IMAGES}; a PDF belongs in a part of type file`,
       ),
       refused(
         'a text as a file',
         'unsupported_media_type',
         file({ file_data: dataUrl(Buffer.from('Dear all'), 'text/plain') }),
-        'the type text/plain is not accepted; accepted are application/pdf, image/png, image/jpeg, image/webp',
+        `the content is plain text; put it into a text part of the message; accepted are ${ACCEPTED}`,
+      ),
+      unread(
+        'a Word document',
+        'report.docx',
+        samples.officeFile('word/document.xml'),
+        'a Word document; convert it to PDF',
+      ),
+      unread(
+        'an Excel workbook',
+        'prices.xlsx',
+        samples.officeFile('xl/workbook.xml'),
+        'an Excel workbook; convert it to PDF',
+      ),
+      unread(
+        'a PowerPoint presentation',
+        'talk.pptx',
+        samples.officeFile('ppt/presentation.xml'),
+        'a PowerPoint presentation; convert it to PDF',
+      ),
+      unread(
+        'a Word document of the old format, whatever its name says',
+        'report.pdf',
+        samples.compoundFile('WordDocument'),
+        'a Word document (.doc); convert it to PDF',
+      ),
+      {
+        ...unread(
+          'a stored Word document',
+          'report.docx',
+          samples.officeFile('word/document.xml'),
+          'a Word document; convert it to PDF',
+        ),
+        body: async (world) => {
+          const bytes = Buffer.concat([samples.zipOf('x'.repeat(2_000)), samples.officeFile('word/document.xml')]);
+          return ask(file({ file_id: await world.upload(bytes, TENANT, 'user_data', 'report.docx') }));
+        },
+      },
+      unread(
+        'an EPUB book',
+        'book.epub',
+        samples.zipOf('mimetypeapplication/epub+zip'),
+        'an EPUB book; convert it to PDF',
+      ),
+      unread('an archive', 'all.zip', samples.zipOf('a.pdf'), 'a ZIP archive; send the files in it by themselves'),
+      unread(
+        'a HEIC image, as telephones make',
+        'IMG_1.HEIC',
+        samples.mediaFile('heic'),
+        'a HEIC image; convert it to PNG or JPEG',
+      ),
+      unread('an AVIF image', 'photo.avif', samples.mediaFile('avif'), 'an AVIF image; convert it to PNG or JPEG'),
+      unread('a BMP image', 'scan.bmp', Buffer.from('BM6\0\0\0', 'latin1'), 'a BMP image; convert it to PNG or JPEG'),
+      unread(
+        'an HTML page with the name of a PDF',
+        'invoice.pdf',
+        Buffer.from('<!DOCTYPE html><p>Log in'),
+        'an HTML page; print it to PDF',
+      ),
+      unread(
+        'what macOS notes about a file',
+        '._invoice.pdf',
+        Buffer.from('\0\x05\x16\x07\0\x02\0\0Mac OS X', 'latin1'),
+        'macOS\'s notes about a file (AppleDouble); send the file itself, whose name does not begin with "._"',
+      ),
+      refused(
+        'a TIFF with too many pages',
+        'too_many_pages',
+        file({
+          file_data: samples.tiff(Array.from({ length: 11 }, () => ({ width: 30, height: 40 }))).toString('base64'),
+        }),
+        'with this part the request has 11 pages; the limit is 10; madakv.pages chooses some',
+      ),
+      refused(
+        'a TIFF with too many pixels',
+        'image_too_large',
+        file({
+          file_data: samples
+            .tiff([
+              { width: 30, height: 40 },
+              { width: 204, height: 1_000, resolution: { x: 100, y: 300 } },
+              { width: 20_001, height: 2 },
+            ])
+            .toString('base64'),
+        }),
+        'page 3 of the image is 20,001 x 2 pixels; the limit is 20,000 a side',
+      ),
+      refused(
+        'a TIFF that is cut off',
+        'bad_image',
+        file({
+          file_data: samples
+            .tiff([{ width: 30, height: 40 }])
+            .subarray(0, 900)
+            .toString('base64'),
+        }),
+        "the image's header cannot be read: …",
       ),
       refused(
         'content of no known type',
         'unsupported_media_type',
-        file({ file_data: Buffer.from('Dear all').toString('base64') }),
-        'the content is not recognised; accepted are application/pdf, image/png, image/jpeg, image/webp',
+        file({ file_data: Buffer.from([1, 2, 3]).toString('base64') }),
+        `the content is not recognised; accepted are ${ACCEPTED}`,
       ),
       refused(
         'a declared type that is not the content’s',
@@ -365,6 +496,13 @@ export const BAD_INPUTS: readonly BadInputs[] = [
         'declared as image/png, but the content is application/pdf',
       ),
       refused('an empty file', 'unsupported_media_type', file({ file_data: '' }), 'the content is empty'),
+      refused(
+        'a stored file that is empty',
+        'unsupported_media_type',
+        async (world: PrepareWorld) => file({ file_id: await world.upload(Buffer.alloc(0)) }),
+        'the content is empty',
+        'report.pdf',
+      ),
       refused(
         'a file that is not base64',
         'bad_data_url',
@@ -501,7 +639,7 @@ export const BAD_INPUTS: readonly BadInputs[] = [
         'a page of the web',
         'unsupported_media_type',
         ({ origin }) => `${origin}/page.html`,
-        'the type text/html is not accepted; accepted are application/pdf, image/png, image/jpeg, image/webp',
+        `the type text/html is not accepted (an HTML page; print it to PDF); accepted are ${ACCEPTED}`,
       ),
       refusedUrl(
         'a server that declares another type',

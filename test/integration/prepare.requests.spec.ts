@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { PreparedRequestSchema, storeKeys, type PreparedRequest } from '@madakv/contracts';
 import { PdfRasteriser } from '@madakv/documents';
-import { plainPdf } from '@madakv/documents/testing';
+import * as samples from '@madakv/documents/testing';
+import { decodeImage } from '@madakv/models';
 import { chatMessages } from '@madakv/requests';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -30,7 +31,8 @@ const pdfPart = (pdf: Uint8Array) => ({
 const text = (value: string) => ({ type: 'text' as const, text: value });
 /** A document that no other test has. */
 let documents = 0;
-const freshPdf = (pages: number): Buffer => Buffer.concat([plainPdf(pages), Buffer.from(`\n% ${++documents}\n`)]);
+const freshPdf = (pages: number): Buffer =>
+  Buffer.concat([samples.plainPdf(pages), Buffer.from(`\n% ${++documents}\n`)]);
 
 async function stored(world: PrepareWorld, key: string): Promise<Buffer> {
   return buffer(await world.store.get(key));
@@ -46,7 +48,7 @@ describe.each(['qwen-plain', 'llava-plain'] as const)('a request for %s', (check
   });
 
   it('becomes pages and images in the order of its parts, counted as the engine will count them', async () => {
-    const fileId = await world.upload(plainPdf(3));
+    const fileId = await world.upload(samples.plainPdf(3));
     const imageId = await world.upload(fixtureImage('photo.webp'));
     const body = chat(
       [
@@ -239,7 +241,127 @@ describe('a document', () => {
   });
 });
 
+describe('what a document lacks', () => {
+  const part = 'messages.0.content.0.file';
+
+  it('is told with the part, the file and the pages, whoever draws it and however often', async () => {
+    const pdf = Buffer.concat([samples.unembeddedPdf(4, [2, 4]), Buffer.from(`\n% ${++documents}\n`)]);
+    const fileId = await world.upload(pdf, 'acme', 'user_data', '发票.pdf');
+    const body = chat([{ type: 'file', file: { file_id: fileId } }, text('?')]);
+    const { images, warnings } = await world.prepare(body);
+    expect(images).toHaveLength(4);
+    expect(warnings).toEqual([
+      {
+        code: 'text_not_drawn',
+        message: `${part} (发票.pdf): pages 2, 4: text is missing from what was read, as the PDF does not embed its font; embed the fonts`,
+        param: part,
+      },
+    ]);
+    expect((await world.prepare(body)).warnings).toEqual(warnings);
+    const again = { requestId: 'r', tenant: 'acme', customId: null, body };
+    expect((await world.anotherPreparer().prepare(again)).warnings).toEqual(warnings);
+    expect(rasterise).toHaveBeenCalledTimes(1);
+    const some = await world.prepare({ ...body, madakv: { pages: '1,4' } });
+    expect(some.warnings.map(({ message }) => /pages? [\d, ]+:/.exec(message)?.[0])).toEqual(['page 4:']);
+    expect((await world.prepare({ ...body, madakv: { pages: '1,3' } })).warnings).toEqual([]);
+  });
+
+  it('is remembered of the document as a whole', async () => {
+    const body = chat([pdfPart(samples.attachmentPdf(['terms.pdf', 'prices.xlsx'])), text('?')]);
+    const warning = { code: 'attachments_not_read', message: `${part}: 2 attached files were not read`, param: part };
+    for (let time = 0; time < 2; time++) expect((await world.prepare(body)).warnings).toEqual([warning]);
+    expect(rasterise).toHaveBeenCalledTimes(1);
+  });
+
+  it('is looked for again where an earlier version left a record', async () => {
+    const pdf = samples.attachmentPdf(['other.pdf']);
+    const key = storeKeys.document(createHash('sha256').update(pdf).digest('hex'));
+    await world.store.put(key, Buffer.from(JSON.stringify({ pageCount: 1 })));
+    const { warnings } = await world.prepare(chat([pdfPart(pdf), text('?')]));
+    expect(warnings.map(({ code }) => code)).toEqual(['attachments_not_read']);
+  });
+
+  it('does not matter where it was not asked for', async () => {
+    const broken = chat([pdfPart(samples.brokenPagePdf()), text('?')]);
+    const one = await world.prepare({ ...broken, madakv: { pages: '1' } });
+    expect([one.images.map(({ page }) => page), one.warnings]).toEqual([[1], []]);
+    await expect(world.prepare(broken)).rejects.toMatchObject({ reason: 'broken_pdf' });
+    await expect(world.prepare({ ...broken, madakv: { pages: '2' } })).rejects.toThrow('page 2 of the PDF is broken');
+  });
+});
+
+describe('a TIFF', () => {
+  const pages = [
+    { width: 60, height: 84, grey: 0 },
+    { width: 84, height: 60, grey: 100 },
+    { width: 70, height: 70, grey: 200 },
+  ];
+  const tiffPart = (bytes: Buffer) => ({ type: 'file' as const, file: { file_data: bytes.toString('base64') } });
+
+  it('has pages like a PDF', async () => {
+    const part = tiffPart(samples.tiff(pages));
+    const { images } = await world.prepare(chat([part, text('?')]));
+    expect(images.map(({ page, width, height }) => [page, width, height])).toEqual([
+      [1, 60, 84],
+      [2, 84, 60],
+      [3, 70, 70],
+    ]);
+    for (const [index, { key }] of images.entries()) {
+      const png = await stored(world, key);
+      expect((await sharp(png).metadata()).format).toBe('png');
+      expect((await sharp(png).raw().toBuffer())[0]).toBe(pages[index].grey);
+    }
+    const chosen = await world.prepare(chat([part, text('?')], { madakv: { pages: '2-' } }));
+    expect(chosen.images).toEqual(images.slice(1));
+    await expect(world.prepare(chat([part], { madakv: { pages: '4' } }))).rejects.toMatchObject({
+      reason: 'page_out_of_range',
+    });
+  });
+
+  it('of one page is an image', async () => {
+    const part = tiffPart(samples.tiff([{ width: 56, height: 28 }]));
+    const { images } = await world.prepare(chat([part, text('?')], { madakv: { pages: '2-' } }));
+    expect(images.map(({ page, width, height }) => [page, width, height])).toEqual([[null, 56, 28]]);
+  });
+});
+
 describe('an image', () => {
+  it('that is animated is its first picture, and that is told', async () => {
+    const frame = { create: { width: 56, height: 56, channels: 3, background: 'white' } } as const;
+    const black = await sharp({ ...frame, create: { ...frame.create, background: 'black' } })
+      .png()
+      .toBuffer();
+    const gif = await sharp([await sharp(frame).png().toBuffer(), black], { join: { animated: true } })
+      .gif()
+      .toBuffer();
+    const body = chat([{ type: 'image_url', image_url: { url: dataUrl(gif, 'image/gif') } }, text('?')]);
+    const { images, warnings } = await world.prepare(body);
+    expect(images).toMatchObject([{ width: 56, height: 56, page: null }]);
+    const { data } = await decodeImage(await stored(world, images[0].key));
+    expect([data.length, data[0]]).toEqual([56 * 56 * 3, 255]);
+    const param = 'messages.0.content.0.image_url';
+    const message = `${param}: only the first of the 2 pictures of the animation was read`;
+    expect(warnings).toEqual([{ code: 'frames_not_read', message, param }]);
+  });
+
+  it('comes as base64 in whichever form', async () => {
+    const bytes = fixtureImage('tiny.png');
+    const base64 = bytes.toString('base64');
+    const lines = (base64.match(/.{1,60}/g) ?? []).join('\r\n');
+    for (const data of [
+      base64,
+      `${base64}\n`,
+      lines,
+      bytes.toString('base64url'),
+      `data:image/png;base64,${lines}\n`,
+    ]) {
+      // As the schema lets it through: null counts as left out.
+      const source = { file_data: data, file_id: null, file_url: null } as unknown as { file_data: string };
+      const { images } = await world.prepare(chat([{ type: 'file', file: source }, text('?')]));
+      expect(images[0].key).toBe(storeKeys.image(createHash('sha256').update(bytes).digest('hex')));
+    }
+  });
+
   it('is kept once, as it came', async () => {
     const bytes = fixtureImage('wide.png');
     const part = { type: 'image_url' as const, image_url: { url: dataUrl(bytes, 'image/png') } };

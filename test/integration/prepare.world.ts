@@ -134,7 +134,12 @@ export class PrepareWorld {
   }
 
   /** Stores a user's file. @returns its id */
-  async upload(bytes: Uint8Array, tenant = TENANT, purpose: FilePurpose = 'user_data'): Promise<string> {
+  async upload(
+    bytes: Uint8Array,
+    tenant = TENANT,
+    purpose: FilePurpose = 'user_data',
+    filename = 'report.pdf',
+  ): Promise<string> {
     const id = newId('file');
     const key = storeKeys.file(id);
     await this.store.put(key, bytes);
@@ -147,7 +152,7 @@ export class PrepareWorld {
         object: 'file',
         bytes: bytes.length,
         created_at: 0,
-        filename: 'a',
+        filename,
         purpose,
         status: 'processed',
       },

@@ -51,7 +51,7 @@ export function sampleFailure(request: TracedRequest, { code, message }: MadakvE
 
 function headOf({ id, tenant, model }: TracedRequest) {
   return {
-    version: 1,
+    version: 1 as const,
     id,
     tenant,
     batchId: null,
@@ -61,5 +61,6 @@ function headOf({ id, tenant, model }: TracedRequest) {
     otelTraceId: null,
     worker: 'w',
     attempt: 1,
-  } as const;
+    warnings: [],
+  };
 }

@@ -54,6 +54,7 @@ const result = {
   logprobs: null,
   trace,
   requestedRatio: 0.2,
+  warnings: [],
 } as const;
 
 describe('chatCompletion', () => {
@@ -79,9 +80,23 @@ describe('chatCompletion', () => {
         requested_cache_ratio: 0.2,
         prompt_tokens: { text: 10, visual: 20 },
         bytes: { full: 1_000, peak: 700, kept: 200 },
+        warnings: [],
       },
     });
     expect(chatCompletion(head, result)).not.toHaveProperty('system_fingerprint');
+  });
+
+  it('says what was not read of the documents', () => {
+    const warnings = [{ code: 'blank_page', message: 'page 3: blank', param: 'messages.0.content.0.file' }];
+    const { madakv } = ChatCompletionSchema.parse(chatCompletion(head, { ...result, warnings }));
+    expect(madakv.warnings).toEqual(warnings);
+  });
+
+  it('reads answers of versions that had no warnings', () => {
+    const { madakv, ...older } = chatCompletion(head, result);
+    const { warnings, ...summary } = madakv;
+    expect(warnings).toEqual([]);
+    expect(ChatCompletionSchema.parse({ ...older, madakv: summary }).madakv.warnings).toEqual([]);
   });
 
   it('carries log-probabilities with texts and bytes', () => {

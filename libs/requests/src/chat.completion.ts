@@ -1,4 +1,12 @@
-import type { AnsweredTrace, CacheSummary, ChatCompletion, FinishReason, TokenLogprob, Usage } from '@madakv/contracts';
+import type {
+  AnsweredTrace,
+  CacheSummary,
+  ChatCompletion,
+  FinishReason,
+  TokenLogprob,
+  Usage,
+  Warning,
+} from '@madakv/contracts';
 import type { CacheTrace, GeneratedToken, GenerationResult } from '@madakv/engine';
 import type { Tokenizer } from '@madakv/models';
 
@@ -21,6 +29,8 @@ export interface CompletionResult {
   readonly trace: CacheTrace;
   /** What the request asked for, before the lease. */
   readonly requestedRatio: number;
+  /** What of its documents was not read. */
+  readonly warnings: readonly Warning[];
   readonly systemFingerprint?: string;
 }
 
@@ -41,12 +51,16 @@ export function chatCompletion({ id, created, model }: CompletionHead, result: C
     ],
     usage: result.usage,
     ...(result.systemFingerprint === undefined ? {} : { system_fingerprint: result.systemFingerprint }),
-    madakv: cacheSummary(id, result.trace, result.requestedRatio),
+    madakv: { ...cacheSummary(id, result.trace, result.requestedRatio), warnings: [...result.warnings] },
   };
 }
 
 /** What the cache reduction did, in a few numbers. */
-export function cacheSummary(traceId: string, trace: CacheTrace, requestedRatio: number): CacheSummary {
+export function cacheSummary(
+  traceId: string,
+  trace: CacheTrace,
+  requestedRatio: number,
+): Omit<CacheSummary, 'warnings'> {
   const { full, peak, afterEviction } = trace.bytes;
   return {
     trace_id: traceId,

@@ -291,6 +291,7 @@ function summaryOf(traceId: string): CacheSummary {
     requested_cache_ratio: 0.2,
     prompt_tokens: { text: 40, visual: 960 },
     bytes: { full: 10_240_000, peak: 3_000_000, kept: 2_048_000 },
+    warnings: [],
   };
 }
 

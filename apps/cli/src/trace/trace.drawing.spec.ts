@@ -23,6 +23,7 @@ function sampleTrace(layers: number): AnsweredTrace {
     worker: 'host:4711',
     device: 'host:cpu',
     attempt: 2,
+    warnings: [],
     error: null,
     images: Array.from({ length: 8 }, (_, page) => ({
       part: 'messages.0.content.0.file.of.a.long.name',

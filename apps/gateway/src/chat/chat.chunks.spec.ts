@@ -26,6 +26,7 @@ function completion(content: string, logprobs: TokenLogprob[] | null = null): Ch
       requested_cache_ratio: 1,
       prompt_tokens: {},
       bytes: { full: 1, peak: 1, kept: 1 },
+      warnings: [],
     },
   };
 }

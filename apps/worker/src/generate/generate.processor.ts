@@ -244,6 +244,7 @@ export class GenerateProcessor {
       const completion = chatCompletion(head, {
         ...answer,
         requestedRatio: prepared.cacheRatio,
+        warnings: prepared.warnings,
         systemFingerprint: basename(this.parts.engine.info.builtDir),
       });
       await this.parts.outcomes.complete({ ...request, customId: prepared.customId }, completion, trace);

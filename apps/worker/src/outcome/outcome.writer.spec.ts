@@ -177,6 +177,7 @@ function completion(content: string): ChatCompletion {
       requested_cache_ratio: 0.2,
       prompt_tokens: { text: 3 },
       bytes: { full: 10, peak: 9, kept: 2 },
+      warnings: [],
     },
   };
 }

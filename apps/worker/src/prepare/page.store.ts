@@ -1,11 +1,21 @@
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { storeKeys } from '@madakv/contracts';
-import { parsePageRanges, type DocumentInfo, type PdfRasteriser } from '@madakv/documents';
+import {
+  DOCUMENT_WARNING_CODES,
+  PAGE_WARNING_CODES,
+  pageWarnings,
+  parsePageRanges,
+  type DocumentInfo,
+  type DocumentWarning,
+  type PageWarningCode,
+  type PdfRasteriser,
+} from '@madakv/documents';
 import { StorageError, type FileStore } from '@madakv/storage';
 import { z } from 'zod';
 import { KeyedLock } from './keyed.lock.js';
 import type { PartContent } from './part.content.js';
+import { withNotes } from './png.notes.js';
 import { isKept, storedPng, type StoredImage } from './stored.image.js';
 
 /** How pages are drawn: the same document drawn by the same rules has the same pages. */
@@ -14,26 +24,32 @@ export interface DrawingRules {
   readonly multipleOf: number;
   /** What the model takes of one page. */
   readonly maxPixels?: number;
-  /**
-   * A page that gets less is refused, in dots per inch. For a model that shows even an A4 page with few, it is half of
-   * what such a page gets.
-   */
-  readonly minDpi: number;
 }
 
 export interface StoredPage extends StoredImage {
   /** From 1. */
   readonly page: number;
+  /** What of it is not drawn. */
+  readonly warnings: readonly PageWarningCode[];
+}
+
+export interface StoredDocument {
+  /** Those chosen, in the document's order. */
+  readonly pages: readonly StoredPage[];
+  /** What of it is not read. */
+  readonly warnings: readonly DocumentWarning[];
 }
 
 /** Raised when pages come out differently by the same rules. */
-const DRAWING_VERSION = 1;
+const DRAWING_VERSION = 2;
 /** Pages that are looked up in the store at once. */
 const LOOKUPS = 8;
-const A4_SQUARE_INCHES = (210 * 297) / 25.4 ** 2;
 
-const record = (pageCount: number): Buffer => Buffer.from(JSON.stringify({ pageCount }));
-const DocumentRecordSchema = z.object({ pageCount: z.int().min(1) });
+const DocumentRecordSchema = z.object({
+  pageCount: z.int().min(1),
+  warnings: z.array(z.object({ code: z.enum(DOCUMENT_WARNING_CODES), message: z.string() })),
+});
+type DocumentRecord = z.infer<typeof DocumentRecordSchema>;
 
 /**
  * Pages of PDFs. Each is drawn once and kept; whoever asks for it again, in this process or another, gets what was
@@ -42,7 +58,6 @@ const DocumentRecordSchema = z.object({ pageCount: z.int().min(1) });
 export class PageStore {
   private readonly turns = new KeyedLock();
   private readonly drawing: string;
-  private readonly minDpi: number;
 
   constructor(
     private readonly store: Pick<FileStore, 'get' | 'head' | 'put'>,
@@ -51,7 +66,6 @@ export class PageStore {
   ) {
     const { dpi, multipleOf, maxPixels } = rules;
     const text = JSON.stringify([DRAWING_VERSION, 'png', dpi, multipleOf, maxPixels ?? null]);
-    this.minDpi = Math.min(rules.minDpi, maxPixels === undefined ? Infinity : dpiOfA4(maxPixels) / 2);
     this.drawing = createHash('sha256').update(text).digest('hex').slice(0, 16);
   }
 
@@ -66,8 +80,8 @@ export class PageStore {
     choice: string | undefined,
     admit: (pages: number) => void,
     signal?: AbortSignal,
-  ): Promise<StoredPage[]> {
-    const work = (): Promise<StoredPage[]> => this.complete(content, choice, admit, signal);
+  ): Promise<StoredDocument> {
+    const work = (): Promise<StoredDocument> => this.complete(content, choice, admit, signal);
     return this.turns.run(content.sha256, work, signal);
   }
 
@@ -76,17 +90,21 @@ export class PageStore {
     choice: string | undefined,
     admit: (pages: number) => void,
     signal: AbortSignal | undefined,
-  ): Promise<StoredPage[]> {
-    const known = await this.pageCount(content.sha256);
+  ): Promise<StoredDocument> {
+    const known = await this.known(content.sha256);
     if (known === undefined) return this.draw(content, choice, admit, signal);
-    const chosen = parsePageRanges(choice, known);
+    const chosen = parsePageRanges(choice, known.pageCount);
     admit(chosen.length);
     const found = await this.lookUp(content.sha256, chosen);
     const missing = chosen.filter((page) => !found.has(page));
     if (missing.length > 0) {
-      for (const page of await this.draw(content, missing, () => undefined, signal)) found.set(page.page, page);
+      const drawn = await this.draw(content, missing, () => undefined, signal);
+      for (const page of drawn.pages) found.set(page.page, page);
     }
-    return chosen.flatMap((page) => found.get(page) ?? []);
+    return together(
+      chosen.flatMap((page) => found.get(page) ?? []),
+      known.warnings,
+    );
   }
 
   private async draw(
@@ -94,17 +112,16 @@ export class PageStore {
     pages: string | readonly number[] | undefined,
     admit: (pages: number) => void,
     signal: AbortSignal | undefined,
-  ): Promise<StoredPage[]> {
+  ): Promise<StoredDocument> {
     const { dpi, multipleOf, maxPixels } = this.rules;
     const { sha256 } = content;
     const drawn: StoredPage[] = [];
-    let pageCount = 0;
-    const onOpened = (document: DocumentInfo): void => {
-      pageCount = document.pageCount;
-      if (!Array.isArray(pages)) admit(parsePageRanges(pages as string | undefined, pageCount).length);
+    let document: DocumentInfo = { pageCount: 0, warnings: [] };
+    const onOpened = (opened: DocumentInfo): void => {
+      document = opened;
+      if (!Array.isArray(pages)) admit(parsePageRanges(pages as string | undefined, opened.pageCount).length);
     };
     const bitmaps = this.rasteriser.rasterise(await content.bytes(signal), {
-      limits: { minDpi: this.minDpi },
       dpi,
       multipleOf,
       onOpened,
@@ -112,21 +129,26 @@ export class PageStore {
       ...(maxPixels === undefined ? {} : { maxPixelsPerPage: maxPixels }),
       ...(signal === undefined ? {} : { signal }),
     });
-    for await (const { page, width, height, bytes } of bitmaps) {
+    for await (const { page, width, height, bytes, warnings } of bitmaps) {
       // Known from the first page on, so that whoever goes on after a failure finds what is there.
-      if (drawn.length === 0) await this.store.put(storeKeys.document(sha256), record(pageCount));
+      if (drawn.length === 0) await this.remember(sha256, document);
       const key = storeKeys.page(sha256, this.drawing, page);
-      await this.store.put(key, bytes, signal === undefined ? {} : { signal });
-      drawn.push({ key, page, width, height });
+      await this.store.put(key, withNotes(bytes, warnings), signal === undefined ? {} : { signal });
+      drawn.push({ key, page, width, height, warnings });
     }
-    return drawn;
+    return together(drawn, document.warnings);
   }
 
-  /** Undefined for a document of which no page was drawn yet. */
-  private async pageCount(sha256: string): Promise<number | undefined> {
+  private async remember(sha256: string, { pageCount, warnings }: DocumentInfo): Promise<void> {
+    const record: DocumentRecord = { pageCount, warnings: [...warnings] };
+    await this.store.put(storeKeys.document(sha256), Buffer.from(JSON.stringify(record)));
+  }
+
+  /** Undefined for a document of which no page was drawn yet, or by an earlier version only, which looked less closely. */
+  private async known(sha256: string): Promise<DocumentRecord | undefined> {
     try {
       const text = (await buffer(await this.store.get(storeKeys.document(sha256)))).toString();
-      return DocumentRecordSchema.parse(JSON.parse(text)).pageCount;
+      return DocumentRecordSchema.safeParse(JSON.parse(text)).data;
     } catch (error) {
       if (error instanceof StorageError && error.code === 'not_found') return undefined;
       throw error;
@@ -139,7 +161,10 @@ export class PageStore {
       const look = async (page: number): Promise<void> => {
         const key = storeKeys.page(sha256, this.drawing, page);
         const image = (await isKept(this.store, key)) ? await storedPng(this.store, key) : undefined;
-        if (image !== undefined) found.set(page, { ...image, page });
+        if (image === undefined) return;
+        const { width, height, notes } = image;
+        const warnings = PAGE_WARNING_CODES.filter((code) => notes.includes(code));
+        found.set(page, { key, width, height, page, warnings });
       };
       await Promise.all(pages.slice(at, at + LOOKUPS).map(look));
     }
@@ -147,6 +172,6 @@ export class PageStore {
   }
 }
 
-function dpiOfA4(pixels: number): number {
-  return Math.sqrt(pixels / A4_SQUARE_INCHES);
+function together(pages: readonly StoredPage[], ofDocument: readonly DocumentWarning[]): StoredDocument {
+  return { pages, warnings: [...ofDocument, ...pageWarnings(pages)] };
 }

@@ -10,6 +10,7 @@ import {
   MEDIA_TYPES,
   parseBase64,
   parseDataUrl,
+  sniffMediaType,
   type FetchPolicy,
   type MediaType,
 } from '@madakv/documents';
@@ -39,6 +40,8 @@ interface ContentLimits {
 }
 
 const IMAGE_TYPES = MEDIA_TYPES.filter((type) => type !== 'application/pdf');
+/** What may have many pages, and be as long as a document. */
+const DOCUMENT_TYPES: ReadonlySet<MediaType> = new Set(['application/pdf', 'image/tiff']);
 /** First bytes of a stored file that tell its type. */
 const SNIFFED_BYTES = 1024;
 
@@ -54,7 +57,7 @@ export class PartContents {
   /** @throws DocumentError, StorageError; MadakvError `not_found`, `invalid_request`; the signal's reason when aborted */
   async open({ part, path }: DocumentPart, tenant: string, signal?: AbortSignal): Promise<PartContent> {
     if (part.type === 'image_url') return this.fromUrl(part.image_url.url, IMAGE_TYPES, signal);
-    const { file_data: data, file_id: id, file_url: url } = part.file;
+    const { data, id, url } = sourcesOf(part.file);
     if (id !== undefined) return this.stored(id, tenant, path);
     if (url !== undefined) return this.fromUrl(url, MEDIA_TYPES, signal);
     if (data === undefined) throw new MadakvError('invalid_request', `${path}: no content`, { param: path });
@@ -82,7 +85,7 @@ export class PartContents {
       throw new MadakvError('invalid_request', message, { param });
     }
     const start = await this.read(record, param, { start: 0, length: SNIFFED_BYTES });
-    const mediaType = checkMediaType(start);
+    const mediaType = await this.storedType(record, param, start);
     this.checkSize(size, mediaType);
     return {
       sha256: record.sha256,
@@ -92,13 +95,26 @@ export class PartContents {
     };
   }
 
+  /** The file's name, where it has one. */
+  async nameOf({ part }: DocumentPart, tenant: string): Promise<string | undefined> {
+    if (part.type === 'image_url') return undefined;
+    const { id } = sourcesOf(part.file);
+    if (part.file.filename !== undefined || id === undefined) return part.file.filename;
+    return (await this.files.find(tenant, id))?.object.filename;
+  }
+
+  /** What is no document may show what it is further on. */
+  private async storedType(record: FileRecord, param: string, start: Uint8Array): Promise<MediaType> {
+    const known = sniffMediaType(start) !== undefined || record.object.bytes > this.limits.maxDocumentBytes;
+    return checkMediaType(known ? start : await this.read(record, param));
+  }
+
   /** Before it is read; what comes in another way is measured on the way. */
   private checkSize(size: number, mediaType: MediaType): void {
     const { maxDocumentBytes, maxImageBytes } = this.limits;
-    const [limit, code] =
-      mediaType === 'application/pdf'
-        ? ([maxDocumentBytes, 'document_too_large'] as const)
-        : ([maxImageBytes, 'image_too_large'] as const);
+    const [limit, code] = DOCUMENT_TYPES.has(mediaType)
+      ? ([maxDocumentBytes, 'document_too_large'] as const)
+      : ([maxImageBytes, 'image_too_large'] as const);
     if (size <= limit) return;
     throw new DocumentError(code, `the file has ${formatBytes(size)}; the limit is ${formatBytes(limit)}`);
   }
@@ -118,8 +134,18 @@ export class PartContents {
   }
 }
 
+interface FileSources {
+  readonly file_data?: string | null | undefined;
+  readonly file_id?: string | null | undefined;
+  readonly file_url?: string | null | undefined;
+}
+
+/** Null counts as left out. */
+function sourcesOf({ file_data: data, file_id: id, file_url: url }: FileSources) {
+  return { data: data ?? undefined, id: id ?? undefined, url: url ?? undefined };
+}
+
 function inMemory(bytes: Uint8Array, declared: string | undefined, accepted: readonly MediaType[]): PartContent {
-  if (bytes.length === 0) throw new DocumentError('unsupported_media_type', 'the content is empty');
   return {
     sha256: createHash('sha256').update(bytes).digest('hex'),
     mediaType: checkMediaType(bytes, declared, accepted),

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
-import { MadakvError, type ChatRequest, type PreparedImageRef, type PreparedRequest } from '@madakv/contracts';
-import { PdfRasteriser } from '@madakv/documents';
+import {
+  MadakvError,
+  type ChatRequest,
+  type PreparedImageRef,
+  type PreparedRequest,
+  type Warning,
+} from '@madakv/contracts';
+import { PdfRasteriser, type DocumentWarning } from '@madakv/documents';
 import { kvGeometry } from '@madakv/engine';
 import {
   ImageError,
@@ -28,8 +34,9 @@ import { PhaseClock } from './phase.clock.js';
 import { PartContents, type PartContent, type UserFiles } from './part.content.js';
 import type { PrepareOptions } from './prepare.settings.js';
 import { RequestBudget } from './request.budget.js';
-import { asRequestProblem } from './request.problem.js';
+import { asRequestProblem, placeOf } from './request.problem.js';
 import type { StoredImage } from './stored.image.js';
+import { TiffStore } from './tiff.store.js';
 
 export interface PrepareInput {
   readonly requestId: string;
@@ -55,6 +62,10 @@ const PHASES = ['fetch', 'rasterise', 'tokenise'] as const;
 type Phase = (typeof PHASES)[number];
 type PreparedMessage = PreparedRequest['messages'][number];
 type PageImage = StoredImage & { readonly page: number | null };
+interface Taken {
+  readonly images: readonly PageImage[];
+  readonly warnings: readonly DocumentWarning[];
+}
 interface Work {
   readonly input: PrepareInput;
   readonly budget: RequestBudget;
@@ -70,6 +81,7 @@ export class RequestPreparer {
   private readonly contents: PartContents;
   private readonly pages: PageStore;
   private readonly images: ImageStore;
+  private readonly tiffs: TiffStore;
   private readonly now: () => number;
 
   constructor(private readonly parts: PreparerParts) {
@@ -82,10 +94,10 @@ export class RequestPreparer {
     });
     this.pages = new PageStore(store, this.rasteriser, {
       dpi: options.dpi,
-      minDpi: options.document.minDpi,
       ...model.pages,
     });
     this.images = new ImageStore(store, options.image);
+    this.tiffs = new TiffStore(store, options.image);
   }
 
   /**
@@ -97,7 +109,7 @@ export class RequestPreparer {
     const clock = new PhaseClock<Phase>(this.now);
     const budget = new RequestBudget(this.parts.options.request);
     budget.checkText(body.messages);
-    const images = await this.takeDocuments({ input, budget, clock });
+    const { images, warnings } = await this.takeDocuments({ input, budget, clock });
     const messages = preparedMessages(body.messages, images, body.madakv?.layout);
     const parameters = withSeed(withoutMessages(body), () => seedOf(requestId));
     const plan = await measured(clock, 'tokenise', () => Promise.resolve(this.plan(messages, images, parameters)));
@@ -107,6 +119,7 @@ export class RequestPreparer {
       customId,
       messages,
       images,
+      warnings,
       parameters,
       promptTokens: { ...plan.promptTokens },
       fullBytes: plan.need.fullBytes,
@@ -121,22 +134,30 @@ export class RequestPreparer {
     this.rasteriser.close();
   }
 
-  private async takeDocuments(work: Work): Promise<PreparedImageRef[]> {
+  private async takeDocuments(work: Work): Promise<Pick<PreparedRequest, 'images' | 'warnings'>> {
+    const { tenant, signal } = work.input;
     const parts = documentParts(work.input.body.messages);
     work.budget.checkParts(parts);
     const images: PreparedImageRef[] = [];
+    const warnings: Warning[] = [];
     for (const part of parts) {
       try {
-        for (const { key, width, height, page } of await this.takePart(part, work)) {
+        const taken = await this.takePart(part, work);
+        for (const { key, width, height, page } of taken.images) {
           this.checkShape({ width, height }, page);
           images.push({ key, width, height, part: part.path, page });
         }
+        if (taken.warnings.length === 0) continue;
+        const place = placeOf(part.path, await this.contents.nameOf(part, tenant));
+        for (const { code, message } of taken.warnings) {
+          warnings.push({ code, message: `${place}: ${message}`, param: part.path });
+        }
       } catch (error) {
-        work.input.signal?.throwIfAborted();
-        throw asRequestProblem(error, part.path);
+        signal?.throwIfAborted();
+        throw asRequestProblem(error, part.path, await this.contents.nameOf(part, tenant).catch(() => undefined));
       }
     }
-    return images;
+    return { images, warnings };
   }
 
   /** @throws ImageError when the model takes no image of this shape */
@@ -149,24 +170,37 @@ export class RequestPreparer {
     }
   }
 
-  private async takePart(part: DocumentPart, { input, budget, clock }: Work): Promise<PageImage[]> {
+  private async takePart(part: DocumentPart, { input, budget, clock }: Work): Promise<Taken> {
     const { tenant, body, signal } = input;
     signal?.throwIfAborted();
     const content = await measured(clock, 'fetch', () => this.contents.open(part, tenant, signal));
     budget.takeBytes(content.size);
+    const choice = body.madakv?.pages;
+    const admit = {
+      pages: (count: number): void => {
+        budget.takePages(count);
+      },
+      image: (): void => {
+        budget.takeImage(part.path);
+      },
+    };
     if (content.mediaType === 'application/pdf') {
-      const admit = (pages: number): void => {
-        budget.takePages(pages);
-      };
-      const choice = body.madakv?.pages;
-      return measured(clock, 'rasterise', () => this.pages.pages(content, choice, admit, signal));
+      return measured(clock, 'rasterise', async () => {
+        const { pages, warnings } = await this.pages.pages(content, choice, admit.pages, signal);
+        return { images: pages, warnings };
+      });
     }
-    budget.takeImage(part.path);
+    if (content.mediaType === 'image/tiff') {
+      const pages = (): Promise<PageImage[]> => this.tiffs.pages(content, choice, admit, signal);
+      return measured(clock, 'rasterise', async () => ({ images: await pages(), warnings: [] }));
+    }
+    admit.image();
     return measured(clock, 'rasterise', () => this.takeImage(content, signal));
   }
 
-  private async takeImage(content: PartContent, signal: AbortSignal | undefined): Promise<PageImage[]> {
-    return [{ ...(await this.images.keep(content, signal)), page: null }];
+  private async takeImage(content: PartContent, signal: AbortSignal | undefined): Promise<Taken> {
+    const { image, warnings } = await this.images.keep(content, signal);
+    return { images: [{ ...image, page: null }], warnings };
   }
 
   private plan(messages: PreparedMessage[], images: PreparedImageRef[], parameters: Omit<ChatRequest, 'messages'>) {

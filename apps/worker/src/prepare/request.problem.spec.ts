@@ -3,7 +3,7 @@ import { DOCUMENT_ERROR_CODES, DocumentError } from '@madakv/documents';
 import { ImageError } from '@madakv/models';
 import { StorageError } from '@madakv/storage';
 import { describe, expect, it } from 'vitest';
-import { asRequestProblem, PREPARE_ERROR_CODES } from './request.problem.js';
+import { asRequestProblem, placeOf, PREPARE_ERROR_CODES } from './request.problem.js';
 
 const PART = 'messages.0.content.1.file';
 
@@ -28,6 +28,18 @@ describe('asRequestProblem', () => {
     for (const other of [new TypeError('x'), new MadakvError('not_found', 'x'), undefined]) {
       expect(asRequestProblem(other, PART)).toBe(other);
     }
+  });
+});
+
+it('messages name the file, where it has a name', () => {
+  expect(placeOf(PART)).toBe(PART);
+  expect(placeOf(PART, 'report.pdf')).toBe(`${PART} (report.pdf)`);
+  expect(placeOf(PART, ' \n')).toBe(PART);
+  expect(placeOf(PART, `a\u202e\n${'b'.repeat(200)}`)).toBe(`${PART} (a${'b'.repeat(79)}…)`);
+  const error = new DocumentError('broken_pdf', 'why');
+  expect(asRequestProblem(error, PART, 'report.pdf')).toMatchObject({
+    message: `${PART} (report.pdf): why`,
+    param: PART,
   });
 });
 

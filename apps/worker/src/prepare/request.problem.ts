@@ -20,10 +20,11 @@ export const DOCUMENT_PROBLEMS: Readonly<Record<DocumentErrorCode, ErrorCode>> =
   encrypted_pdf: 'invalid_document',
   broken_pdf: 'invalid_document',
   empty_pdf: 'invalid_document',
+  dynamic_xfa: 'invalid_document',
+  pdf_portfolio: 'invalid_document',
   bad_page_range: 'invalid_document',
   page_out_of_range: 'invalid_document',
   too_many_pages: 'invalid_document',
-  page_too_large: 'invalid_document',
   document_too_large: 'invalid_document',
   raster_timeout: 'invalid_document',
   raster_memory: 'invalid_document',
@@ -49,18 +50,30 @@ export const DOCUMENT_PROBLEMS: Readonly<Record<DocumentErrorCode, ErrorCode>> =
  * An error of a library below as what it means for a part of the request; errors that are none of theirs come back as
  * they are.
  * @param part path of the part: `messages.0.content.1.file`
+ * @param name of its file, where it has one
  */
-export function asRequestProblem(error: unknown, part: string): unknown {
+export function asRequestProblem(error: unknown, part: string, name?: string): unknown {
+  const place = placeOf(part, name);
   if (error instanceof DocumentError) {
     const code = error.retryable ? 'document_unavailable' : DOCUMENT_PROBLEMS[error.code];
-    return new MadakvError(code, `${part}: ${error.message}`, { param: part, reason: error.code, cause: error });
+    return new MadakvError(code, `${place}: ${error.message}`, { param: part, reason: error.code, cause: error });
   }
   if (error instanceof ImageError) {
     const options = { param: part, reason: 'bad_image', cause: error };
-    return new MadakvError('invalid_document', `${part}: ${error.message}`, options);
+    return new MadakvError('invalid_document', `${place}: ${error.message}`, options);
   }
   if (error instanceof StorageError) {
-    return new MadakvError('storage_unavailable', `${part}: the file store failed`, { param: part, cause: error });
+    return new MadakvError('storage_unavailable', `${place}: the file store failed`, { param: part, cause: error });
   }
   return error;
+}
+
+/** Longest name of a file that a message repeats, in characters. */
+const MAX_NAME = 80;
+
+/** `messages.0.content.1.file (report.pdf)`, for messages. */
+export function placeOf(part: string, name?: string): string {
+  const clean = name?.replace(/\p{C}/gu, '').trim() ?? '';
+  if (clean === '') return part;
+  return `${part} (${clean.length > MAX_NAME ? `${clean.slice(0, MAX_NAME)}…` : clean})`;
 }

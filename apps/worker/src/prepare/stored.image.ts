@@ -1,5 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import { StorageError, type FileStore } from '@madakv/storage';
+import { NOTED_BYTES, notesOf } from './png.notes.js';
 
 /** An encoded image in the FileStore. */
 export interface StoredImage {
@@ -13,12 +14,17 @@ export interface StoredImage {
 const HEADER_BYTES = 24;
 const PNG_HEADER = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
 
-/** Size of a PNG, by its first bytes; undefined where there is no such file. @throws StorageError */
-export async function storedPng(store: Pick<FileStore, 'get'>, key: string): Promise<StoredImage | undefined> {
+export interface StoredPng extends StoredImage {
+  /** What was noted in it. */
+  readonly notes: readonly string[];
+}
+
+/** Size and notes of a PNG, by its first bytes; undefined where there is no such file. @throws StorageError */
+export async function storedPng(store: Pick<FileStore, 'get'>, key: string): Promise<StoredPng | undefined> {
   try {
-    const header = await buffer(await store.get(key, { start: 0, length: HEADER_BYTES }));
+    const header = await buffer(await store.get(key, { start: 0, length: NOTED_BYTES }));
     if (header.length < HEADER_BYTES || !header.subarray(0, PNG_HEADER.length).equals(PNG_HEADER)) return undefined;
-    return { key, width: header.readUInt32BE(16), height: header.readUInt32BE(20) };
+    return { key, width: header.readUInt32BE(16), height: header.readUInt32BE(20), notes: notesOf(header) };
   } catch (error) {
     if (error instanceof StorageError && error.code === 'not_found') return undefined;
     throw error;

@@ -24,6 +24,7 @@ const prepared: PreparedRequest = {
   customId: 'mine',
   messages: [],
   images: [{ key: 'images/a', width: 56, height: 84, part: 'messages.0.content.0.file', page: 2 }],
+  warnings: [{ code: 'blank_page', message: 'page 2: blank', param: 'messages.0.content.0.file' }],
   parameters: {},
   promptTokens: { text: 40, visual: 6 },
   fullBytes: 4_600,
@@ -67,6 +68,7 @@ describe('answeredTrace', () => {
     expect(TraceDocumentSchema.parse(trace)).toEqual(AnsweredTraceSchema.parse(trace));
     expect(trace).toMatchObject({ error: null, device: 'gpu-1', customId: 'mine', batchId: 'batch_a' });
     expect(trace.images).toEqual([{ part: 'messages.0.content.0.file', page: 2, width: 56, height: 84, tokens: 6 }]);
+    expect(trace.warnings).toEqual(prepared.warnings);
     expect(trace.ms).toMatchObject({ queuePrepare: 10, prepare: 25, queueGenerate: 15, lease: 40, total: 200 });
   });
 });
@@ -83,6 +85,7 @@ describe('failedTrace', () => {
       customId: 'mine',
       attempt: 2,
       error: { stage: 'prepare', code, message, param, reason },
+      warnings: [],
       prompt: null,
       device: null,
       images: [],
@@ -98,6 +101,7 @@ describe('failedTrace', () => {
     const trace = FailedTraceSchema.parse(failedTrace(failure({})));
     expect(trace.prompt).toEqual({ tokens: { text: 40, visual: 6 }, fullBytes: 4_600, requestedRatio: 0.2 });
     expect(trace.images).toMatchObject([{ page: 2, tokens: null }]);
+    expect(trace.warnings).toEqual(prepared.warnings);
     expect(trace.ms).toMatchObject({ queuePrepare: 10, prepare: 25, queueGenerate: 15, lease: 30, prefill: null });
   });
 

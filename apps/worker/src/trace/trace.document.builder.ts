@@ -64,7 +64,7 @@ export function answeredTrace(sources: AnswerSources): AnsweredTrace {
   const { request, prepared, answer, lease, at } = sources;
   const { vision, prefill, observe, evict, firstToken, decode } = answer.trace.ms;
   return {
-    ...head(sources, prepared.customId),
+    ...head(sources, prepared),
     error: null,
     device: lease.ref.deviceId,
     images: prepared.images.map((image, i) => ({ ...placeOf(image), tokens: answer.imageTokens[i] ?? 0 })),
@@ -93,7 +93,7 @@ export function answeredTrace(sources: AnswerSources): AnsweredTrace {
 export function failedTrace(sources: FailureSources): FailedTrace {
   const { request, stage, error, prepared, lease } = sources;
   return {
-    ...head(sources, sources.customId),
+    ...head(sources, { customId: sources.customId, warnings: prepared?.warnings ?? [] }),
     error: {
       stage,
       code: error.code,
@@ -142,9 +142,12 @@ function timesUntilLease({ request, prepared, at: { taken, asked, granted, faile
   };
 }
 
-function head({ request, attempt, worker, otelTraceId }: RequestSources, customId: string | null) {
+function head(
+  { request, attempt, worker, otelTraceId }: RequestSources,
+  { customId, warnings }: Pick<PreparedRequest, 'customId' | 'warnings'>,
+) {
   return {
-    version: 1,
+    version: 1 as const,
     id: request.requestId,
     tenant: request.tenant,
     batchId: request.source.kind === 'line' ? request.source.batchId : null,
@@ -154,7 +157,8 @@ function head({ request, attempt, worker, otelTraceId }: RequestSources, customI
     otelTraceId: otelTraceId ?? null,
     worker,
     attempt,
-  } as const;
+    warnings: [...warnings],
+  };
 }
 
 function placeOf({ part, page, width, height }: PreparedImageRef) {

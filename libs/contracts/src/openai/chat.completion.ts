@@ -11,6 +11,13 @@ export const UsageSchema = z.object({
   total_tokens: count,
 });
 
+/** Something that the answer does not rest on, although the request has it. Messages hold no text of documents. */
+export const WarningSchema = z.object({
+  code: z.string().meta({ description: 'Such as text_not_drawn; docs/documents.md has all.' }),
+  message: z.string(),
+  param: z.string().meta({ description: 'Key of the part of the request, such as messages.0.content.1.file.' }),
+});
+
 /** What the cache reduction did to a request, in a few numbers; the trace document has all of it. Bytes are allocated ones. */
 export const CacheSummarySchema = z.object({
   trace_id: z.string().meta({ description: 'Id for GET /v1/requests/{id}/trace.' }),
@@ -19,6 +26,11 @@ export const CacheSummarySchema = z.object({
   requested_cache_ratio: z.number(),
   prompt_tokens: z.record(z.string(), count).meta({ description: 'Prompt tokens by modality.' }),
   bytes: z.object({ full: count, peak: count, kept: count }),
+  /** Answers of earlier versions have none. */
+  warnings: z
+    .array(WarningSchema)
+    .default([])
+    .meta({ description: 'What of the documents was not read; empty when all was.' }),
 });
 
 export const FinishReasonSchema = z.enum(['stop', 'length']);
@@ -61,6 +73,7 @@ export const ChatCompletionChunkSchema = z.object({
 
 export type TokenLogprob = z.infer<typeof TokenLogprobSchema>;
 export type Usage = z.infer<typeof UsageSchema>;
+export type Warning = z.infer<typeof WarningSchema>;
 export type CacheSummary = z.infer<typeof CacheSummarySchema>;
 export type FinishReason = z.infer<typeof FinishReasonSchema>;
 export type ChatCompletion = z.infer<typeof ChatCompletionSchema>;

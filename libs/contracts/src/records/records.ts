@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BatchObjectSchema } from '../openai/batches.js';
-import { UsageSchema } from '../openai/chat.completion.js';
+import { UsageSchema, WarningSchema } from '../openai/chat.completion.js';
 import { FileObjectSchema } from '../openai/files.js';
 import { ModelIdSchema } from '../jobs/queue.catalogue.js';
 
@@ -81,6 +81,8 @@ export const PreparedRequestSchema = z.object({
     }),
   ),
   images: z.array(PreparedImageRefSchema),
+  /** What of its documents is not among them. */
+  warnings: z.array(WarningSchema).default([]),
   /** Everything of the body but its messages. */
   parameters: z.record(z.string(), z.unknown()),
   promptTokens: z.record(z.string(), z.int()),

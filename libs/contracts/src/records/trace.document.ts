@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { WarningSchema } from '../openai/chat.completion.js';
 
 const bytes = z.int().min(0);
 const ms = z.number().min(0);
@@ -76,6 +77,8 @@ const RequestTraceSchema = z.object({
   /** The process that ended it. */
   worker: z.string(),
   attempt: z.int(),
+  /** What of its documents was not read; traces of earlier versions have none. */
+  warnings: z.array(WarningSchema).default([]),
 });
 
 /** A request that was answered. */

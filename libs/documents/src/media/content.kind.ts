@@ -83,6 +83,9 @@ const IN_COMPOUND_FILE: readonly (readonly [name: string, kind: ContentKind])[] 
   ['__properties_version1', kind('an Outlook message (.msg)', 'print it to PDF')],
 ];
 
+/** Of an entry, of an empty archive, of one in parts. */
+const ZIP_SIGNATURES = ['PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'];
+
 /** Brands of ISO media files. */
 const HEIC_BRANDS = new Set(['heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'mif1', 'msf1']);
 const AVIF_BRANDS = new Set(['avif', 'avis']);
@@ -127,7 +130,7 @@ const TEXT_SAMPLE = 4096;
 export function contentKind(bytes: Uint8Array): ContentKind | undefined {
   const content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const start = content.toString('latin1', 0, TEXT_SAMPLE);
-  if (/^PK(?:\x03\x04|\x05\x06|\x07\x08)/.test(start)) return named(content, 'latin1', IN_ZIP) ?? ZIP;
+  if (ZIP_SIGNATURES.some((signature) => start.startsWith(signature))) return named(content, 'latin1', IN_ZIP) ?? ZIP;
   if (start.startsWith('\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1')) {
     return named(content, 'utf16le', IN_COMPOUND_FILE) ?? kind('an Office document of the old format', TO_PDF);
   }

@@ -23,7 +23,7 @@ describe('parseDataUrl', () => {
     ['https://example.com/a.png', /does not begin with "data:"/],
     ['data:image/png;base64', /no comma/],
     [`data:${'x'.repeat(300)},`, /no comma in its first 256 characters/],
-    ['data:image/png;base64,aGVs!bG8=', /not base64 \(character 5 is none of it\)/],
+    ['data:image/png;base64,aGVs!bG8=', /not base64/],
     ['data:image/png;base64,aGVs=bG8=', /not base64/],
     ['data:image/png;base64,aGVs%FFbG8=', /not base64/],
     ['data:image/png;base64,aGVsb', /cut off/],

@@ -49,7 +49,11 @@ describe('checkMediaType', () => {
   });
 
   it.each([
-    [PDF, 'text/html', /the type text\/html is not accepted \(an HTML page; print it to PDF\); accepted are application\/pdf/],
+    [
+      PDF,
+      'text/html',
+      /the type text\/html is not accepted \(an HTML page; print it to PDF\); accepted are application\/pdf/,
+    ],
     [PDF, 'image/heic', /image\/heic is not accepted \(a HEIC image; convert it to PNG or JPEG\); accepted are/],
     [Buffer.from([1, 2, 3]), undefined, /^the content is not recognised; accepted are application\/pdf/],
     [Buffer.from([1, 2, 3]), 'image/png', /^it was declared as image\/png, but the content is not recognised/],
@@ -63,7 +67,7 @@ describe('checkMediaType', () => {
 
   it('refuses a type that is not accepted here', () => {
     expect(() => checkMediaType(PDF, undefined, ['image/png'])).toThrow(
-      'the content is application/pdf; accepted here are image/png',
+      'the content is application/pdf; accepted here are image/png; a PDF belongs in a part of type file',
     );
   });
 });

@@ -57,7 +57,10 @@ export function checkMediaType(
     throw new DocumentError('media_type_mismatch', `declared as ${named}, but the content is ${found}`);
   }
   if (!accepted.includes(found)) {
-    throw new DocumentError('unsupported_media_type', `the content is ${found}; accepted here are ${list}`);
+    throw new DocumentError(
+      'unsupported_media_type',
+      `the content is ${found}; accepted here are ${list}${elsewhere(found)}`,
+    );
   }
   return found;
 }
@@ -80,7 +83,7 @@ export function checkDeclaredType(
     throw new DocumentError(
       'unsupported_media_type',
       `the type ${name.slice(0, 80)} is not accepted${kind === undefined ? '' : ` (${kind.what}; ${kind.advice})`}; ` +
-        `accepted are ${accepted.join(', ')}`,
+        `accepted are ${accepted.join(', ')}${elsewhere(type)}`,
     );
   }
   return known;
@@ -95,6 +98,11 @@ function unknownContent(bytes: Uint8Array, declared: string | undefined, accepte
   const claim = kind === undefined && !UNSPECIFIC.has(name) ? `it was declared as ${name.slice(0, 80)}, but ` : '';
   const what = kind === undefined ? 'not recognised' : `${kind.what}; ${kind.advice}`;
   return new DocumentError('unsupported_media_type', `${claim}the content is ${what}; accepted are ${accepted}`);
+}
+
+/** Where a PDF belongs that came as an image. */
+function elsewhere(type: string): string {
+  return type === 'application/pdf' ? '; a PDF belongs in a part of type file' : '';
 }
 
 function typeName(declared: string): string {

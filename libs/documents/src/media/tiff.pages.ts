@@ -15,6 +15,15 @@ export interface TiffPage {
   bytes: Uint8Array;
 }
 
+/** @throws DocumentError `bad_image` */
+export async function tiffPageCount(bytes: Uint8Array): Promise<number> {
+  try {
+    return (await sharp(bytes, { limitInputPixels: false }).metadata()).pages ?? 1;
+  } catch (cause) {
+    throw new DocumentError('bad_image', `the image's header cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
 /** Axes whose resolutions differ by less are taken for equal. */
 const SAME_RESOLUTION = 1.05;
 /** Pages wider or higher than their pixels by more are taken for a mistake of whoever wrote the file. */
