@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { DOCUMENT_ERROR_CODES, DocumentError } from './document.error.js';
 import { DEFAULT_DOCUMENT_LIMITS, DEFAULT_IMAGE_LIMITS } from './document.limits.js';
+import { DOCUMENT_WARNING_CODES } from './document.warning.js';
 import { DEFAULT_FETCH_POLICY } from './fetch/fetch.policy.js';
 import { formatBytes, formatCount } from './quantity.format.js';
 
@@ -19,6 +20,12 @@ describe('docs/documents.md', () => {
       const { retryable } = new DocumentError(code as (typeof DOCUMENT_ERROR_CODES)[number], '');
       if (again !== 'both') expect([code, retryable]).toEqual([code, again === 'yes']);
     }
+  });
+
+  it('lists every warning, in order', () => {
+    const section = page.slice(page.indexOf('## Warnings'), page.indexOf('## Limits'));
+    const documented = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, code]) => code);
+    expect(documented).toEqual([...DOCUMENT_WARNING_CODES]);
   });
 
   it('states the defaults that are in force', () => {

@@ -12,6 +12,7 @@ describe('contentKind', () => {
     ['PowerPoint', officeFile('ppt/presentation.xml'), 'a PowerPoint presentation'],
     ['EPUB', zipOf('mimetypeapplication/epub+zip'), 'an EPUB book'],
     ['OpenDocument', zipOf('mimetypeapplication/vnd.oasis.opendocument.text'), 'an OpenDocument text'],
+    ['the beginning of an Office document', officeFile('docProps/app.xml'), 'an Office document'],
     ['another ZIP file', zipOf('a.pdf', 'b.pdf'), 'a ZIP archive'],
     [
       'Word whose name comes after much else',

@@ -71,6 +71,7 @@ const IN_ZIP: readonly (readonly [name: string, kind: ContentKind])[] = [
   ['word/', WORD],
   ['xl/', EXCEL],
   ['ppt/', POWERPOINT],
+  ['[Content_Types].xml', kind('an Office document', TO_PDF)],
 ];
 
 /** Names of streams, as UTF-16, in Microsoft's compound files. */

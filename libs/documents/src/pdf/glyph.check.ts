@@ -69,7 +69,9 @@ function someCharacter(pdfium: Pdfium, page: number, holds: (character: string, 
   try {
     const count = pdfium._FPDFText_CountChars(textPage);
     for (let index = 0; index < count; index++) {
-      const character = String.fromCodePoint(Math.min(pdfium._FPDFText_GetUnicode(textPage, index), 0x10_ff_ff));
+      // WebAssembly has no unsigned integers.
+      const code = pdfium._FPDFText_GetUnicode(textPage, index) >>> 0;
+      const character = String.fromCodePoint(Math.min(code, 0x10_ff_ff));
       if (BLANK.test(character)) continue;
       if (holds(character, pdfium._FPDFText_GetTextObject(textPage, index))) return true;
     }

@@ -78,6 +78,8 @@ describe('fitPage', () => {
 
   it('does not draw images that lie on ordinary pages any finer', () => {
     for (const [width, height] of [
+      [420, 595],
+      [396, 612],
       [612, 792],
       [595, 842],
       [596, 842],

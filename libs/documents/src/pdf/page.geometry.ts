@@ -31,6 +31,8 @@ export interface BitmapSize {
 }
 
 const LETTER_POINTS = 612 * 792;
+/** A5, and half a letter, are pages like others. */
+const SMALL_POINTS = LETTER_POINTS / 2;
 const A4_POINTS = 595.28 * 841.89;
 /** Sizes in use for a letter or an A4 page differ by less. */
 const ABOUT = 1.02;
@@ -39,7 +41,7 @@ const LEAST_SHARE = 1 / 16;
 
 /**
  * The bitmap that a page is drawn into. Points say little about what can be read: a photo saved at 72 dpi is as large as a
- * wall, a label scanned at 2,400 dpi as small as a stamp. So a page smaller than a letter gets what its images have, up to
+ * wall, a label scanned at 2,400 dpi as small as a stamp. So a page smaller than half a letter gets what its images have, up to
  * the pixels of a letter, and never next to none; one larger than A4 that only holds images gets no more than they have,
  * but the pixels of an A4 page. All others have the resolution wanted. None has more than `maxPixels`, and none is refused.
  *
@@ -59,7 +61,7 @@ function wantedDpi({ widthPoints, heightPoints, imageDpi, imagesOnly }: PageCont
   const area = widthPoints * heightPoints;
   /** At which this page has the pixels that one of the area given has at the resolution wanted. */
   const dpiAs = (points: number): number => dpi * Math.sqrt(points / area);
-  if (area * ABOUT < LETTER_POINTS) {
+  if (area * ABOUT < SMALL_POINTS) {
     const letter = dpiAs(LETTER_POINTS);
     return Math.max(dpi, Math.min(imageDpi, letter), Math.sqrt(LEAST_SHARE) * letter);
   }

@@ -1,7 +1,10 @@
 import sharp from 'sharp';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import * as samples from '../testing/pdf.samples.js';
 import { PdfRasteriser, type PageBitmap, type RasteriseOptions } from './pdf.rasteriser.js';
+
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const MIB = 1024 ** 2;
 const rasteriser = new PdfRasteriser();
@@ -128,6 +131,12 @@ describe('rasterise', () => {
       // Ink in the lower left quarter.
       expect([black(page, 2, page.height - 3), black(page, page.width - 3, 2)]).toEqual([true, false]);
     }
+  });
+
+  it('shows the whole page where its crop box leaves nothing of it', async () => {
+    const [page] = await draw(samples.sizedPdf(600, 800, '/CropBox [1000 1000 1400 1600]'), { dpi: 72, format: 'raw' });
+    expect([page.width, page.height]).toEqual([600, 800]);
+    expect([black(page, 10, 790), black(page, 590, 10)]).toEqual([true, false]);
   });
 
   it('takes the unit that a page states', async () => {
@@ -285,6 +294,8 @@ describe('warnings', () => {
     ['an image that cannot be decoded', samples.brokenImagePdf('Total'), ['image_not_drawn']],
     ['the same and nothing else', samples.brokenImagePdf(), ['image_not_drawn']],
     ['an image of one colour', samples.imageBombPdf(50), []],
+    ['an image too large to be decoded', samples.statedImagePdf(100_000, 8), ['image_not_drawn']],
+    ['a large blank scan', samples.statedImagePdf(8_000, 1), ['blank_page']],
     ['white on white', samples.whitePdf('Total'), ['blank_page']],
     ['an empty page', samples.whitePdf('  '), []],
     ['a scan', samples.scanPdf({ width: 612, height: 792 }, 300, 400), []],

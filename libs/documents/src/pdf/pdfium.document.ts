@@ -28,7 +28,7 @@ const XFA_FOREGROUND = 3;
 /** Pages that are searched for a form's fields. */
 const XFA_PAGES = 10;
 const POINTS_PER_INCH = 72;
-/** An even image of more pixels is taken for one that could not be drawn: pdfium would need too much memory to say so. */
+/** Images of more pixels are not decoded once more, only to find out whether they can be. */
 const MAX_TRIED_PIXELS = 40_000_000;
 /** Share of an image's place that is of one colour where the image was left out and others lie over it. */
 const UNDER_OTHERS = 0.75;
@@ -85,12 +85,31 @@ export class PdfiumDocument {
   /** Pages that the document says to have and that are not there, from 1. */
   missingPages(): number[] {
     const { pdfium } = this;
-    return withMemory(pdfium, 8, (address) => {
-      const found = (page: number): boolean =>
+    return withMemory(pdfium, 16, (address) => {
+      const hasSize = (page: number): boolean =>
         pdfium._FPDF_GetPageSizeByIndexF(this.handle, page - 1, address) !== 0 &&
         positive(floatsAt(pdfium, address, 2));
-      return Array.from({ length: this.pageCount }, (_, index) => index + 1).filter((page) => !found(page));
+      return Array.from({ length: this.pageCount }, (_, index) => index + 1).filter(
+        (page) => !hasSize(page) && !(this.showWhole(page, address) && hasSize(page)),
+      );
     });
+  }
+
+  /**
+   * A crop box that leaves nothing of the page does not count.
+   * @param address of 16 bytes
+   * @returns whether the page is there
+   */
+  private showWhole(page: number, address: number): boolean {
+    const { pdfium } = this;
+    const handle = pdfium._FPDF_LoadPage(this.handle, page - 1);
+    if (handle === 0) return false;
+    if (pdfium._FPDFPage_GetMediaBox(handle, address, address + 4, address + 8, address + 12) !== 0) {
+      const [left, bottom, right, top] = floatsAt(pdfium, address, 4);
+      pdfium._FPDFPage_SetCropBox(handle, left, bottom, right, top);
+    }
+    pdfium._FPDF_ClosePage(handle);
+    return true;
   }
 
   /**
@@ -169,10 +188,21 @@ export class PdfiumDocument {
   /** Whether pdfium went on without an image: nothing is to be seen in its place, and it cannot be decoded. */
   private isLeftOut(page: number, { handle, pixels: count, box }: PlacedImage, pixels: Pixels, share: number): boolean {
     if (!isEven(pixels, this.onDevice(page, box, pixels), share)) return false;
-    if (count > MAX_TRIED_PIXELS) return true;
+    if (this.bitsOf(page, handle) === 0) return true;
+    if (count > MAX_TRIED_PIXELS) return false;
     const bitmap = this.pdfium._FPDFImageObj_GetBitmap(handle);
     if (bitmap !== 0) this.pdfium._FPDFBitmap_Destroy(bitmap);
     return bitmap === 0;
+  }
+
+  /** Of a pixel of an image; 0 where pdfium cannot begin to decode it. */
+  private bitsOf(page: number, image: number): number {
+    const { pdfium } = this;
+    // FPDF_IMAGEOBJ_METADATA: width, height, two floats, bits a pixel, two integers.
+    return withMemory(pdfium, 28, (address) => {
+      if (pdfium._FPDFImageObj_GetImageMetadata(image, page, address) === 0) return 0;
+      return new DataView(pdfium.HEAPU8.buffer, address, 28).getUint32(16, true);
+    });
   }
 
   /** Of a box on the page, in pixels from the top. */

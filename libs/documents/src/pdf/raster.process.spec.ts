@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { plainPdf, slowPdf } from '../testing/pdf.samples.js';
 import { rasterEntry } from './raster.entry.js';
 import { RasterProcess } from './raster.process.js';
+
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const OPEN = { type: 'open', maxDocumentPages: 10, memoryBytes: 1024 ** 3 } as const;
 const RULES = { dpi: 140, maxPixels: 12_000_000, maxSide: 65_500, multipleOf: 1 };

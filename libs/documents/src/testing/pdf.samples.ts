@@ -269,6 +269,14 @@ export function brokenImagePdf(text = ''): Buffer {
   return writePdf([imagePage(LETTER, `BT /F 24 Tf 72 700 Td (${text}) Tj ET`)], { objects: [image] });
 }
 
+/** A page that a white image covers, of `side` x `side` pixels; its data ends early where it would be long. */
+export function statedImagePdf(side: number, bits: 1 | 8): Buffer {
+  const data = Buffer.alloc(Math.min((side * side * bits) / 8, 8 * 1024 ** 2), 255);
+  const space = bits === 1 ? '/DeviceGray' : '/DeviceRGB';
+  const entries = imageEntries(side, side, space).replace('/BitsPerComponent 8', `/BitsPerComponent ${bits}`);
+  return writePdf([imagePage(LETTER)], { objects: [stream(entries, data)] });
+}
+
 /** White on white. */
 export function whitePdf(text: string): Buffer {
   return writePdf([{ ...LETTER, content: `1 g BT /F 24 Tf 72 700 Td (${text}) Tj ET` }]);
