@@ -1,4 +1,5 @@
 import type { ChatCompletion, ErrorBody } from '@madakv/contracts';
+import { unembeddedPdf } from '@madakv/documents/testing';
 import { BatchControl } from '@madakv/records';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -51,6 +52,27 @@ it('a batch goes through two workers: each line answered once, each failure with
   ]);
   const { devices } = await budget.client.call('list', {});
   expect(devices.flatMap(({ leases }) => leases)).toEqual([]);
+});
+
+it('an answer says what of a document was not read, and so does its trace', async () => {
+  const workers = await WorkerBench.open({ redisUrl: redis.url, budgetPort: budget.port });
+  try {
+    await workers.startWorker();
+    const file = { file_data: unembeddedPdf().toString('base64'), filename: 'invoice.pdf' };
+    const content = [
+      { type: 'file' as const, file },
+      { type: 'text' as const, text: 'What is the total?' },
+    ];
+    const job = await workers.chat({ messages: [{ role: 'user', content }], max_tokens: 2 });
+    await expect.poll(() => workers.answerOf(job), { timeout: 50_000 }).toMatchObject({ status: 200 });
+    const { madakv } = (await workers.answerOf(job))?.body as ChatCompletion;
+    const param = 'messages.0.content.0.file';
+    expect(madakv.warnings).toMatchObject([{ code: 'text_not_drawn', param }]);
+    expect(madakv.warnings[0].message.startsWith(`${param} (invoice.pdf): page 1: text is missing`)).toBe(true);
+    expect((await workers.traceOf(job)).warnings).toEqual(madakv.warnings);
+  } finally {
+    await workers.close();
+  }
 });
 
 it('what is cancelled while it waits for a device asks for none any more', async () => {
