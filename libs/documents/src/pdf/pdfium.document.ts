@@ -1,16 +1,16 @@
 import { DocumentError } from '../document.error.js';
 import type { DocumentWarning, PageWarningCode } from '../document.warning.js';
-import { formatBytes, formatCount } from '../quantity.format.js';
+import { formatBytes } from '../quantity.format.js';
 import { surveyAnnotations, type AnnotationSurvey } from './annotation.survey.js';
 import { isBlank, isEven, type Pixels } from './blank.check.js';
+import { surveyDocument, type DocumentSurvey } from './document.survey.js';
 import { hasLetters, pageLacksGlyphs } from './glyph.check.js';
 import { brokenPage } from './page.error.js';
 import { fitPage, type BitmapRules, type BitmapSize } from './page.geometry.js';
 import type { Box } from './page.matrix.js';
 import { imageResolution, surveyObjects, type ObjectSurvey, type PlacedImage } from './page.survey.js';
-import { pdfHints } from './pdf.hints.js';
-import { allocate, floatsAt, readText, withMemory, type Pdfium } from './pdfium.js';
-import { countedCopy, isPortfolio, userUnit } from './plain.copy.js';
+import { allocate, floatsAt, withMemory, type Pdfium } from './pdfium.js';
+import { userUnit } from './plain.copy.js';
 
 const ERROR_PASSWORD = 4;
 const ERROR_SECURITY = 5;
@@ -22,11 +22,6 @@ const DRAW_RGB_ORDER = 0x10;
 const WHITE = 0xffffffff;
 /** FPDF_FORMFILLINFO is 140 bytes in version 2; callbacks stay null. */
 const FORM_INFO_BYTES = 256;
-/** XFA that makes the pages, and XFA beside pages that are there. */
-const XFA_FULL = 2;
-const XFA_FOREGROUND = 3;
-/** Pages that are searched for a form's fields. */
-const XFA_PAGES = 10;
 const POINTS_PER_INCH = 72;
 /** Images of more pixels are not decoded once more, only to find out whether they can be. */
 const MAX_TRIED_PIXELS = 40_000_000;
@@ -39,11 +34,6 @@ export interface DrawnPage extends BitmapSize {
   warnings: PageWarningCode[];
 }
 
-interface Loaded {
-  readonly handle: number;
-  readonly pageCount: number;
-}
-
 interface PageSurvey {
   readonly objects: ObjectSurvey;
   readonly annotations: AnnotationSurvey;
@@ -51,19 +41,13 @@ interface PageSurvey {
 
 /** One open document. It lives as long as its pdfium instance: nothing is freed that the instance's end frees. */
 export class PdfiumDocument {
-  readonly pageCount: number;
-  private readonly handle: number;
   private readonly form: number;
 
   private constructor(
     private readonly pdfium: Pdfium,
-    { handle, pageCount }: Loaded,
-    private readonly userUnits: boolean,
-    readonly warnings: readonly DocumentWarning[],
+    private readonly document: DocumentSurvey,
   ) {
-    this.handle = handle;
-    this.pageCount = pageCount;
-    this.form = openForm(pdfium, handle);
+    this.form = openForm(pdfium, document.handle);
   }
 
   /** @throws DocumentError `encrypted_pdf`, `broken_pdf`, `dynamic_xfa`, `pdf_portfolio` */
@@ -73,13 +57,15 @@ export class PdfiumDocument {
     pdfium.HEAPU8.set(bytes, address);
     const handle = pdfium._FPDF_LoadMemDocument(address, bytes.length, 0);
     if (handle === 0) throw loadError(pdfium._FPDF_GetLastError(), bytes.length);
-    if (pdfium._FPDF_GetFormType(handle) === XFA_FULL) throw dynamicXfa();
-    const hints = pdfHints(bytes);
-    const files = attachedFiles(pdfium, handle);
-    if (files.length > 0 && hints.collection && isPortfolio(pdfium, handle)) throw portfolio(files.length);
-    const warnings = [...unreadFiles(files), ...unreadXfa(pdfium, handle)];
-    const loaded = countPages(pdfium, handle, hints.pages, warnings);
-    return new PdfiumDocument(pdfium, loaded, hints.userUnits, warnings);
+    return new PdfiumDocument(pdfium, surveyDocument(pdfium, handle, bytes));
+  }
+
+  get pageCount(): number {
+    return this.document.pageCount;
+  }
+
+  get warnings(): readonly DocumentWarning[] {
+    return this.document.warnings;
   }
 
   /** Pages that the document says to have and that are not there, from 1. */
@@ -87,7 +73,7 @@ export class PdfiumDocument {
     const { pdfium } = this;
     return withMemory(pdfium, 16, (address) => {
       const hasSize = (page: number): boolean =>
-        pdfium._FPDF_GetPageSizeByIndexF(this.handle, page - 1, address) !== 0 &&
+        pdfium._FPDF_GetPageSizeByIndexF(this.document.handle, page - 1, address) !== 0 &&
         positive(floatsAt(pdfium, address, 2));
       return Array.from({ length: this.pageCount }, (_, index) => index + 1).filter(
         (page) => !hasSize(page) && !(this.showWhole(page, address) && hasSize(page)),
@@ -102,7 +88,7 @@ export class PdfiumDocument {
    */
   private showWhole(page: number, address: number): boolean {
     const { pdfium } = this;
-    const handle = pdfium._FPDF_LoadPage(this.handle, page - 1);
+    const handle = pdfium._FPDF_LoadPage(this.document.handle, page - 1);
     if (handle === 0) return false;
     if (pdfium._FPDFPage_GetMediaBox(handle, address, address + 4, address + 8, address + 12) !== 0) {
       const [left, bottom, right, top] = floatsAt(pdfium, address, 4);
@@ -119,7 +105,7 @@ export class PdfiumDocument {
    */
   draw(page: number, rules: BitmapRules): DrawnPage {
     const { pdfium, form } = this;
-    const handle = pdfium._FPDF_LoadPage(this.handle, page - 1);
+    const handle = pdfium._FPDF_LoadPage(this.document.handle, page - 1);
     if (handle === 0) throw brokenPage(page);
     if (form !== 0) pdfium._FORM_OnAfterLoadPage(handle, form);
     try {
@@ -144,7 +130,7 @@ export class PdfiumDocument {
 
   private size(page: number, handle: number, { objects, annotations }: PageSurvey, rules: BitmapRules): BitmapSize {
     const { pdfium } = this;
-    const unit = this.userUnits ? userUnit(pdfium, this.handle, page - 1) : 1;
+    const unit = this.document.userUnits ? userUnit(pdfium, this.document.handle, page - 1) : 1;
     const [width, height] = [pdfium._FPDF_GetPageWidthF(handle), pdfium._FPDF_GetPageHeightF(handle)];
     if (!positive([width, height])) throw brokenPage(page);
     return fitPage(
@@ -228,70 +214,8 @@ function openForm(pdfium: Pdfium, document: number): number {
   return pdfium._FPDFDOC_InitFormFillEnvironment(document, address);
 }
 
-/**
- * pdfium believes what a page tree says about its number of pages. Where the objects of the file say otherwise, its leaves
- * are counted, and those are the pages: none is lost, and none is asked for that is not there.
- * @param hinted objects that are pages; undefined where unknown
- * @throws DocumentError `broken_pdf` where leaves are lost besides
- */
-function countPages(pdfium: Pdfium, handle: number, hinted: number | undefined, warnings: DocumentWarning[]): Loaded {
-  const stated = pdfium._FPDF_GetPageCount(handle);
-  const counted = hinted === stated ? undefined : countedCopy(pdfium, handle);
-  if (counted === undefined || counted.pageCount === 0 || counted.pageCount + counted.lost === stated) {
-    return { handle, pageCount: stated };
-  }
-  const { pageCount, lost } = counted;
-  const states = `the PDF states ${formatCount(stated)} pages, but has ${formatCount(pageCount)}`;
-  if (lost > 0) throw new DocumentError('broken_pdf', `${states}; ${formatCount(lost)} more are named and missing`);
-  warnings.push({ code: 'page_count_wrong', message: `${states}; what it has was read` });
-  return { handle: counted.handle, pageCount };
-}
-
-/** Names of attached files. */
-function attachedFiles(pdfium: Pdfium, document: number): string[] {
-  return Array.from({ length: pdfium._FPDFDoc_GetAttachmentCount(document) }, (_, index) => {
-    const file = pdfium._FPDFDoc_GetAttachment(document, index);
-    return file === 0 ? '' : readText(pdfium, (address, bytes) => pdfium._FPDFAttachment_GetName(file, address, bytes));
-  });
-}
-
-/** The XML of an electronic invoice says what its pages say. */
-function unreadFiles(files: readonly string[]): DocumentWarning[] {
-  const count = files.filter((name) => !/\.xml$/i.test(name)).length;
-  if (count === 0) return [];
-  const message = `${count === 1 ? '1 attached file was' : `${formatCount(count)} attached files were`} not read`;
-  return [{ code: 'attachments_not_read', message }];
-}
-
-/** A form whose fields stand in its XFA only: its pages may be no more than a request to wait. */
-function unreadXfa(pdfium: Pdfium, document: number): DocumentWarning[] {
-  if (pdfium._FPDF_GetFormType(document) !== XFA_FOREGROUND) return [];
-  const pages = Math.min(XFA_PAGES, pdfium._FPDF_GetPageCount(document));
-  for (let index = 0; index < pages; index++) {
-    const page = pdfium._FPDF_LoadPage(document, index);
-    if (page === 0) continue;
-    const { widgets } = surveyAnnotations(pdfium, page, 0);
-    pdfium._FPDF_ClosePage(page);
-    if (widgets > 0) return [];
-  }
-  const message = 'the PDF holds an XFA form, of which only the pages were read; to have it all, print it to PDF';
-  return [{ code: 'xfa_not_read', message }];
-}
-
 function positive(sides: readonly number[]): boolean {
   return sides.every((side) => side > 0 && Number.isFinite(side));
-}
-
-function dynamicXfa(): DocumentError {
-  const message =
-    'the PDF is a dynamic XFA form, whose pages only Adobe’s programs can make; open it there and print it to PDF';
-  return new DocumentError('dynamic_xfa', message);
-}
-
-function portfolio(files: number): DocumentError {
-  const what = files === 1 ? 'file in it, which is' : `${formatCount(files)} files in it, which are`;
-  const message = `the PDF is a portfolio: a cover for the ${what} not read; send what is in it by itself`;
-  return new DocumentError('pdf_portfolio', message);
 }
 
 function loadError(code: number, bytes: number): DocumentError {
