@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { MadakvError } from '@madakv/contracts';
 import { Engine, newProfile, PROFILE_FILE, writeProfile } from '@madakv/engine';
 import { createPolicy } from '@madakv/madakv';
-import { openModel } from '@madakv/models';
+import { decodeImage, openModel } from '@madakv/models';
 import { cpuProvider } from '@madakv/onnx';
 import { generationSettings, type RequestParameters } from '@madakv/requests';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -48,8 +48,8 @@ beforeAll(async () => {
     },
     onReady: () => ready++,
     onRestartFailed: ({ reason }) => failedStarts.push(reason),
-    spawn: (entry, { kvBytes }) =>
-      (thread = new Worker(entry, { workerData: { kvBytes, settings: { ...settings, modelDir } } })),
+    spawn: (entry, { memory }) =>
+      (thread = new Worker(entry, { workerData: { memory, settings: { ...settings, modelDir } } })),
   });
 });
 afterAll(async () => {
@@ -58,6 +58,7 @@ afterAll(async () => {
 });
 
 const pages = fixture('three-images');
+const sizes = await Promise.all(pages.images.map((bytes) => decodeImage(bytes)));
 
 describe('EngineHost', () => {
   it('says what the model is', () => {
@@ -323,6 +324,8 @@ function ask(requestId: string, parameters: RequestParameters, prefix = ''): Eng
     images: pages.images.map((bytes, i) => ({
       key: `${prefix}${i}`,
       part: `messages.0.content.${i}`,
+      width: sizes[i].width,
+      height: sizes[i].height,
       load: () => {
         loads.push(`${prefix}${i}`);
         return Promise.resolve(bytes);

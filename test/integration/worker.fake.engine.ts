@@ -20,6 +20,7 @@ interface FakeRun {
 export class FakeEngine implements RunningEngine {
   state: RunningEngine['state'] = 'ready';
   readonly info: EngineInfo;
+  readonly memory = { kv: 0, features: 0, heap: 0, buffers: 0 };
   /** Ids of requests in the order in which they began. */
   readonly begun: string[] = [];
   /** What happens to a request that begins; by default it waits to be told. */

@@ -85,6 +85,9 @@ describe('the real engine', () => {
             get info() {
               return host.info;
             },
+            get memory() {
+              return host.memory;
+            },
             generate: (request, control) =>
               host.generate(request, {
                 ...control,

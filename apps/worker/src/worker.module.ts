@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { HealthServer } from './health/health.server.js';
+import { MemoryReport } from './health/memory.report.js';
 import { Readiness } from './health/readiness.js';
 import { BatchRoleModule } from './roles/batch.role.js';
 import { GenerateRoleModule } from './roles/generate.role.js';
@@ -18,7 +19,7 @@ export class WorkerModule {
     return {
       module: WorkerModule,
       imports: [WorkerCoreModule.register(settings, hooks), ...roles],
-      providers: [Readiness, HealthServer, WorkerDrain],
+      providers: [Readiness, HealthServer, MemoryReport, WorkerDrain],
     };
   }
 }

@@ -104,8 +104,15 @@ export const WorkerSettingsSchema = z
     MADAKV_IMAGE_CACHE_BYTES: wholeNumber({
       min: 0,
       max: 64 * GIB,
-      default: 256 * 1024 ** 2,
-      about: 'Memory for encoded pages that may be asked about again, in bytes.',
+      default: 32 * 1024 ** 2,
+      about: 'Memory for encoded pages and prepared requests that may be read again, in bytes.',
+    }),
+    MADAKV_FEATURE_CACHE_BYTES: text({
+      schema: z.string().regex(/^\d{1,11}$/),
+      default: '',
+      expected: `a whole number from 0 to 99999999999`,
+      about:
+        "Memory for visual features of pages that may be asked about again, in bytes: 4 x the model's hidden size for each token of a page. Empty: four times the checkpoint's weights, from 64 to 256 MiB.",
     }),
     MADAKV_DEVICE_ID: text({
       schema: ID,
@@ -196,6 +203,9 @@ export function engineSettingsOf(settings: WorkerSettings): EngineSettings {
     kvPrecision: settings.MADAKV_KV_CACHE as EngineSettings['kvPrecision'],
     maxSequences: settings.MADAKV_CONCURRENCY,
     ...(settings.MADAKV_CACHE === '' ? {} : { cacheDir: settings.MADAKV_CACHE }),
+    ...(settings.MADAKV_FEATURE_CACHE_BYTES === ''
+      ? {}
+      : { featureCacheBytes: Number(settings.MADAKV_FEATURE_CACHE_BYTES) }),
   };
 }
 

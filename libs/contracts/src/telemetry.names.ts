@@ -87,6 +87,9 @@ export const ATTRIBUTES = {
   leaseReason: 'madakv.lease.reason',
   /** acquire, renew, resize or release. */
   leaseOperation: 'madakv.lease.operation',
+
+  /** resident, heap, buffers, kv, features, pages or raster. */
+  memoryKind: 'madakv.memory.kind',
 } as const;
 export type AttributeId = keyof typeof ATTRIBUTES;
 
@@ -339,6 +342,13 @@ export const METRICS = {
     unit: '{job}',
     about: 'Jobs that were told to come back to a device.',
     attributes: ['deviceId'],
+  },
+  workerMemory: {
+    name: 'madakv.worker.memory',
+    kind: 'gauge',
+    unit: 'By',
+    about: 'Memory of a worker by what holds it; `resident` is all of the process, the others are parts of it or, `raster`, beside it.',
+    attributes: ['memoryKind'],
   },
   demandQueued: {
     name: 'madakv.demand.queued',

@@ -35,6 +35,7 @@ export class Engine {
     readonly kvGeometry: KvGeometry,
     private readonly ledger: KvLedger,
     private readonly scheduler: Scheduler,
+    private readonly vision: VisionEncoder,
     private readonly sessions: LoadedSessions,
   ) {}
 
@@ -55,7 +56,7 @@ export class Engine {
       ...DEFAULT_SETTINGS,
       ...options,
     });
-    return new Engine(model, built.dir, geometry, ledger, scheduler, sessions);
+    return new Engine(model, built.dir, geometry, ledger, scheduler, vision, sessions);
   }
 
   /** Bytes of key-value cache allocated now. */
@@ -66,6 +67,16 @@ export class Engine {
   /** Highest number of bytes of key-value cache that were allocated at once. */
   get kvPeakBytes(): number {
     return this.ledger.peakBytes;
+  }
+
+  /** Bytes of visual features that are kept for later questions. */
+  get featureBytes(): number {
+    return this.vision.featureBytes;
+  }
+
+  /** Whether the features of the image of this key are kept now, so that a deferred one would not be prepared. */
+  knowsImage(key: string): boolean {
+    return this.vision.knows(key);
   }
 
   /** Bytes of full-precision cache one prompt token takes over all layers. */

@@ -2,6 +2,7 @@ import type { EvictionPolicy } from '@madakv/madakv';
 import type { PreparedPrompt } from '@madakv/models';
 import type { SamplingOptions, TokenLogprob } from './sampling/sampler.js';
 import type { CacheTrace } from './trace/cache.trace.js';
+import type { PromptImage } from './vision.encoder.js';
 
 /**
  * Where the first answer token comes from. `replay`: the last prompt token is held back and replayed on the evicted cache.
@@ -10,7 +11,7 @@ import type { CacheTrace } from './trace/cache.trace.js';
 export type Protocol = 'replay' | 'plain';
 
 export interface GenerationRequest {
-  readonly prompt: PreparedPrompt;
+  readonly prompt: PreparedPrompt<PromptImage>;
   readonly policy: EvictionPolicy;
   /** Share of the prompt's cache that may be kept, in (0, 1]. */
   readonly cacheRatio: number;

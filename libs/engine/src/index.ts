@@ -29,3 +29,4 @@ export { HostLayerCache } from './kv/host.layer.cache.js';
 export { promptLayout, countModalities, MODALITIES } from './prompt.layout.js';
 export { GREEDY, type SamplingOptions, type TokenLogprob } from './sampling/sampler.js';
 export { decodePositions, type CacheTrace, type LayerTrace } from './trace/cache.trace.js';
+export type { DeferredImage, PromptImage } from './vision.encoder.js';

@@ -1,5 +1,6 @@
-import type { PreparedImage, PreparedPrompt } from '@madakv/models';
+import type { PreparedPrompt } from '@madakv/models';
 import type { DecoderInputs } from './decoder/decoder.inputs.js';
+import type { PromptImage } from './vision.encoder.js';
 
 /**
  * The decoder's input for a prompt: text tokens from the embedding matrix, placeholders replaced by visual features.
@@ -8,9 +9,9 @@ import type { DecoderInputs } from './decoder/decoder.inputs.js';
  * @throws RangeError when placeholders and features do not match
  */
 export async function embedPrompt(
-  prompt: PreparedPrompt,
+  prompt: PreparedPrompt<PromptImage>,
   inputs: DecoderInputs,
-  encode: (image: PreparedImage) => Promise<Float32Array>,
+  encode: (image: PromptImage) => Promise<Float32Array>,
 ): Promise<Float32Array> {
   const { hiddenSize } = inputs.embeddings;
   const result = inputs.embeddings.rows(prompt.inputIds);

@@ -1,5 +1,18 @@
-import { visionGraphOf, type ModelConfig, type PreparedImage } from '@madakv/models';
+import { visionGraphOf, type ImageLayout, type ModelConfig, type PreparedImage } from '@madakv/models';
 import type { Session } from '@madakv/onnx';
+
+/**
+ * An image whose pixels are made when the vision tower wants them, and not kept: a page's pixels take twenty times the memory of its
+ * features, so that a long document must never have all of its pages decoded at once.
+ */
+export interface DeferredImage extends ImageLayout {
+  /** The same key always names the same image. */
+  readonly key: string;
+  /** Not called where the image's features are known. What it throws ends the request. */
+  readonly prepare: () => Promise<PreparedImage>;
+}
+
+export type PromptImage = PreparedImage | DeferredImage;
 
 /**
  * Turns images into visual tokens, and remembers the features of the images seen last: several questions about one
@@ -16,15 +29,25 @@ export class VisionEncoder {
     private readonly capacityBytes: number,
   ) {}
 
+  /** Bytes of the features that are kept. */
+  get featureBytes(): number {
+    return this.bytes;
+  }
+
+  knows(key: string): boolean {
+    return this.features.has(key);
+  }
+
   /** @returns `[image.tokens, hidden]` */
-  async encode(image: PreparedImage): Promise<Float32Array> {
+  async encode(image: PromptImage): Promise<Float32Array> {
     const known = this.features.get(image.key);
     if (known !== undefined) {
       this.features.delete(image.key);
       this.features.set(image.key, known);
       return known;
     }
-    const results = await this.session.run(visionGraphOf(this.config.family).feeds(this.config, image));
+    const prepared = 'prepare' in image ? await image.prepare() : image;
+    const results = await this.session.run(visionGraphOf(this.config.family).feeds(this.config, prepared));
     const features = results['features'].data as Float32Array;
     this.remember(image.key, features);
     return features;

@@ -55,6 +55,8 @@ export interface OpenModel {
    * @throws what `prepare` throws
    */
   layout(messages: readonly ChatMessage[], sizes: readonly ImageSize[]): PreparedPrompt<ImageLayout>;
+  /** The same of images whose layouts are known. They are the prompt's images as they are given. */
+  layoutOf<Image extends ImageLayout>(messages: readonly ChatMessage[], images: Image[]): PreparedPrompt<Image>;
 }
 
 /**
@@ -87,6 +89,7 @@ export function openModel(dir: string, { specialTokensInText = 'control' }: Open
     imageLayout: (size) => processor.layout(size),
     prepareImage,
     layout: (messages, sizes) => build(messages, sizes.map((size) => processor.layout(size))),
+    layoutOf: build,
     async prepare(messages, images) {
       const prepared: PreparedImage[] = [];
       for (const image of images) prepared.push('pixels' in image ? image : await prepareImage(image));

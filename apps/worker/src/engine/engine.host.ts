@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { MadakvError } from '@madakv/contracts';
-import type { FromThread, ThreadData, ToThread } from './engine.protocol.js';
+import { THREAD_MEMORY, type FromThread, type ThreadData, type ThreadMemory, type ToThread } from './engine.protocol.js';
 import type { EngineAnswer, EngineEvent, EngineInfo, EngineRequest, EngineSettings } from './engine.request.js';
 import { threadEntry } from './thread.entry.js';
 import { Ticket } from './ticket.js';
@@ -69,8 +69,9 @@ export class EngineHost {
   /** That thread has loaded the model. */
   private ready = false;
   private readonly tickets = new Map<number, Ticket>();
-  private readonly kvBytesCell = new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT);
-  private readonly kvBytesView = new Float64Array(this.kvBytesCell);
+  private readonly memoryCells = new Float64Array(
+    new SharedArrayBuffer(THREAD_MEMORY.length * Float64Array.BYTES_PER_ELEMENT),
+  );
   private readonly stopping = new AbortController();
   private readonly waiting = new Set<() => void>();
   private info_: EngineInfo | undefined;
@@ -116,7 +117,13 @@ export class EngineHost {
 
   /** Bytes of key-value cache that are allocated now. */
   get kvBytes(): number {
-    return this.kvBytesView[0];
+    return this.memory.kv;
+  }
+
+  /** What the thread held when it last said something; nothing after it has died. */
+  get memory(): ThreadMemory {
+    const [kv, features, heap, buffers] = this.memoryCells;
+    return { kv, features, heap, buffers };
   }
 
   /**
@@ -173,7 +180,7 @@ export class EngineHost {
   /** Starts a thread; settles when its model is loaded, or when it has ended because it cannot be: no two run at a time. */
   private launch(): Promise<void> {
     const { settings, spawn = startThread } = this.options;
-    const thread = spawn(threadEntry(), { settings, kvBytes: this.kvBytesCell });
+    const thread = spawn(threadEntry(), { settings, memory: this.memoryCells.buffer as SharedArrayBuffer });
     this.thread = thread;
     let fault: unknown;
     let failure: EngineStartError | undefined;
@@ -232,7 +239,7 @@ export class EngineHost {
   /** The thread that was ready has ended. */
   private died(why: string): void {
     this.ready = false;
-    this.kvBytesView[0] = 0;
+    this.memoryCells.fill(0);
     const tickets = [...this.tickets.values()];
     if (this.stopping.signal.aborted) {
       for (const ticket of tickets) ticket.fail(this.stopping.signal.reason as MadakvError);

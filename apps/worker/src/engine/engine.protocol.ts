@@ -1,16 +1,23 @@
-import type { EngineAnswer, EngineEvent, EngineInfo, EngineRequest, EngineSettings } from './engine.request.js';
+import type { EngineAnswer, EngineEvent, EngineImage, EngineInfo, EngineRequest, EngineSettings } from './engine.request.js';
 import type { WireError } from './wire.error.js';
+
+/**
+ * What the thread says of its memory, in bytes: key-value cache and visual features that are kept; V8's heap of the thread, and buffers
+ * outside of it, which hold the former two and what passes through.
+ */
+export const THREAD_MEMORY = ['kv', 'features', 'heap', 'buffers'] as const;
+export type ThreadMemory = Readonly<Record<(typeof THREAD_MEMORY)[number], number>>;
 
 /** What the thread is started with. */
 export interface ThreadData {
   readonly settings: EngineSettings;
-  /** One float64 in shared memory, written by the thread: bytes of key-value cache that are allocated now. */
-  readonly kvBytes: SharedArrayBuffer;
+  /** What the thread holds now, written by it: a float64 for each of {@link THREAD_MEMORY}, in bytes. */
+  readonly memory: SharedArrayBuffer;
 }
 
 /** A request without what cannot be sent: images are asked for by their index when they are needed. */
 export interface WireRequest extends Omit<EngineRequest, 'images'> {
-  readonly images: readonly { readonly key: string; readonly part: string }[];
+  readonly images: readonly Omit<EngineImage, 'load'>[];
 }
 
 /** `ticket` names a request between host and thread; a request that is tried again gets a new one. */

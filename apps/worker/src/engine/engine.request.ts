@@ -19,18 +19,19 @@ export interface EngineSettings {
   readonly chunkTokens?: number;
   /** Sequences that decode together; the engine's default where absent. */
   readonly maxSequences?: number;
-  /** Bytes of visual features kept for later questions about the same images; the engine's default where absent. */
+  /** Bytes of visual features kept for later questions about the same images; in proportion to the model where absent. */
   readonly featureCacheBytes?: number;
-  /** Bytes of decoded images kept for the same purpose; 256 MiB where absent. */
-  readonly imageCacheBytes?: number;
 }
 
-/** An image of a request. `load` is called only where the thread does not hold the decoded image any more. */
+/** An image of a request. `load` is called only where the thread does not hold the image's features any more. */
 export interface EngineImage {
   /** The same key always names the same image: the FileStore key of a PreparedImageRef. */
   readonly key: string;
   /** Which part of the request it came from, for errors. */
   readonly part: string;
+  /** Pixels, upright. */
+  readonly width: number;
+  readonly height: number;
   /** The encoded image. The host copies what it returns, so a buffer may be used again. */
   readonly load: () => Promise<Uint8Array>;
 }
@@ -52,7 +53,7 @@ export interface EngineRequest {
 
 /** What a running request says, in order. Times are milliseconds since 1970, with fractions. */
 export type EngineEvent =
-  /** Images are decoded, and the engine has begun with this request (vision first, then prefill). */
+  /** The engine has begun with this request: images are decoded and encoded one by one, then comes the prefill. */
   | { readonly kind: 'started'; readonly atMs: number }
   /** Units of prefill: a chunk through a layer. */
   | { readonly kind: 'prefill'; readonly done: number; readonly total: number }

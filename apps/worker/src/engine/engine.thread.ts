@@ -2,9 +2,7 @@ import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { MadakvError } from '@madakv/contracts';
 import type { Engine } from '@madakv/engine';
 import { infoOf, loadEngine } from './engine.loading.js';
-import type { FromThread, ThreadData, ToThread, WireRequest } from './engine.protocol.js';
-import type { EngineSettings } from './engine.request.js';
-import { ImageCache } from './image.cache.js';
+import { THREAD_MEMORY, type FromThread, type ThreadData, type ToThread, type WireRequest } from './engine.protocol.js';
 import { runRequest } from './request.runner.js';
 import { toWire } from './wire.error.js';
 
@@ -18,7 +16,8 @@ import { toWire } from './wire.error.js';
  * thread with `terminate()`, or exits, in the middle of a run: the host asks the thread to close and waits.
  */
 
-const DEFAULT_IMAGE_CACHE_BYTES = 256 * 2 ** 20;
+/** Least time between two looks at the thread's memory, in milliseconds: a look takes some microseconds, and a step may take less. */
+const MEMORY_LOOK_MS = 100;
 
 /** A request under way. */
 interface Running {
@@ -29,16 +28,16 @@ interface Running {
 }
 
 class EngineThread {
-  private readonly images: ImageCache;
   private readonly running = new Map<number, Running>();
+  private lookedAt = -Infinity;
 
   constructor(
     private readonly port: MessagePort,
     private readonly engine: Engine,
-    settings: EngineSettings,
-    private readonly kvBytes: Float64Array,
+    /** In the order of THREAD_MEMORY. */
+    private readonly memory: Float64Array,
   ) {
-    this.images = new ImageCache(settings.imageCacheBytes ?? DEFAULT_IMAGE_CACHE_BYTES);
+    this.reportMemory();
   }
 
   receive(message: ToThread): void {
@@ -70,7 +69,7 @@ class EngineThread {
   private async answer(ticket: number, request: WireRequest, running: Running): Promise<void> {
     const { signal } = running.controller;
     try {
-      const answer = await runRequest(this.engine, this.images, request, {
+      const answer = await runRequest(this.engine, request, {
         signal,
         onEvent: (event) => {
           this.send({ kind: 'event', ticket, event });
@@ -116,12 +115,25 @@ class EngineThread {
   }
 
   private send(message: FromThread): void {
-    this.kvBytes[0] = this.engine.kvBytes;
+    this.reportMemory();
     this.port.postMessage(message);
+  }
+
+  private reportMemory(): void {
+    const { kvBytes: kv, featureBytes: features } = this.engine;
+    const now = performance.now();
+    if (now - this.lookedAt < MEMORY_LOOK_MS) {
+      this.memory.set([kv, features]);
+      return;
+    }
+    this.lookedAt = now;
+    const { heapTotal: heap, external: buffers } = process.memoryUsage();
+    const found = { kv, features, heap, buffers };
+    this.memory.set(THREAD_MEMORY.map((kind) => found[kind]));
   }
 }
 
-async function main(port: MessagePort, { settings, kvBytes }: ThreadData): Promise<void> {
+async function main(port: MessagePort, { settings, memory }: ThreadData): Promise<void> {
   const stopping = new AbortController();
   let thread: EngineThread | undefined;
   port.on('message', (message: ToThread) => {
@@ -133,7 +145,7 @@ async function main(port: MessagePort, { settings, kvBytes }: ThreadData): Promi
       stopping.signal.throwIfAborted();
       port.postMessage({ kind: 'building', done, total } satisfies FromThread);
     });
-    thread = new EngineThread(port, engine, settings, new Float64Array(kvBytes));
+    thread = new EngineThread(port, engine, new Float64Array(memory));
     port.postMessage({ kind: 'ready', info: infoOf(engine, settings) } satisfies FromThread);
     if (stopping.signal.aborted) await thread.close();
   } catch (error) {

@@ -1,11 +1,11 @@
 import { MadakvError } from '@madakv/contracts';
-import type { Engine, GenerationEvent, GenerationResult } from '@madakv/engine';
+import type { Engine, GenerationEvent, GenerationResult, PromptImage } from '@madakv/engine';
 import { createPolicy } from '@madakv/madakv';
-import { ImageError, type PreparedImage, type PreparedPrompt } from '@madakv/models';
+import type { PreparedPrompt } from '@madakv/models';
 import { chatMessages, checkLength, profileFor, requestPolicy, tokenLogprob, usageOf } from '@madakv/requests';
+import { DeferredImages } from './deferred.images.js';
 import type { WireRequest } from './engine.protocol.js';
 import type { EngineAnswer, EngineEvent } from './engine.request.js';
-import type { ImageCache } from './image.cache.js';
 
 export interface RunnerControl {
   readonly signal: AbortSignal;
@@ -20,7 +20,6 @@ export interface RunnerControl {
  */
 export async function runRequest(
   engine: Engine,
-  images: ImageCache,
   request: WireRequest,
   control: RunnerControl,
 ): Promise<EngineAnswer> {
@@ -28,7 +27,7 @@ export async function runRequest(
   const draft = requestPolicy(settings);
   const profile = profileFor(engine, settings);
   const policy = profile === undefined ? draft : createPolicy(settings.policy, profile.policyOptions);
-  const prompt = await preparePrompt(engine, images, request, control);
+  const prompt = layOut(engine, request, control);
   checkPrepared(prompt, request.promptTokens);
   checkLength(prompt, settings.maxTokens, engine.model.config.decoder.maxPositions);
   const { maxTokens, protocol, sampling, stop, topLogprobs } = settings;
@@ -49,41 +48,17 @@ export async function runRequest(
   return toAnswer(engine, prompt, result);
 }
 
-async function preparePrompt(
-  { model }: Engine,
-  cache: ImageCache,
-  request: WireRequest,
-  { signal, imageBytes }: RunnerControl,
-): Promise<PreparedPrompt> {
+function layOut(engine: Engine, request: WireRequest, { imageBytes }: RunnerControl): PreparedPrompt<PromptImage> {
   const { messages, images } = chatMessages(request.messages, request.images.length);
-  const prepared: PreparedImage[] = [];
-  for (const index of images) {
-    signal.throwIfAborted();
-    const { key, part } = request.images[index];
-    const decode = async (): Promise<PreparedImage> => model.prepareImage(await imageBytes(index));
-    prepared.push(await cache.get(key, decode).catch((error: unknown) => Promise.reject(withPart(error, part))));
-  }
-  const prompt = await model.prepare(messages, prepared);
-  signal.throwIfAborted();
-  return prompt;
+  return engine.model.layoutOf(messages, new DeferredImages(engine, request.images, imageBytes).inOrder(images));
 }
 
-function checkPrepared({ inputIds }: PreparedPrompt, expected = inputIds.length): void {
+function checkPrepared({ inputIds }: PreparedPrompt<PromptImage>, expected = inputIds.length): void {
   if (inputIds.length === expected) return;
   throw new MadakvError(
     'internal_error',
     `the prompt has ${inputIds.length} tokens where ${expected} were prepared: do all workers serve the same checkpoint?`,
   );
-}
-
-/** Says which part of the request the image was; other errors stay as they are. */
-function withPart(error: unknown, param: string): Error {
-  if (!(error instanceof ImageError)) return error as Error;
-  return new MadakvError('invalid_document', `${param}: ${error.message}`, {
-    param,
-    reason: 'bad_image',
-    cause: error,
-  });
 }
 
 /** Tokens get their index and the texts of their alternatives; text that was held back follows as one more. */
@@ -102,7 +77,7 @@ function eventTranslator({ model }: Engine, onEvent: (event: EngineEvent) => voi
   };
 }
 
-function toAnswer({ model }: Engine, prompt: PreparedPrompt, result: GenerationResult): EngineAnswer {
+function toAnswer({ model }: Engine, prompt: PreparedPrompt<PromptImage>, result: GenerationResult): EngineAnswer {
   const logprobs = result.tokens.flatMap((token) => tokenLogprob(token, model.tokenizer) ?? []);
   const wanted = result.tokens.some((token) => token.logprobs !== undefined);
   return {

@@ -37,7 +37,7 @@ export class Ticket {
     this.send({
       kind: 'submit',
       ticket: this.number,
-      request: { ...rest, images: images.map(({ key, part }) => ({ key, part })) },
+      request: { ...rest, images: images.map(({ key, part, width, height }) => ({ key, part, width, height })) },
     });
     if (signal?.aborted === true) abort();
     signal?.addEventListener('abort', abort, { once: true });

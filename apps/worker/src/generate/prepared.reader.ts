@@ -8,7 +8,7 @@ import type { ByteCache } from './byte.cache.js';
 export class PreparedReader {
   constructor(
     private readonly store: Pick<FileStore, 'get'>,
-    /** A job that waits for room is read again and again, a page for one question after the other. */
+    /** A job that waits for room is read again and again, a page where the engine has forgotten its features. */
     private readonly cache: ByteCache,
   ) {}
 
@@ -18,9 +18,9 @@ export class PreparedReader {
     return PreparedRequestSchema.parse(JSON.parse(Buffer.from(content).toString('utf8')));
   }
 
-  /** Images as the engine takes them: their bytes are read only where it does not hold them any more. */
+  /** Images as the engine takes them: their bytes are read only where it does not hold their features any more. */
   imagesOf({ images }: PreparedRequest): EngineImage[] {
-    return images.map(({ key, part }) => ({ key, part, load: () => this.content(key) }));
+    return images.map(({ key, part, width, height }) => ({ key, part, width, height, load: () => this.content(key) }));
   }
 
   private async content(key: string): Promise<Uint8Array> {

@@ -129,6 +129,11 @@ export class RequestPreparer {
     };
   }
 
+  /** Memory of the processes that rasterise, in bytes, as of their last documents. */
+  get rasterBytes(): number {
+    return this.rasteriser.residentBytes;
+  }
+
   /** Ends the processes that rasterise; requests under way fail. */
   close(): void {
     this.rasteriser.close();

@@ -53,6 +53,7 @@ export class GenerateRole implements OnApplicationBootstrap {
   private readonly heartbeat: DeviceHeartbeat;
   private starting: Promise<RunningEngine | undefined> = Promise.resolve(undefined);
   private engine: RunningEngine | undefined;
+  private readonly pages: ByteCache;
 
   constructor(
     @Inject(CONSUMER) readonly consumer: QueueConsumer,
@@ -65,6 +66,7 @@ export class GenerateRole implements OnApplicationBootstrap {
     @Inject(BudgetWatch) private readonly budget: BudgetWatch,
     @Inject(HOOKS) private readonly hooks: WorkerHooks,
   ) {
+    this.pages = new ByteCache(settings.MADAKV_IMAGE_CACHE_BYTES);
     this.heartbeat = new DeviceHeartbeat(budget, {
       deviceId: deviceIdOf(settings),
       workerId: workerIdOf(settings),
@@ -79,6 +81,16 @@ export class GenerateRole implements OnApplicationBootstrap {
 
   get engineState(): RunningEngine['state'] {
     return this.engine?.state ?? 'starting';
+  }
+
+  /** What the engine's thread holds; undefined before it is there. */
+  get engineMemory(): RunningEngine['memory'] | undefined {
+    return this.engine?.memory;
+  }
+
+  /** Encoded pages that are kept, in bytes. */
+  get pageBytes(): number {
+    return this.pages.bytes;
   }
 
   onApplicationBootstrap(): void {
@@ -129,7 +141,7 @@ export class GenerateRole implements OnApplicationBootstrap {
     const { shares, crashes, events } = this.records;
     return new GenerateProcessor({
       runner: this.runner,
-      reader: new PreparedReader(this.store, new ByteCache(this.settings.MADAKV_IMAGE_CACHE_BYTES)),
+      reader: new PreparedReader(this.store, this.pages),
       engine,
       desk: new LeaseDesk(this.budget, this.heartbeat),
       budget: this.budget,

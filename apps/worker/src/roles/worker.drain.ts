@@ -4,6 +4,7 @@ import { MadakvError } from '@madakv/contracts';
 import { Inject, Injectable, Logger, Optional, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Redis } from 'ioredis';
 import { HealthServer } from '../health/health.server.js';
+import { MemoryReport } from '../health/memory.report.js';
 import { Readiness } from '../health/readiness.js';
 import { BudgetWatch } from '../lease/budget.watch.js';
 import type { WorkerSettings } from '../worker.settings.js';
@@ -30,6 +31,7 @@ export class WorkerDrain implements BeforeApplicationShutdown {
     @Inject(SETTINGS) private readonly settings: WorkerSettings,
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(HealthServer) private readonly health: HealthServer,
+    @Inject(MemoryReport) private readonly memory: MemoryReport,
     @Inject(RunningRequests) private readonly running: RunningRequests,
     @Inject(CancellationWatch) private readonly cancellations: CancellationWatch,
     @Inject(BudgetWatch) private readonly budget: BudgetWatch,
@@ -53,6 +55,7 @@ export class WorkerDrain implements BeforeApplicationShutdown {
     this.client.close();
     await this.batch?.queues.close();
     this.health.close();
+    this.memory.close();
     this.subscriber.disconnect();
     this.redis.disconnect();
   }

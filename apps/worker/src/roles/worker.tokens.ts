@@ -20,4 +20,4 @@ export interface WorkerHooks {
   readonly startEngine: (options: EngineHostOptions) => Promise<RunningEngine>;
 }
 
-export type RunningEngine = Pick<EngineHost, 'state' | 'info' | 'generate' | 'close'>;
+export type RunningEngine = Pick<EngineHost, 'state' | 'info' | 'memory' | 'generate' | 'close'>;

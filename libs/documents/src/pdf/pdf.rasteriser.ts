@@ -59,6 +59,8 @@ export interface PdfRasteriserOptions {
 const DEFAULT_DPI = 140;
 const DEFAULT_MAX_PIXELS = 12_000_000;
 const MAX_SIDE: Readonly<Record<PageFormat, number>> = { png: 65_500, raw: 65_500, webp: 16_383 };
+/** Of the memory that a process may have while it draws: one that holds more when it is idle is replaced. */
+const KEPT_SHARE = 1 / 4;
 /** Time to end a document's thread, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
@@ -68,8 +70,8 @@ export class PdfRasteriser {
   private readonly limits: DocumentLimits;
 
   constructor(options: PdfRasteriserOptions = {}) {
-    this.pool = new RasterPool(options.processes ?? 1);
     this.limits = { ...DEFAULT_DOCUMENT_LIMITS, ...options.limits };
+    this.pool = new RasterPool(options.processes ?? 1, this.limits.rasterMemoryBytes * KEPT_SHARE);
   }
 
   /**
@@ -116,6 +118,11 @@ export class PdfRasteriser {
     } finally {
       await this.finish(session);
     }
+  }
+
+  /** What the processes held after their last documents, in bytes. */
+  get residentBytes(): number {
+    return this.pool.residentBytes;
   }
 
   /** Ends the processes; documents under way fail. */

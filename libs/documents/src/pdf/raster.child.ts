@@ -43,7 +43,7 @@ async function handle(request: RasterRequest): Promise<RasterReply> {
   if (request.type === 'open') return open(request);
   if (request.type === 'page') return draw(request);
   await close();
-  return { type: 'closed' };
+  return { type: 'closed', residentBytes: process.memoryUsage.rss() };
 }
 
 async function open({ bytes, maxDocumentPages, memoryBytes }: OpenRequest): Promise<RasterReply> {

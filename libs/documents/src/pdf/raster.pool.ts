@@ -6,7 +6,10 @@ interface Waiter {
   reject: (reason: unknown) => void;
 }
 
-/** At most `size` rasterising processes, started when first needed and used again; each serves one document at a time. */
+/**
+ * At most `size` rasterising processes, started when first needed and used again; each serves one document at a time. One that
+ * still holds more than `keepBytes` after a document is ended, so that no document's memory outlives it for long.
+ */
 export class RasterPool {
   private readonly idle: RasterProcess[] = [];
   private readonly busy = new Set<RasterProcess>();
@@ -14,8 +17,16 @@ export class RasterPool {
   private starting = 0;
   private closed = false;
 
-  constructor(private readonly size: number) {
+  constructor(
+    private readonly size: number,
+    private readonly keepBytes: number,
+  ) {
     if (!Number.isInteger(size) || size < 1) throw new RangeError(`a pool of ${size} processes`);
+  }
+
+  /** What idle and busy processes held after their last documents, in bytes. */
+  get residentBytes(): number {
+    return [...this.idle, ...this.busy].reduce((sum, { residentBytes }) => sum + residentBytes, 0);
   }
 
   /** First come, first served. The process is the caller's until {@link release}. */
@@ -30,7 +41,7 @@ export class RasterPool {
 
   release(process: RasterProcess): void {
     this.busy.delete(process);
-    if (this.closed) process.kill();
+    if (this.closed || process.residentBytes > this.keepBytes) process.kill();
     if (process.alive) this.idle.push(process);
     this.serve();
   }

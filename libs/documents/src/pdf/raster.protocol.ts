@@ -57,7 +57,13 @@ export interface PageReply extends BitmapSize {
   bytes: Uint8Array;
 }
 
-export type RasterReply = { type: 'ready' } | OpenedReply | PageReply | { type: 'closed' } | FailedReply;
+export interface ClosedReply {
+  type: 'closed';
+  /** What the process still holds, in bytes. */
+  residentBytes: number;
+}
+
+export type RasterReply = { type: 'ready' } | OpenedReply | PageReply | ClosedReply | FailedReply;
 
 export interface ThreadData {
   pdfium: WebAssembly.Module;

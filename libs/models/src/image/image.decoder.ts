@@ -1,6 +1,9 @@
 import sharp from 'sharp';
 import type { RgbImage } from './rgb.image.js';
 
+// Images come from memory and are decoded once: what libvips would keep of them is asked for by nobody. For the whole process.
+sharp.cache(false);
+
 /** Bytes that are not an image this package reads. */
 export class ImageError extends Error {
   override readonly name = 'ImageError';
