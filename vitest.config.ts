@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Tests run the TypeScript sources of every workspace package, never a stale build. */
@@ -7,6 +7,11 @@ const source = {
   resolve: { conditions: ['madakv-source'] },
   ssr: { resolve: { conditions: ['madakv-source'] } },
 };
+
+/** By default one core would be left idle: on two cores files would run one after the other. */
+const CORES = availableParallelism();
+/** Tests of services wait for processes, Redis and timers for much of their time: there is room for another file. */
+const FILES_THAT_WAIT = CORES + 1;
 
 /** Chromium's software device; VK_ICD_FILENAMES names another driver to test on. */
 const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
@@ -20,14 +25,18 @@ const vulkan = (driver: string | undefined): Record<string, string> => ({
 
 export default defineConfig({
   test: {
+    // Projects of one group run side by side and share a number of workers; groups run one after the other.
     projects: [
       {
         ...source,
         test: {
           name: 'unit',
           include: ['libs/*/src/**/*.spec.ts', 'apps/*/src/**/*.spec.ts'],
-          // A property of many runs takes its time on a slow or busy machine.
+          maxWorkers: CORES,
+          sequence: { groupOrder: 1 },
+          // A property of many runs, or a process that is started, takes its time on a slow or busy machine.
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -35,6 +44,8 @@ export default defineConfig({
         test: {
           name: 'conformance',
           include: ['test/conformance/**/*.spec.ts'],
+          maxWorkers: CORES,
+          sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
@@ -44,6 +55,9 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.spec.ts'],
+          globalSetup: ['test/build.setup.ts'],
+          maxWorkers: FILES_THAT_WAIT,
+          sequence: { groupOrder: 2 },
           expect: { poll: { timeout: 15_000 } },
           testTimeout: 60_000,
           hookTimeout: 120_000,
@@ -54,9 +68,10 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.spec.ts'],
-          globalSetup: ['test/e2e/build.setup.ts'],
+          globalSetup: ['test/build.setup.ts'],
           // Each file starts a system of several processes.
           fileParallelism: false,
+          sequence: { groupOrder: 3 },
           expect: { poll: { timeout: 60_000, interval: 100 } },
           testTimeout: 120_000,
           hookTimeout: 300_000,
@@ -69,6 +84,7 @@ export default defineConfig({
           include: ['test/gpu/webgpu.spec.ts'],
           pool: 'forks',
           fileParallelism: false,
+          sequence: { groupOrder: 4 },
           env: vulkan(vulkanDriver),
           testTimeout: 300_000,
           hookTimeout: 300_000,
@@ -80,6 +96,8 @@ export default defineConfig({
           name: 'gpu-none',
           include: ['test/gpu/no.device.spec.ts'],
           pool: 'forks',
+          maxWorkers: CORES,
+          sequence: { groupOrder: 5 },
           env: vulkan('/nonexistent/icd.json'),
           testTimeout: 60_000,
         },

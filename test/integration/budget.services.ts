@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -37,7 +37,6 @@ export class TestServices {
   /** Call at the top of a file of tests. */
   constructor() {
     beforeAll(async () => {
-      buildService();
       this.server = await startRedis({ appendOnly: true });
     });
     afterEach(async () => {
@@ -66,13 +65,6 @@ export class TestServices {
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-/** Compiles the service, since a process of its own runs what was built. Nothing happens when that is up to date. */
-export function buildService(): void {
-  const tsc = `${ROOT}node_modules/typescript/bin/tsc`;
-  const built = spawnSync(process.execPath, [tsc, '-b', `${ROOT}apps/budget`], { encoding: 'utf8' });
-  if (built.status !== 0) throw new Error(built.stdout);
-}
 
 export interface RunningService {
   readonly client: BudgetClient;

@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   copyFileSync,
@@ -39,11 +39,7 @@ const running: Up[] = [];
 
 beforeAll(() => {
   work = mkdtempSync(join(tmpdir(), 'madakv-system-'));
-  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-  const apps = ['budget', 'cli', 'gateway', 'worker'].map((app) => join(ROOT, 'apps', app));
-  const built = spawnSync(process.execPath, [tsc, '-b', ...apps], { encoding: 'utf8' });
-  expect(built.stdout).toBe('');
-}, 300_000);
+});
 afterEach(async () => {
   await Promise.all(running.splice(0).map((up) => up.end('SIGTERM')));
 }, 120_000);

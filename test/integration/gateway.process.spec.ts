@@ -6,7 +6,7 @@ import {
   type FakeOtlpCollector,
   type RedisServer,
 } from '@madakv/testing';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,10 +28,6 @@ let folder: string;
 const running: Gateway[] = [];
 
 beforeAll(async () => {
-  const built = spawnSync(process.execPath, [`${ROOT}node_modules/typescript/bin/tsc`, '-b', `${ROOT}apps/gateway`], {
-    encoding: 'utf8',
-  });
-  if (built.status !== 0) throw new Error(built.stdout);
   [safe, volatile] = await Promise.all([startRedis({ appendOnly: true }), startRedis()]);
   collector = await startFakeOtlpCollector();
   folder = await mkdtemp(join(tmpdir(), 'madakv-process-'));

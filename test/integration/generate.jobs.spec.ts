@@ -2,7 +2,7 @@ import { MadakvError, newId, type ErrorBody } from '@madakv/contracts';
 import type { BudgetClient } from '@madakv/budget-client';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { buildService, leaseOf, startService, statusOf, type RunningService } from './budget.services.js';
+import { leaseOf, startService, statusOf, type RunningService } from './budget.services.js';
 import { FakeEngine } from './worker.fake.engine.js';
 import { MODEL, WorkerBench, type TestWorker } from './worker.bench.js';
 
@@ -21,7 +21,6 @@ const budgetSettings = (): Record<string, string> => ({
 });
 
 beforeAll(async () => {
-  buildService();
   redis = await startRedis({ appendOnly: true });
   budget = await startService(budgetSettings());
 });

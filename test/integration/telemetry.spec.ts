@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { MadakvError } from '@madakv/contracts';
@@ -17,7 +17,7 @@ import {
   type Telemetry,
 } from '@madakv/telemetry';
 import { startFakeOtlpCollector, type CollectedSpan, type FakeOtlpCollector } from '@madakv/testing';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -31,12 +31,6 @@ async function runAlone(source: string, environment: Readonly<Record<string, str
   });
   return JSON.parse(stdout);
 }
-
-beforeAll(() => {
-  const tsc = `${ROOT}node_modules/typescript/bin/tsc`;
-  const built = spawnSync(process.execPath, [tsc, '-b', `${ROOT}libs/telemetry`], { encoding: 'utf8' });
-  if (built.status !== 0) throw new Error(built.stdout);
-});
 
 describe('sent over OTLP', () => {
   let collector: FakeOtlpCollector;

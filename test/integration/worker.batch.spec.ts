@@ -3,7 +3,7 @@ import { unembeddedPdf } from '@madakv/documents/testing';
 import { BatchControl } from '@madakv/records';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { buildService, startService, type RunningService } from './budget.services.js';
+import { startService, type RunningService } from './budget.services.js';
 import { TENANT, WorkerBench } from './worker.bench.js';
 
 let redis: RedisServer;
@@ -11,7 +11,6 @@ let budget: RunningService;
 let bench: WorkerBench;
 
 beforeAll(async () => {
-  buildService();
   redis = await startRedis({ appendOnly: true });
   budget = await startService({ MADAKV_REDIS_URL: redis.url });
   bench = await WorkerBench.open({ redisUrl: redis.url, budgetPort: budget.port });

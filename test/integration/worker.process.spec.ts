@@ -1,9 +1,9 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { buildService, startService, statusOf, type RunningService } from './budget.services.js';
+import { startService, statusOf, type RunningService } from './budget.services.js';
 import { roomyCheckpoint, WorkerBench } from './worker.bench.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -23,10 +23,6 @@ let bench: WorkerBench;
 const processes: WorkerProcess[] = [];
 
 beforeAll(async () => {
-  buildService();
-  const tsc = `${ROOT}node_modules/typescript/bin/tsc`;
-  const built = spawnSync(process.execPath, [tsc, '-b', `${ROOT}apps/worker`], { encoding: 'utf8' });
-  if (built.status !== 0) throw new Error(built.stdout);
   redis = await startRedis({ appendOnly: true });
   budget = await startService({ MADAKV_REDIS_URL: redis.url, MADAKV_BUDGET_LEASE_TTL_MS: '1000' });
 });

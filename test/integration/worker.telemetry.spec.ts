@@ -3,7 +3,7 @@ import { startFakeOtlpCollector, startRedis, type FakeOtlpCollector, type RedisS
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { queueTelemetry } from '@madakv/queue';
 import type { CollectedSpan } from '@madakv/testing';
-import { buildService, startService, type RunningService } from './budget.services.js';
+import { startService, type RunningService } from './budget.services.js';
 import { WorkerBench } from './worker.bench.js';
 
 let redis: RedisServer;
@@ -13,7 +13,6 @@ let telemetry: Telemetry;
 let bench: WorkerBench;
 
 beforeAll(async () => {
-  buildService();
   redis = await startRedis({ appendOnly: true });
   collector = await startFakeOtlpCollector();
   for (const [name, value] of Object.entries(collector.environment)) vi.stubEnv(name, value);
@@ -35,6 +34,20 @@ function pathOf(span: CollectedSpan, spans: readonly CollectedSpan[]): string[] 
   const parent = spans.find(({ spanId }) => spanId === span.parentSpanId);
   return [span.name, ...(parent === undefined ? [] : pathOf(parent, spans))];
 }
+
+it('says by what its memory is held', async () => {
+  const kinds = ['resident', 'heap', 'buffers', 'kv', 'features', 'pages', 'raster'];
+  const found = () =>
+    collector
+      .points()
+      .filter(({ metric }) => metric === 'madakv.worker.memory')
+      .map(({ attributes }) => attributes['madakv.memory.kind']);
+  await expect.poll(found).toEqual(expect.arrayContaining(kinds));
+  const bytes = (kind: string) =>
+    collector.points().find(({ attributes }) => attributes['madakv.memory.kind'] === kind)?.value ?? 0;
+  expect(bytes('resident')).toBeGreaterThan(bytes('heap'));
+  expect(bytes('heap')).toBeGreaterThan(0);
+});
 
 it('one trace from the request to its answer, through both jobs, the lease and the engine’s thread', async () => {
   const job = await withSpan('http', { of: 'POST /v1/chat/completions' }, () =>

@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import { hashApiKey } from '@madakv/contracts';
 import { LOCAL_TENANT, type DataFolder } from './data.folder.js';
 import { servicePath, type ServiceName } from './installation.js';
+import { MALLOC_ENVIRONMENT } from './malloc.environment.js';
 import type { ProcessPlan } from './supervised.process.js';
 
 const READY_MS = 2_000;
@@ -65,7 +66,7 @@ export function gatewayPlan(context: ServiceContext, { host, port, healthPort, a
 
 /** @param number counted from 1 */
 export function workerPlan(context: ServiceContext, number: number, healthPort: number): ProcessPlan {
-  return servicePlan(context, 'worker', `worker-${number}`, {
+  const plan = servicePlan(context, 'worker', `worker-${number}`, {
     graceMs: 60_000,
     readyUrl: `http://127.0.0.1:${healthPort}/readyz`,
     variables: {
@@ -79,6 +80,7 @@ export function workerPlan(context: ServiceContext, number: number, healthPort: 
       ...(context.threads === undefined ? {} : { MADAKV_THREADS: context.threads }),
     },
   });
+  return { ...plan, env: { ...MALLOC_ENVIRONMENT, ...plan.env } };
 }
 
 /** An address as a URL writes it; where a service listens on all, this machine is one of them. */

@@ -319,6 +319,22 @@ describe('processes', () => {
     two.close();
   });
 
+  it('keeps a process that has little, and replaces one that a document left large', async () => {
+    // Its own program takes some tens of MiB: more than a quarter of the one limit, and less than that of the other.
+    const small = new PdfRasteriser({ limits: { rasterMemoryBytes: 200 * MIB } });
+    const large = new PdfRasteriser({ limits: { rasterMemoryBytes: 4096 * MIB } });
+    try {
+      expect(large.residentBytes).toBe(0);
+      for (const pool of [small, large]) expect((await pool.openDocument(samples.plainPdf(2))).pageCount).toBe(2);
+      expect(small.residentBytes).toBe(0);
+      expect(large.residentBytes).toBeGreaterThan(10 * MIB);
+      expect((await small.openDocument(samples.plainPdf(3))).pageCount).toBe(3);
+    } finally {
+      small.close();
+      large.close();
+    }
+  });
+
   it('gives the process back when the reader leaves early', async () => {
     for await (const { page } of rasteriser.rasterise(samples.plainPdf(3), { dpi: 20 })) {
       expect(page).toBe(1);

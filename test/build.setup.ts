@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { ROOT } from './service.process.js';
+import { fileURLToPath } from 'node:url';
 
-/** Compiles what the tests start as processes, once for all files. Nothing happens when that is up to date. */
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** Compiles what the tests start as processes, once for all files, which would overwrite it for each other. Nothing happens when that is up to date. */
 export function setup(): void {
   const apps = ['budget', 'cli', 'gateway', 'worker'].map((app) => `${ROOT}apps/${app}`);
   const built = spawnSync(process.execPath, [`${ROOT}node_modules/typescript/bin/tsc`, '-b', ...apps], {
