@@ -110,9 +110,9 @@ export const WorkerSettingsSchema = z
     MADAKV_FEATURE_CACHE_BYTES: text({
       schema: z.string().regex(/^\d{1,11}$/),
       default: '',
-      expected: `a whole number from 0 to 99999999999`,
+      expected: 'a whole number from 0 to 99999999999',
       about:
-        "Memory for visual features of pages that may be asked about again, in bytes: 4 x the model's hidden size for each token of a page. Empty: four times the checkpoint's weights, from 64 to 256 MiB.",
+        'Memory for visual features of pages that may be asked about again, in bytes. Empty: four times the weights, from 64 to 256 MiB.',
     }),
     MADAKV_DEVICE_ID: text({
       schema: ID,

@@ -347,7 +347,7 @@ export const METRICS = {
     name: 'madakv.worker.memory',
     kind: 'gauge',
     unit: 'By',
-    about: 'Memory of a worker by what holds it; `resident` is all of the process, the others are parts of it or, `raster`, beside it.',
+    about: 'Memory of a worker by what holds it: docs/operations.md.',
     attributes: ['memoryKind'],
   },
   demandQueued: {

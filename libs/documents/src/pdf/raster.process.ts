@@ -7,10 +7,10 @@ import type { FailedReply, RasterReply, RasterRequest } from './raster.protocol.
 /** Time for the process to come up, in milliseconds. */
 const START_TIMEOUT_MS = 30_000;
 /**
- * For glibc's allocator, unknown to others: one arena for each two threads or so, and large blocks given back as they are freed. Without,
- * each thread that ever decoded or encoded an image keeps its peak.
+ * For glibc's allocator; others ignore it. Two arenas serve all threads, and bitmaps go back to the system as they are freed: without,
+ * each thread that ever held one keeps its peak.
  */
-const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '1048576' };
+const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '4194304', MALLOC_TRIM_THRESHOLD_: '16777216' };
 /** JavaScript heap of the process, in MiB; documents and bitmaps live outside of it. */
 const HEAP_MIB = 256;
 
