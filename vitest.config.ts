@@ -8,10 +8,8 @@ const source = {
   ssr: { resolve: { conditions: ['madakv-source'] } },
 };
 
-/** By default one core would be left idle: on two cores files would run one after the other. */
+/** By default one core would be left idle: on two cores files would run one after the other, and many wait for much of their time. */
 const CORES = availableParallelism();
-/** Tests of services wait for processes, Redis and timers for much of their time: there is room for another file. */
-const FILES_THAT_WAIT = CORES + 1;
 
 /** Chromium's software device; VK_ICD_FILENAMES names another driver to test on. */
 const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
@@ -56,8 +54,8 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.spec.ts'],
           globalSetup: ['test/build.setup.ts'],
-          maxWorkers: FILES_THAT_WAIT,
-          sequence: { groupOrder: 2 },
+          maxWorkers: CORES,
+          sequence: { groupOrder: 1 },
           expect: { poll: { timeout: 15_000 } },
           testTimeout: 60_000,
           hookTimeout: 120_000,
@@ -71,7 +69,7 @@ export default defineConfig({
           globalSetup: ['test/build.setup.ts'],
           // Each file starts a system of several processes.
           fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
           expect: { poll: { timeout: 60_000, interval: 100 } },
           testTimeout: 120_000,
           hookTimeout: 300_000,
@@ -84,7 +82,7 @@ export default defineConfig({
           include: ['test/gpu/webgpu.spec.ts'],
           pool: 'forks',
           fileParallelism: false,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 3 },
           env: vulkan(vulkanDriver),
           testTimeout: 300_000,
           hookTimeout: 300_000,
@@ -97,7 +95,7 @@ export default defineConfig({
           include: ['test/gpu/no.device.spec.ts'],
           pool: 'forks',
           maxWorkers: CORES,
-          sequence: { groupOrder: 5 },
+          sequence: { groupOrder: 4 },
           env: vulkan('/nonexistent/icd.json'),
           testTimeout: 60_000,
         },

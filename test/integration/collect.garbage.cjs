@@ -2,6 +2,8 @@
 // and then, and the thread writes down what JavaScript holds after that, so that what is left is held by somebody.
 const { writeFileSync, renameSync } = require('node:fs');
 const { join } = require('node:path');
+const process = require('node:process');
+const { setInterval } = require('node:timers');
 const { threadId } = require('node:worker_threads');
 
 const EVERY_MS = 500;

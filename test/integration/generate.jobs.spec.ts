@@ -403,13 +403,18 @@ describe('readers of a chat completion', () => {
     engine.finish(job.requestId);
     engine.finish(line.requestId);
     await expect.poll(() => bench.answerOf(line)).toMatchObject({ status: 200 });
-    const events = await bench.redis.lrange(bench.records.keys.events(job.requestId), 0, -1);
-    expect(events.map((text) => JSON.parse(text) as unknown)).toEqual([
-      { kind: 'token', index: 0, text: 'a' },
-      { kind: 'token', index: 1, text: 'b' },
-      { kind: 'token', index: 2, text: 'c' },
-      { kind: 'end' },
-    ]);
+    const events = async (): Promise<unknown[]> =>
+      (await bench.redis.lrange(bench.records.keys.events(job.requestId), 0, -1)).map(
+        (text) => JSON.parse(text) as unknown,
+      );
+    await expect
+      .poll(events)
+      .toEqual([
+        { kind: 'token', index: 0, text: 'a' },
+        { kind: 'token', index: 1, text: 'b' },
+        { kind: 'token', index: 2, text: 'c' },
+        { kind: 'end' },
+      ]);
     expect(await bench.redis.exists(bench.records.keys.events(line.requestId))).toBe(0);
   });
 });

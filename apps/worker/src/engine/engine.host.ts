@@ -1,7 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { MadakvError } from '@madakv/contracts';
-import { THREAD_MEMORY, type FromThread, type ThreadData, type ThreadMemory, type ToThread } from './engine.protocol.js';
+import {
+  THREAD_MEMORY,
+  type FromThread,
+  type ThreadData,
+  type ThreadMemory,
+  type ToThread,
+} from './engine.protocol.js';
 import type { EngineAnswer, EngineEvent, EngineInfo, EngineRequest, EngineSettings } from './engine.request.js';
 import { threadEntry } from './thread.entry.js';
 import { Ticket } from './ticket.js';
@@ -180,7 +186,7 @@ export class EngineHost {
   /** Starts a thread; settles when its model is loaded, or when it has ended because it cannot be: no two run at a time. */
   private launch(): Promise<void> {
     const { settings, spawn = startThread } = this.options;
-    const thread = spawn(threadEntry(), { settings, memory: this.memoryCells.buffer as SharedArrayBuffer });
+    const thread = spawn(threadEntry(), { settings, memory: this.memoryCells.buffer });
     this.thread = thread;
     let fault: unknown;
     let failure: EngineStartError | undefined;

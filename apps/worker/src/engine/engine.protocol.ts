@@ -1,4 +1,11 @@
-import type { EngineAnswer, EngineEvent, EngineImage, EngineInfo, EngineRequest, EngineSettings } from './engine.request.js';
+import type {
+  EngineAnswer,
+  EngineEvent,
+  EngineImage,
+  EngineInfo,
+  EngineRequest,
+  EngineSettings,
+} from './engine.request.js';
 import type { WireError } from './wire.error.js';
 
 /**

@@ -18,11 +18,7 @@ export interface RunnerControl {
  * Answers one request from start to end in the engine's thread.
  * @throws errors of libs/models, libs/madakv and libs/engine; MadakvError
  */
-export async function runRequest(
-  engine: Engine,
-  request: WireRequest,
-  control: RunnerControl,
-): Promise<EngineAnswer> {
+export async function runRequest(engine: Engine, request: WireRequest, control: RunnerControl): Promise<EngineAnswer> {
   const { settings, rank = 0 } = request;
   const draft = requestPolicy(settings);
   const profile = profileFor(engine, settings);
