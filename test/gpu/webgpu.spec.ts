@@ -191,6 +191,6 @@ describe.skipIf(provider === undefined)('the cache on WebGPU', () => {
 
 describe('a provider that this machine lacks', () => {
   it('says what to install for CUDA', async () => {
-    await expect(cudaProvider()).rejects.toThrow(/cuda: .*CUDA 12 and cuDNN 9.*npm rebuild onnxruntime-node/);
+    await expect(cudaProvider()).rejects.toThrow(/cuda: .*CUDA 12 and cuDNN 9.*ONNXRUNTIME_NODE_INSTALL=cuda12 node/);
   });
 });

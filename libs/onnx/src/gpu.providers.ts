@@ -42,7 +42,7 @@ export async function cudaProvider(): Promise<ExecutionProvider> {
   await probe(
     provider,
     'the CUDA libraries of ONNX Runtime are missing. They are an opt-in: install CUDA 12 and cuDNN 9, then run ' +
-      '`ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false` (Linux x64)',
+      '`ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install` (Linux x64)',
   );
   return provider;
 }

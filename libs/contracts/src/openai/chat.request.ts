@@ -29,7 +29,8 @@ export const MadakvOptionsSchema = z
         .refine((value) => isShallow(value, MAX_OPTION_DEPTH), `expected at most ${MAX_OPTION_DEPTH} levels`),
     ).meta({ description: 'Options of that policy; it checks them itself.' }),
     pages: optional(z.string().max(1_000)).meta({
-      description: 'Pages of every PDF of the request, like 1-3,7,12-; all by default.',
+      description:
+        'Pages of every PDF and TIFF of the request, like 1-3,7,12-; 1-3? takes what there is of them; all by default.',
     }),
     layout: optional(z.enum(['auto', 'as_given'])).meta({
       description:

@@ -10,6 +10,13 @@ describe('parsePageRanges', () => {
     ['3-', 5, [3, 4, 5]],
     ['5-', 5, [5]],
     ['4,1-2,2-3,4', 4, [1, 2, 3, 4]],
+    // What there is of them.
+    ['1-3?', 5, [1, 2, 3]],
+    ['1-3?', 2, [1, 2]],
+    ['1,4-9 ?', 5, [1, 4, 5]],
+    ['2,7?', 5, [2]],
+    ['7?,4-?', 5, [4, 5]],
+    ['1-999999999?', 3, [1, 2, 3]],
   ])('reads %s of %i pages', (text, pageCount, pages) => {
     expect(parsePageRanges(text, pageCount)).toEqual(pages);
   });
@@ -24,6 +31,12 @@ describe('parsePageRanges', () => {
     ['0', 'bad_page_range', /page 0 .* pages count from 1/],
     ['3-2', 'bad_page_range', /3-2 runs backwards/],
     ['1'.repeat(1001), 'bad_page_range', /1001 characters long; the limit is 1000/],
+    ['3-2?', 'bad_page_range', /runs backwards/],
+    ['0?', 'bad_page_range', /page 0/],
+    ['?', 'bad_page_range', /"\?"/],
+    ['1-3??', 'bad_page_range', /expected pages and spans/],
+    ['5-7?,9?', 'page_out_of_range', /none of the pages "5-7\?,9\?" is there; the document has 4 pages/],
+    ['1?,9', 'page_out_of_range', /page 9 was asked for/],
     ['5', 'page_out_of_range', /page 5 was asked for; the document has 4 pages/],
     ['2-9', 'page_out_of_range', /page 9 was asked for/],
     ['6-', 'page_out_of_range', /page 6 was asked for/],
