@@ -1,4 +1,5 @@
-import type { OpenModel, RgbImage } from '@madakv/models';
+import type { OpenModel } from '@madakv/models';
+import { pageFit, pageUse, type PageUse } from './page.fit.js';
 
 /** Precisions the tables compare. */
 export const PRECISIONS = [
@@ -32,8 +33,10 @@ export interface ModelFigures {
   readonly stored: { readonly bytes: number; readonly types: Readonly<Record<string, number>> };
   /** Bytes of weights in memory by precision; the embedding matrix is read from disk row by row. */
   readonly weight_bytes: Readonly<Record<string, number>>;
-  /** Visual tokens of an A4 page scanned at 150 dpi. */
+  /** Tokens of an A4 page as the workers draw it, with what the chat template writes around it. */
   readonly tokens_per_page: number;
+  /** Positions that such a page takes: fewer than tokens where a family counts rows and columns instead. */
+  readonly positions_per_page: number;
   readonly fits: readonly FitFigures[];
 }
 
@@ -42,19 +45,18 @@ export interface FitFigures {
   readonly memory_bytes: number;
   readonly precision: string;
   readonly ratio: number;
-  /** Prompt tokens, at most the model's positions; 0 when the weights alone do not fit. */
+  /** Prompt tokens; 0 when the weights alone do not fit. */
   readonly tokens: number;
+  /** A4 pages of one prompt. */
   readonly pages: number;
+  /** What the most pages are limited by. */
   readonly limited_by: 'memory' | 'positions' | 'weights';
 }
 
-/** A4 at 150 dpi. */
-const PAGE = { width: 1240, height: 1754 };
-
-export async function modelFigures(model: OpenModel, memories: readonly number[]): Promise<ModelFigures> {
+export function modelFigures(model: OpenModel, memories: readonly number[]): ModelFigures {
   const { decoder } = model.config;
   const weightBytes = PRECISIONS.map(({ bits }) => loadedBytes(model, bits));
-  const perPage = (await model.prepareImage(blankPage())).tokens;
+  const page = pageUse(model);
   return {
     family: model.config.family,
     layers: decoder.layers,
@@ -69,14 +71,15 @@ export async function modelFigures(model: OpenModel, memories: readonly number[]
     kv_bytes_per_token: layerBytes(model) * decoder.layers,
     stored: storedTypes(model),
     weight_bytes: Object.fromEntries(PRECISIONS.map(({ name }, i) => [name, weightBytes[i]])),
-    tokens_per_page: perPage,
+    tokens_per_page: page.tokens,
+    positions_per_page: page.positions,
     fits: memories.flatMap((memory) =>
       PRECISIONS.flatMap(({ name }, i) =>
         RATIOS.map((ratio) => ({
           memory_bytes: memory,
           precision: name,
           ratio,
-          ...fit(model, memory - weightBytes[i], ratio, perPage),
+          ...fit(model, memory - weightBytes[i], ratio, page),
         })),
       ),
     ),
@@ -91,13 +94,11 @@ function fit(
   model: OpenModel,
   room: number,
   ratio: number,
-  perPage: number,
+  page: PageUse,
 ): Pick<FitFigures, 'tokens' | 'pages' | 'limited_by'> {
   if (room <= 0) return { tokens: 0, pages: 0, limited_by: 'weights' };
   const { layers, maxPositions } = model.config.decoder;
-  const inMemory = Math.floor(room / (layerBytes(model) * (1 + ratio * layers)));
-  const tokens = Math.min(inMemory, maxPositions);
-  return { tokens, pages: Math.floor(tokens / perPage), limited_by: inMemory > maxPositions ? 'positions' : 'memory' };
+  return pageFit(page, Math.floor(room / (layerBytes(model) * (1 + ratio * layers))), maxPositions);
 }
 
 /** Bytes of float32 keys and values a token takes in one layer. */
@@ -147,10 +148,6 @@ function tensorBytes(shape: readonly number[], bits: Bits): number {
 
 function isLanguage(name: string): boolean {
   return name.startsWith('decoder.') || name.startsWith('lm_head');
-}
-
-function blankPage(): RgbImage {
-  return { ...PAGE, data: new Uint8Array(PAGE.width * PAGE.height * 3).fill(255) };
 }
 
 function product(shape: readonly number[]): number {

@@ -1,5 +1,6 @@
 import { textTable } from '../terminal/text.table.js';
 import { formatBytes, formatCount } from '../terminal/units.js';
+import { PAGE_DPI } from './page.fit.js';
 import { PRECISIONS, RATIOS, type FitFigures, type ModelFigures } from './model.figures.js';
 
 /** The figures of a checkpoint, for people. */
@@ -17,7 +18,11 @@ export function modelReport(figures: ModelFigures): string {
         `vision ${formatCount(parameters.vision)})`,
     ],
     ['KV cache', `${formatBytes(figures.kv_bytes_per_token)} a token (fp32)`],
-    ['page', `${formatCount(figures.tokens_per_page)} tokens for A4 at 150 dpi`],
+    [
+      'page',
+      `${formatCount(figures.tokens_per_page)} tokens, ${formatCount(figures.positions_per_page)} positions ` +
+        `(A4 at ${PAGE_DPI} dpi, as the workers draw it)`,
+    ],
     ['stored', `${formatBytes(stored.bytes)}: ${types.join(', ')}`],
     ...Object.entries(figures.weight_bytes).map(([name, bytes]) => [`at ${name}`, formatBytes(bytes)]),
   ];
@@ -25,9 +30,10 @@ export function modelReport(figures: ModelFigures): string {
   const head = ['memory', 'ratio', ...PRECISIONS.map(({ name }) => name)];
   return (
     lines.map(([name, text]) => `${name.padEnd(width)}  ${text}\n`).join('') +
-    `\nTokens of prompt that fit (pages), by precision of the weights:\n${textTable(head, fitRows(figures.fits))}` +
+    `\nTokens of prompt that fit (A4 pages), by precision of the weights:\n${textTable(head, fitRows(figures.fits))}` +
     '\nWeights and the peak of the cache (one layer in full, all layers at the ratio); activations come on top.\n' +
-    (figures.fits.some(({ limited_by: by }) => by === 'positions') ? '* all the positions that the model has\n' : '')
+    'Pages of one request are limited by MADAKV_MAX_PAGES of the workers too.\n' +
+    (figures.fits.some(({ limited_by: by }) => by === 'positions') ? '* limited by the positions that the model has, not by memory\n' : '')
   );
 }
 

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openModel } from '@madakv/models';
+import { checkLength } from '@madakv/requests';
 import { describe, expect, it } from 'vitest';
 import { captureRun } from '../captured.run.js';
 import type { ModelFigures } from './model.figures.js';
@@ -49,10 +51,31 @@ describe('models inspect', () => {
     const { code, stdout } = await inspect('llava-plain');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^family +llava$/m);
-    expect(stdout).toMatch(/^4\.00 GiB +20 % +4,096\* \(256\)/m);
+    expect(stdout).toMatch(/^4\.00 GiB +20 % +3,840\* \(224\)/m);
     expect(stdout).toMatch(/^24\.0 GiB +100 %/m);
-    expect(stdout).toContain('* all the positions that the model has');
+    expect(stdout).toContain('* limited by the positions that the model has');
     expect((await inspect('llava-plain', '--memory', '300KiB')).stdout).toMatch(/^300 KiB +20 % +- +\d+ \(\d+\)/m);
+  });
+
+  it.each(['qwen-plain', 'llava-plain'])('counts as many pages as the model %s takes, and not one more', async (name) => {
+    const { stdout } = await inspect(name, '--json', '--memory', '64GiB');
+    const { fits, max_positions } = JSON.parse(stdout) as ModelFigures;
+    const { pages, tokens, limited_by } = fits[0];
+    expect(limited_by).toBe('positions');
+    const model = openModel(join(FIXTURES, name, 'checkpoint'));
+    const prompt = (count: number) => {
+      const images = Array.from({ length: count }, () => ({ type: 'image_url' as const, image_url: { url: '' } }));
+      return model.layout(
+        [{ role: 'user', content: [...images, { type: 'text', text: 'What is the total?' }] }],
+        images.map(() => ({ width: 1157, height: 1637 })),
+      );
+    };
+    const check = (count: number) => (): void => {
+      checkLength(prompt(count), 256, max_positions);
+    };
+    expect(check(pages)).not.toThrow();
+    expect(check(pages + 1)).toThrow('too many tokens');
+    expect(tokens).toBeGreaterThanOrEqual(prompt(pages).inputIds.length);
   });
 
   it('says what is wrong with folder and memory', async () => {

@@ -18,7 +18,7 @@ export function registerModels(program: Command, io: CommandIo): void {
   const models = program
     .command('models')
     .description('Look at checkpoints.')
-    .addHelpText('after', '\nExamples:\n  madakv models inspect models/reader');
+    .addHelpText('after', '\nExamples:\n  madakv models inspect models/madakv-reader');
   models
     .command('inspect')
     .description('What a checkpoint is, what it weighs, and how long a prompt fits in how much memory.')
@@ -29,12 +29,12 @@ export function registerModels(program: Command, io: CommandIo): void {
       'after',
       `
 Examples:
-  madakv models inspect models/reader
+  madakv models inspect models/madakv-reader
   madakv models inspect qwen --memory 6GiB --memory 12GiB
   madakv models inspect qwen --json`,
     )
-    .action(async (folder: string, flags: InspectFlags) => {
-      const figures = await modelFigures(openModel(folder), flags.memory ?? DEFAULT_MEMORIES);
+    .action((folder: string, flags: InspectFlags) => {
+      const figures = modelFigures(openModel(folder), flags.memory ?? DEFAULT_MEMORIES);
       io.stdout.write(flags.json === true ? `${JSON.stringify(figures)}\n` : modelReport(figures));
     });
 }
