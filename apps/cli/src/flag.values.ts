@@ -20,6 +20,13 @@ export function ratio(text: string): number {
   return value;
 }
 
+/** A choice of pages: `1-3,7,12-`, each part with a question mark after it where its pages may be missing. */
+export function pages(text: string): string {
+  const parts = text.split(',').map((part) => part.trim());
+  if (parts.every((part) => /^\d{1,9}(\s*-\s*(\d{1,9})?)?\s*\??$/.test(part))) return text;
+  throw new InvalidArgumentError('It must be pages and spans like 1-3,7,12-, or 1-3? for what there is of them.');
+}
+
 /**
  * Collects `key=value`. Values are JSON where they can be, else text; `pooling.cols=9` sets a key inside of an option.
  */

@@ -2,15 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import {
   BATCH_ENDPOINT,
   BatchObjectSchema,
+  CacheSummarySchema,
   ChatCompletionChunkSchema,
   ErrorBodySchema,
   FileObjectSchema,
   ModelObjectSchema,
   TraceDocumentSchema,
   type BatchObject,
-  type ChatCompletionChunk,
   type ChatRequest,
   type FileObject,
+  type FilePurpose,
   type ModelObject,
   type TraceDocument,
   type UploadPurpose,
@@ -24,6 +25,8 @@ export interface ApiClientOptions {
   readonly url: string;
   readonly apiKey?: string;
   readonly signal: AbortSignal;
+  /** Whether the command can start a server itself, for what is said when there is none. */
+  readonly startsLocal?: boolean;
   /** Pause before the first repetition; it doubles with each. */
   readonly pauseMs?: number;
 }
@@ -41,6 +44,10 @@ interface CallOptions {
   /** May be repeated when nobody knows what became of it. GET always may. */
   readonly mode?: 'repeatable';
 }
+
+/** What the summary says beyond what this client knows stays in it, warnings above all. */
+const WarnedChunkSchema = ChatCompletionChunkSchema.extend({ madakv: CacheSummarySchema.loose().optional() });
+export type WarnedChunk = z.infer<typeof WarnedChunkSchema>;
 
 const pageOf = <T extends z.ZodType>(item: T) => z.object({ data: z.array(item), has_more: z.boolean().optional() });
 
@@ -61,16 +68,34 @@ export class ApiClient {
     return (await this.json('GET', '/v1/models', pageOf(ModelObjectSchema))).data;
   }
 
-  /** Repeating an upload leaves a file that nobody names. */
-  uploadFile(content: Blob, filename: string, purpose: UploadPurpose): Promise<FileObject> {
+  /**
+   * Repeating an upload leaves a file that nobody names.
+   * @param expiresAfterS seconds after which the server deletes it; never by itself without
+   */
+  uploadFile(
+    content: Blob,
+    filename: string,
+    purpose: UploadPurpose,
+    { expiresAfterS }: { readonly expiresAfterS?: number } = {},
+  ): Promise<FileObject> {
     const form = new FormData();
     form.set('purpose', purpose);
+    if (expiresAfterS !== undefined) {
+      form.set('expires_after[anchor]', 'created_at');
+      form.set('expires_after[seconds]', String(expiresAfterS));
+    }
     form.set('file', content, filename);
     return this.json('POST', '/v1/files', FileObjectSchema, { body: form, mode: 'repeatable' });
   }
 
   file(id: string): Promise<FileObject> {
     return this.json('GET', `/v1/files/${encodeURIComponent(id)}`, FileObjectSchema);
+  }
+
+  /** Newest first. */
+  files(purpose?: FilePurpose, pageSize = 1_000): AsyncGenerator<FileObject> {
+    const query = purpose === undefined ? '' : `&purpose=${purpose}`;
+    return this.pages('/v1/files', `limit=${pageSize}${query}`, FileObjectSchema);
   }
 
   async fileContent(id: string): Promise<AsyncIterable<Uint8Array>> {
@@ -98,31 +123,39 @@ export class ApiClient {
   }
 
   /** Newest first. */
-  async *batches(pageSize = 100): AsyncGenerator<BatchObject> {
-    let after: string | undefined;
-    for (;;) {
-      const query = `limit=${pageSize}${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`;
-      const page = await this.json('GET', `/v1/batches?${query}`, pageOf(BatchObjectSchema));
-      yield* page.data;
-      after = page.data.at(-1)?.id;
-      if (page.has_more !== true || after === undefined) return;
-    }
+  batches(pageSize = 100): AsyncGenerator<BatchObject> {
+    return this.pages('/v1/batches', `limit=${pageSize}`, BatchObjectSchema);
   }
 
   /** The pieces of an answer as they come. @throws ApiError also when the answer breaks off with an error */
-  async *streamChat(request: ChatRequest): AsyncGenerator<ChatCompletionChunk> {
+  async *streamChat(request: ChatRequest): AsyncGenerator<WarnedChunk> {
     const body = { ...request, stream: true, stream_options: { include_usage: true } };
     const response = await this.call('POST', BATCH_ENDPOINT, { body });
     for await (const data of eventData(bodyOf(response))) {
       const event = parsed(data);
       const error = ErrorBodySchema.safeParse(event);
       if (error.success) throw new ApiError(error.data.error.message, response.status, error.data.error.code);
-      yield this.checked(ChatCompletionChunkSchema, event, BATCH_ENDPOINT);
+      yield this.checked(WarnedChunkSchema, event, BATCH_ENDPOINT);
     }
   }
 
   trace(requestId: string): Promise<TraceDocument> {
     return this.json('GET', `/v1/requests/${encodeURIComponent(requestId)}/trace`, TraceDocumentSchema);
+  }
+
+  private async *pages<T extends { readonly id: string }>(
+    path: string,
+    query: string,
+    item: z.ZodType<T>,
+  ): AsyncGenerator<T> {
+    let after = '';
+    for (;;) {
+      const page = await this.json('GET', `${path}?${query}${after}`, pageOf(item));
+      yield* page.data;
+      const last = page.data.at(-1)?.id;
+      if (page.has_more !== true || last === undefined) return;
+      after = `&after=${encodeURIComponent(last)}`;
+    }
   }
 
   private async json<T>(method: string, path: string, schema: z.ZodType<T>, options: CallOptions = {}): Promise<T> {
@@ -167,10 +200,21 @@ export class ApiClient {
       });
     } catch (cause) {
       signal.throwIfAborted();
-      throw new UnreachableError(this.url, { cause });
+      throw new UnreachableError(this.url, this.options.startsLocal === true, { cause });
     }
     if (response.ok) return response;
-    throw await errorOf(response);
+    const error = await errorOf(response);
+    throw response.status === 401 ? this.keyError(error) : error;
+  }
+
+  private keyError({ message, said, status, code }: ApiError): ApiError {
+    const { apiKey } = this.options;
+    const own = 'of a system that `up` runs here the data folder holds it in the file api-key';
+    const shown =
+      apiKey === undefined
+        ? `the server at ${this.url} wants an API key: give one with --api-key or MADAKV_API_KEY (${own})`
+        : `the server at ${this.url} does not take the API key of --api-key or MADAKV_API_KEY: ${message}`;
+    return new ApiError(shown, status, code, undefined, said);
   }
 
   private mayPass(error: unknown, repeatable: boolean): boolean {
@@ -196,12 +240,8 @@ async function errorOf(response: Response): Promise<ApiError> {
     return new ApiError(`the server answered ${response.status} ${response.statusText}`, response.status, null, pauseS);
   }
   const { message, code } = body.data.error;
-  return new ApiError(
-    `${message} (${response.status}${code === null ? '' : ` ${code}`})`,
-    response.status,
-    code,
-    pauseS,
-  );
+  const shown = `${message} (${response.status}${code === null ? '' : ` ${code}`})`;
+  return new ApiError(shown, response.status, code, pauseS, message);
 }
 
 function bodyOf(response: Response): AsyncIterable<Uint8Array> {

@@ -10,24 +10,32 @@ export class ApiError extends Error {
     readonly code: string | null,
     /** Seconds after which the server wants to be asked again. */
     readonly retryAfterS?: number,
+    /** The server's own words. */
+    readonly said: string = message,
   ) {
     super(message);
   }
+}
+
+/** What to do when there is no server. */
+export function howToServe(startsLocal: boolean): string {
+  return (
+    `start one with \`${invocation('up')}\`, ${startsLocal ? 'add --local, ' : ''}` +
+    'or name another one with --url or MADAKV_URL'
+  );
 }
 
 /** Nobody answers at the address. */
 export class UnreachableError extends Error {
   override readonly name = 'UnreachableError';
 
+  /** @param startsLocal whether the command can start a server itself, with --local */
   constructor(
     readonly url: string,
+    startsLocal: boolean,
     options: ErrorOptions,
   ) {
-    super(
-      `no server answers at ${url} (${reasonOf(options.cause)}); start one with \`${invocation('up')}\`, ` +
-        'add --local, or name another one with --url or MADAKV_URL',
-      options,
-    );
+    super(`no server answers at ${url} (${reasonOf(options.cause)}); ${howToServe(startsLocal)}`, options);
   }
 }
 

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { BatchLine, BatchObject, CacheSummary, FileObject, TraceDocument } from '@madakv/contracts';
-
-/** What the fake answers to a request: a text, or an error with a status. */
-export type FakeAnswer = string | { readonly status: number; readonly code: string; readonly message: string };
+import { isUtf8 } from 'node:buffer';
+import type { BatchLine, BatchObject, FileObject, TraceDocument } from '@madakv/contracts';
+import { linesOf } from '../request/text.file.js';
+import type { AnswerWarning } from './answer.warnings.js';
+import { completionOf, questionOf, summaryOf, USAGE, type FakeAnswer } from './fake.answers.js';
+import { fail, list, pageOf, send } from './fake.http.js';
 
 interface StoredFile {
   readonly object: FileObject;
@@ -30,6 +32,16 @@ export class FakeApiServer {
   readonly asked: Record<string, unknown>[] = [];
   /** What to answer to a question. */
   answer: (question: string, body: Record<string, unknown>) => FakeAnswer = (question) => `answer to ${question}`;
+  /** What its answers warn of. */
+  warnings: readonly AnswerWarning[] = [];
+  /** Why an upload is not taken, by its content; undefined where it is. */
+  refuseUpload: (content: string, filename: string) => string | undefined = () => undefined;
+  /** Whether deleting is a conflict, as of a file that a batch reads. */
+  refuseDeletes = false;
+  /** All that was ever uploaded, also what is deleted by now. */
+  readonly uploads: FileObject[] = [];
+  /** When set, calls need this key. */
+  apiKey: string | undefined;
   /** Looks at a batch until it has ended. */
   looksUntilDone = 1;
   /** Seconds that a batch says it took. */
@@ -80,6 +92,10 @@ export class FakeApiServer {
       fail(response, planned.status, 'planned', `planned ${planned.status}`, planned.headers);
       return;
     }
+    if (this.apiKey !== undefined && request.headers.authorization !== `Bearer ${this.apiKey}`) {
+      fail(response, 401, 'invalid_api_key', 'no such key');
+      return;
+    }
     const [kind, id = '', part] = pathname.split('/').slice(2) as [string, ...(string | undefined)[]];
     switch (`${request.method ?? ''} ${kind}`) {
       case 'GET models':
@@ -89,14 +105,16 @@ export class FakeApiServer {
         );
         return;
       case 'POST files':
-        send(response, await this.storeUpload(request, body));
+        await this.takeUpload(request, body, response);
         return;
       case 'GET files':
-        this.sendFile(response, id, part);
+        if (id === '') this.sendFiles(response, searchParams);
+        else this.sendFile(response, id, part);
         return;
       case 'DELETE files':
-        this.files.delete(id);
-        send(response, { id, object: 'file', deleted: true });
+        if (this.refuseDeletes) fail(response, 409, 'conflict', `${id} is read by a batch`);
+        else if (this.files.delete(id)) send(response, { id, object: 'file', deleted: true });
+        else fail(response, 404, 'not_found', `no file ${id}`);
         return;
       case 'POST batches':
         send(response, id === '' ? this.createBatch(body, request.headers['idempotency-key']) : this.cancelBatch(id));
@@ -118,7 +136,7 @@ export class FakeApiServer {
     }
   }
 
-  private async storeUpload(request: IncomingMessage, body: Buffer): Promise<FileObject> {
+  private async takeUpload(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
     const headers = { 'content-type': request.headers['content-type'] ?? '' };
     // Meant for small forms, which a test's are.
     // eslint-disable-next-line @typescript-eslint/no-deprecated
@@ -126,21 +144,38 @@ export class FakeApiServer {
     const file = form.get('file');
     const purpose = form.get('purpose');
     if (!(file instanceof File) || (purpose !== 'batch' && purpose !== 'user_data')) throw new Error('a bad upload');
-    return this.store(Buffer.from(await file.arrayBuffer()), file.name, purpose);
+    const content = Buffer.from(await file.arrayBuffer());
+    const refusal = this.refuseUpload(content.toString(), file.name);
+    if (refusal !== undefined) {
+      fail(response, 400, 'invalid_document', refusal);
+      return;
+    }
+    const seconds = form.get('expires_after[seconds]');
+    const object = this.store(content, file.name, purpose, typeof seconds === 'string' ? Number(seconds) : undefined);
+    this.uploads.push(object);
+    send(response, object);
   }
 
-  private store(content: Buffer, filename: string, purpose: FileObject['purpose']): FileObject {
+  private store(content: Buffer, filename: string, purpose: FileObject['purpose'], expiresAfterS?: number): FileObject {
+    const created = Math.floor(Date.now() / 1000);
     const object: FileObject = {
       id: `file-${++this.ids}`,
       object: 'file',
       bytes: content.length,
-      created_at: 1,
+      created_at: created,
+      ...(expiresAfterS === undefined ? {} : { expires_at: created + expiresAfterS }),
       filename,
       purpose,
       status: 'processed',
     };
     this.files.set(object.id, { object, content });
     return object;
+  }
+
+  private sendFiles(response: ServerResponse, query: URLSearchParams): void {
+    const all = [...this.files.values()].map(({ object }) => object);
+    const purpose = query.get('purpose');
+    send(response, pageOf(purpose === null ? all : all.filter((file) => file.purpose === purpose), query));
   }
 
   private sendFile(response: ServerResponse, id: string, part: string | undefined): void {
@@ -179,10 +214,13 @@ export class FakeApiServer {
 
   private sendBatch(response: ServerResponse, id: string, query: URLSearchParams): void {
     if (id === '') {
-      const all = [...this.batches.values()].map(({ object }) => object).reverse();
-      const start = 1 + all.findIndex((batch) => batch.id === query.get('after'));
-      const end = start + Number(query.get('limit') ?? 20);
-      send(response, { ...list(all.slice(start, end)), has_more: end < all.length });
+      send(
+        response,
+        pageOf(
+          [...this.batches.values()].map(({ object }) => object),
+          query,
+        ),
+      );
       return;
     }
     const batch = this.batches.get(id);
@@ -202,13 +240,15 @@ export class FakeApiServer {
       batch.object = { ...batch.object, status: 'failed', errors: { object: 'list', data } };
       return;
     }
-    const input = this.files.get(batch.object.input_file_id)?.content.toString() ?? '';
+    const input = this.files.get(batch.object.input_file_id)?.content ?? Buffer.alloc(0);
     const [output, errors]: [string[], string[]] = [[], []];
-    for (const [index, text] of [...input.split('\n').entries()].reverse()) {
-      if (text === '') continue;
+    for (const [index, bytes] of [...linesOf(input).entries()].reverse()) {
+      const text = bytes.toString();
+      if (text.trim() === '') continue;
       const number = index + 1;
-      if (this.refusedLines.includes(number)) {
-        const error = { code: 'invalid_json', message: 'not JSON', line: number };
+      if (this.refusedLines.includes(number) || !isUtf8(bytes)) {
+        const message = isUtf8(bytes) ? 'not JSON' : 'the line is not UTF-8';
+        const error = { code: 'invalid_json', message, line: number };
         errors.push(JSON.stringify({ id: `r${number}`, custom_id: null, response: null, error }));
         continue;
       }
@@ -233,30 +273,7 @@ export class FakeApiServer {
 
   private reply(id: string, body: Record<string, unknown>): { status_code: number; body: Record<string, unknown> } {
     this.asked.push(body);
-    const answer = this.answer(questionOf(body), body);
-    if (typeof answer !== 'string') {
-      const { status, code, message } = answer;
-      return { status_code: status, body: { error: { message, type: 'invalid_request_error', param: null, code } } };
-    }
-    return {
-      status_code: 200,
-      body: {
-        id,
-        object: 'chat.completion',
-        created: 1,
-        model: String(body['model']),
-        choices: [
-          {
-            index: 0,
-            message: { role: 'assistant', content: answer, refusal: null },
-            logprobs: null,
-            finish_reason: 'stop',
-          },
-        ],
-        usage: USAGE,
-        madakv: summaryOf(id),
-      },
-    };
+    return completionOf(id, String(body['model']), this.answer(questionOf(body), body), this.warnings);
   }
 
   private chat(response: ServerResponse, body: Record<string, unknown>): void {
@@ -276,47 +293,7 @@ export class FakeApiServer {
     response.write(': nothing to say yet\n\n');
     for (const word of answer.split(/(?<= )/)) response.write(chunk(choice({ content: word })));
     response.write(chunk(choice({}, 'stop')));
-    response.write(chunk({ choices: [], usage: USAGE, madakv: summaryOf(id) }));
+    response.write(chunk({ choices: [], usage: USAGE, madakv: summaryOf(id, this.warnings) }));
     response.end('data: [DONE]\n\n');
   }
-}
-
-const USAGE = { prompt_tokens: 1000, completion_tokens: 3, total_tokens: 1003 };
-
-function summaryOf(traceId: string): CacheSummary {
-  return {
-    trace_id: traceId,
-    policy: 'madakv',
-    cache_ratio: 0.2,
-    requested_cache_ratio: 0.2,
-    prompt_tokens: { text: 40, visual: 960 },
-    bytes: { full: 10_240_000, peak: 3_000_000, kept: 2_048_000 },
-    warnings: [],
-  };
-}
-
-/** The last text of the last message. */
-function questionOf(body: Record<string, unknown>): string {
-  const messages = body['messages'] as { content: string | { type: string; text?: string }[] }[];
-  const content = messages.at(-1)?.content ?? '';
-  return typeof content === 'string' ? content : (content.filter(({ type }) => type === 'text').at(-1)?.text ?? '');
-}
-
-function list(data: readonly unknown[]): { object: 'list'; data: readonly unknown[] } {
-  return { object: 'list', data };
-}
-
-function send(response: ServerResponse, body: unknown): void {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-}
-
-function fail(
-  response: ServerResponse,
-  status: number,
-  code: string,
-  message: string,
-  headers: Record<string, string> = {},
-): void {
-  const error = { message, type: 'invalid_request_error', param: null, code };
-  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify({ error }));
 }

@@ -8,7 +8,7 @@ import { LocalSystem } from '../system/local.system.js';
 import { addSystemOptions, systemOptions, type SystemFlags } from '../system/system.flags.js';
 import { SystemNotes } from '../system/system.notes.js';
 import { ApiClient } from './api.client.js';
-import { invocation } from '../invocation.js';
+import { howToServe } from './api.errors.js';
 
 /** What every command that talks to a server takes. */
 export interface ServerFlags {
@@ -40,24 +40,24 @@ export function addLocalOption(command: Command): Command {
   return addServerOptions(command).option('--local', 'start what is needed on this machine, and stop it afterwards');
 }
 
-/** @throws UsageError when no server was named and none runs on the data folder */
-export function findServer(flags: ServerFlags, io: CommandIo): ServerAccess {
+/**
+ * @param startsLocal whether the command has --local
+ * @throws UsageError when no server was named and none runs on the data folder
+ */
+export function findServer(flags: ServerFlags, io: CommandIo, startsLocal = false): ServerAccess {
   const given = flags.url ?? fromEnvironment('MADAKV_URL');
   const key = flags.apiKey ?? fromEnvironment('MADAKV_API_KEY');
   const dataFolder = dataFolderPath(flags.data, io.cwd);
   const running = existsSync(dataFolder) ? new DataFolder(dataFolder).running() : undefined;
   if (given !== undefined) {
     checkUrl(given);
-    const client = clientOf(given, key, io);
+    const client = clientOf(given, key, io, startsLocal);
     return client.url === running?.url && key === undefined
       ? localAccess(running, dataFolder, io)
       : { client, identity: client.url };
   }
   if (running === undefined) {
-    throw new UsageError(
-      `no system runs on ${dataFolder}: start one with \`${invocation('up')}\`, add --local where a command has it, ` +
-        'or name a server with --url or MADAKV_URL',
-    );
+    throw new UsageError(`no system runs on ${dataFolder}: ${howToServe(startsLocal)}`);
   }
   return localAccess({ ...running, ...(key === undefined ? {} : { apiKey: key }) }, dataFolder, io);
 }
@@ -71,7 +71,7 @@ export async function withServer<T>(
   io: CommandIo,
   work: (access: ServerAccess) => Promise<T>,
 ): Promise<T> {
-  if (flags.local !== true) return work(findServer(flags, io));
+  if (flags.local !== true) return work(findServer(flags, io, true));
   if (flags.url !== undefined) throw new UsageError('--local starts a server of its own: leave out --url');
   const options = systemOptions(flags, io);
   const running = existsSync(options.dataFolder) ? new DataFolder(options.dataFolder).running() : undefined;
@@ -119,8 +119,8 @@ function localAccess({ url, apiKey, model }: RunningSystem, dataFolder: string, 
   return { client: clientOf(url, apiKey, io), identity: `local:${dataFolder}`, model };
 }
 
-function clientOf(url: string, apiKey: string | undefined, { signal }: CommandIo): ApiClient {
-  return new ApiClient({ url, signal, ...(apiKey === undefined ? {} : { apiKey }) });
+function clientOf(url: string, apiKey: string | undefined, { signal }: CommandIo, startsLocal = false): ApiClient {
+  return new ApiClient({ url, signal, startsLocal, ...(apiKey === undefined ? {} : { apiKey }) });
 }
 
 function checkUrl(url: string): void {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { addLocalOption } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
-import { ratio, wholeNumber } from '../flag.values.js';
+import { pages, ratio, wholeNumber } from '../flag.values.js';
 import { ask, type AskFlags } from './ask.js';
 
 export function registerAsk(program: Command, io: CommandIo): void {
@@ -11,7 +11,7 @@ export function registerAsk(program: Command, io: CommandIo): void {
     .argument('<file>', 'PDF, PNG, JPEG or WebP')
     .argument('<question>')
     .option('--model <name>', 'model to ask (default: the only one); with --local a checkpoint folder')
-    .option('--pages <ranges>', 'pages of a PDF, like 1-3,7')
+    .option('--pages <ranges>', 'pages of a PDF, like 1-3,7; 1-3? for what there is of them', pages)
     .option('--cache-ratio <share>', 'share of the prompt’s cache to keep', ratio)
     .option('--policy <name>', 'eviction policy')
     .option('--max-tokens <number>', 'most tokens of the answer', wholeNumber(1))

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import type { CacheSummary, ChatCompletionChunk, Usage } from '@madakv/contracts';
+import type { Usage } from '@madakv/contracts';
+import { warningsOf, warningText } from '../api/answer.warnings.js';
+import type { WarnedChunk } from '../api/api.client.js';
 import { UnexpectedAnswerError } from '../api/api.errors.js';
 import { chooseModel, withServer, type LocalFlags, type ServerAccess } from '../api/server.access.js';
 import { documentRequest, type RequestFlags } from '../batch/batch.input.js';
@@ -10,6 +12,9 @@ import { fileProblem } from '../request/request.file.js';
 import { StatusLine } from '../terminal/status.line.js';
 import { formatBytes, formatCount } from '../terminal/units.js';
 import { invocation } from '../invocation.js';
+
+/** Whatever becomes of the command, the document goes by itself: an answer may take hours, not a day. */
+const EXPIRY_S = 24 * 3_600;
 
 export interface AskFlags extends LocalFlags, RequestFlags {
   readonly json?: true;
@@ -23,7 +28,9 @@ export async function ask(file: string, question: string, flags: AskFlags, io: C
   if (question.trim() === '') throw new UsageError('the question is empty');
   await withServer(flags, io, async (access) => {
     const model = await chooseModel(access, flags);
-    const uploaded = await access.client.uploadFile(new Blob([content]), basename(file), 'user_data');
+    const uploaded = await access.client.uploadFile(new Blob([content]), basename(file), 'user_data', {
+      expiresAfterS: EXPIRY_S,
+    });
     const status = new StatusLine(io.stderr);
     status.show('reading the document ...');
     try {
@@ -33,6 +40,7 @@ export async function ask(file: string, question: string, flags: AskFlags, io: C
         if (flags.json !== true) io.stdout.write(text);
       });
       io.stdout.write(flags.json === true ? `${JSON.stringify(answer)}\n` : `\n\n${cacheLine(answer)}\n`);
+      for (const warning of warningsOf(answer.madakv)) io.stderr.write(`warning: ${warningText(warning)}\n`);
     } finally {
       status.clear();
       await forget(access, uploaded.id);
@@ -46,13 +54,14 @@ interface Answer {
   readonly answer: string;
   readonly finish_reason: string | null;
   readonly usage: Usage;
-  readonly madakv: CacheSummary;
+  /** With what the reader of the answer should know, as `warnings`, where there is such. */
+  readonly madakv: NonNullable<WarnedChunk['madakv']>;
 }
 
-async function collect(chunks: AsyncIterable<ChatCompletionChunk>, say: (text: string) => void): Promise<Answer> {
+async function collect(chunks: AsyncIterable<WarnedChunk>, say: (text: string) => void): Promise<Answer> {
   let [id, text, reason]: [string, string, string | null] = ['', '', null];
   let usage: Usage | undefined;
-  let summary: CacheSummary | undefined;
+  let summary: WarnedChunk['madakv'];
   for await (const chunk of chunks) {
     id = chunk.id;
     usage = chunk.usage ?? usage;

@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { addLocalOption, addServerOptions, findServer, type ServerFlags } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
-import { ratio, wholeNumber } from '../flag.values.js';
+import { pages, ratio, wholeNumber } from '../flag.values.js';
 import { formatCount, formatTime } from '../terminal/units.js';
 import { textTable } from '../terminal/text.table.js';
 import { batchReport } from './batch.report.js';
-import { runBatch, type BatchRunFlags } from './run.command.js';
+import { runBatch } from './run.command.js';
+import type { BatchRunFlags } from './run.flags.js';
 
 interface ListFlags extends ServerFlags {
   readonly limit: number;
@@ -33,26 +34,34 @@ function registerRun(batch: Command, io: CommandIo): void {
   const run = batch
     .command('run')
     .description('Run a batch from input to results. Interrupted, it goes on with the same command.')
-    .argument('<input>', 'JSONL file of requests, or a folder of documents')
-    .option('--questions <csv>', 'questions about a folder: custom_id, file, question (default: questions.csv in it)')
+    .argument('<input>', 'folder of documents, one document, or a JSONL file of requests')
+    .option(
+      '--questions <csv>',
+      'questions about documents: columns file, question, custom_id (default: questions.csv in the folder)',
+    )
+    .option('--encoding <name>', 'encoding of the questions, like windows-1251 (default: found out)')
     .option('-o, --out <file>', 'results: .csv or .jsonl (default: INPUT.answers.csv or .jsonl)')
+    .option('--raw-csv', 'write cells that begin with =, +, - or @ as they are, without a quote before them')
     .option('--model <name>', 'model to ask (default: the only one); with --local a checkpoint folder')
     .option('--cache-ratio <share>', 'share of each prompt’s cache to keep', ratio)
     .option('--policy <name>', 'eviction policy')
     .option('--max-tokens <number>', 'most tokens of an answer', wholeNumber(1))
-    .option('--pages <ranges>', 'pages of each PDF, like 1-3,7')
+    .option('--pages <ranges>', 'pages of each PDF, like 1-3,7; of several documents those that they have', pages)
     .option('--workers <number>', 'with --local: worker processes', wholeNumber(1))
+    .option('--keep-files', 'leave what was uploaded at the server, for the next run (default: deleted at the end)')
     .option('--detach', 'start the batch, print its id and end');
   addLocalOption(run)
     .addHelpText(
       'after',
       `
 Without flags a JSONL file is sent as it is; flags are written into each of its requests. A file beside the results
-(OUT.run.json) remembers how far a run has come; it is gone when the results are there. Exit code 1 when lines failed.
+(OUT.run.json) remembers how far a run has come; it is gone when the results are there. What cannot be asked, such as a
+document that is not there or cannot be read, is a row with its error; all others are answered. Exit code 1 when rows failed.
 
 Examples:
   madakv batch run invoices/ --local
   madakv batch run invoices/ --questions asked.csv -o answers.csv --cache-ratio 0.1
+  madakv batch run contract.pdf --questions asked.csv -o answers.csv
   madakv batch run requests.jsonl -o results.jsonl --url https://madakv.example`,
     )
     .action((input: string, flags: BatchRunFlags) => runBatch(input, flags, io));

@@ -17,8 +17,21 @@ export interface Question {
   /** Where it lies. */
   readonly path: string;
   readonly question: string;
-  /** Further columns of the sheet. */
-  readonly extras: Readonly<Record<string, string>>;
+  /** Further columns of the sheet, in its order. */
+  readonly extras: readonly (readonly [column: string, cell: string])[];
+  /** Why the document cannot be uploaded, as `code: message`. */
+  readonly problem?: string;
+}
+
+/**
+ * What a choice of pages means for several documents: each gives those that it has. Of one document a page that is not
+ * there is a mistake.
+ */
+export function upTo(pages: string): string {
+  return pages
+    .split(',')
+    .map((part) => (part.trim().endsWith('?') ? part : `${part}?`))
+    .join(',');
 }
 
 /** Keys of a request that flags set; empty ones are left out. */

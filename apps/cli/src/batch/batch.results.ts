@@ -1,4 +1,5 @@
 import { BatchResultSchema, ChatCompletionSchema, ErrorBodySchema, type BatchResult } from '@madakv/contracts';
+import { warningsOf, type AnswerWarning } from '../api/answer.warnings.js';
 import { lines } from '../api/event.stream.js';
 import { UnexpectedAnswerError } from '../api/api.errors.js';
 import type { WorkItem } from './batch.work.js';
@@ -13,6 +14,7 @@ export interface AnswerRow {
   readonly bytesKept: number | undefined;
   /** Id for the trace. */
   readonly traceId: string | undefined;
+  readonly warnings: readonly AnswerWarning[];
   /** Empty where the line was answered. */
   readonly error: string;
 }
@@ -49,9 +51,15 @@ export function answerRow(result: BatchResult | undefined): AnswerRow {
       bytesFull: madakv.bytes.full,
       bytesKept: madakv.bytes.kept,
       traceId: madakv.trace_id,
+      warnings: warningsOf(result.response.body['madakv']),
       error: '',
     };
   }
+  return problemRow(result === undefined ? 'no_result: the server has no result for this line' : problemOf(result));
+}
+
+/** A line without an answer. @param error why, as `code: message` */
+export function problemRow(error: string): AnswerRow {
   return {
     answer: '',
     cacheKept: undefined,
@@ -59,12 +67,16 @@ export function answerRow(result: BatchResult | undefined): AnswerRow {
     bytesFull: undefined,
     bytesKept: undefined,
     traceId: undefined,
-    error: result === undefined ? 'no result' : problemOf(result),
+    warnings: [],
+    error,
   };
 }
 
 function problemOf({ error, response }: BatchResult): string {
-  if (error !== null) return `${error.code}: ${error.message}`;
+  if (error !== null) {
+    const { code, message, line } = error;
+    return `${code}: ${line === undefined || message.includes(`line ${line}`) ? '' : `line ${line}: `}${message}`;
+  }
   const body = ErrorBodySchema.safeParse(response?.body);
   if (body.success) return `${body.data.error.code ?? body.data.error.type}: ${body.data.error.message}`;
   return response === null ? 'neither an answer nor an error' : `status ${response.status_code}`;

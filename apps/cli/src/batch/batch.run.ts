@@ -1,48 +1,76 @@
-import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
 import type { BatchObject } from '@madakv/contracts';
 import { ApiError } from '../api/api.errors.js';
 import type { ApiClient } from '../api/api.client.js';
 import type { ServerAccess } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
-import { Progress } from '../terminal/progress.js';
-import { answerRow, BatchResults } from './batch.results.js';
+import { answerRow, BatchResults, problemRow } from './batch.results.js';
+import { deleteFiles, EXPIRY_S, uploadDocuments } from './batch.uploads.js';
 import { watchBatch } from './batch.watch.js';
 import type { BatchWork } from './batch.work.js';
+import type { KeptUploads } from './kept.uploads.js';
 import type { ResultLine } from './results.file.js';
 import type { RunState, RunStateFile } from './run.state.js';
 
-/** Uploads at a time. */
-const UPLOADS = 4;
+/** An upload that goes sooner than this is uploaded anew: a batch may run for a day. */
+const LEAST_LIFE_S = 25 * 3_600;
+/** Time that deleting what was uploaded may take. */
+const CLEANING_MS = 60_000;
 
 /** A batch that gave no results, or not all. */
 export class BatchFailedError extends Error {
   override readonly name = 'BatchFailedError';
 }
 
+export interface BatchRunOptions {
+  /** Remembers how far the run has come. */
+  readonly stateFile?: RunStateFile;
+  /** Documents that earlier runs have left at the server. */
+  readonly kept?: KeptUploads;
+  /** Whether what is uploaded stays at the server. */
+  readonly keepFiles?: boolean;
+}
+
+export interface BatchOutcome {
+  /** Undefined when there was nothing to ask. */
+  readonly batch: BatchObject | undefined;
+  /** In the order of the input. */
+  readonly lines: readonly ResultLine[];
+}
+
 /** One batch from input to results. What was done stands in a file, so that a run that was interrupted goes on. */
 export class BatchRun {
   private state: RunState;
   private readonly client: ApiClient;
+  /** Ids of documents that are not this run's to delete. */
+  private readonly borrowed = new Set<string>();
 
   constructor(
     private readonly work: BatchWork,
     access: ServerAccess,
-    private readonly stateFile: RunStateFile | undefined,
     private readonly io: Pick<CommandIo, 'stderr' | 'signal'>,
+    private readonly options: BatchRunOptions = {},
   ) {
     this.client = access.client;
-    this.state = { version: 1, server: access.identity, input: work.hash, documents: {} };
+    this.state = { version: 1, server: access.identity, input: work.hash, documents: {}, refused: {} };
   }
 
-  /** Uploads what is asked and starts the batch, as far as this has not happened already. @returns the batch's id */
-  async start(): Promise<string> {
+  /**
+   * Uploads what is asked and starts the batch, as far as this has not happened already.
+   * @returns the batch's id; undefined when nothing can be asked
+   */
+  async start(): Promise<string | undefined> {
     await this.takeUp();
     if (this.state.batchId !== undefined) return this.state.batchId;
     if (this.state.inputFileId === undefined) {
-      const fileIds = await this.uploadDocuments();
-      const content = new Blob([this.work.inputFile(fileIds)]);
-      const { id } = await this.client.uploadFile(content, 'batch.jsonl', 'batch');
+      await this.uploadDocuments();
+      const content = this.work.inputFile(new Map(Object.entries(this.state.documents)));
+      if (content === undefined) return undefined;
+      const { id } = await this.client.uploadFile(
+        new Blob([new Uint8Array(content)]),
+        'batch.jsonl',
+        'batch',
+        this.expiry,
+      );
       this.keep({ inputFileId: id });
     }
     const { id } = await this.client.createBatch(this.state.inputFileId ?? '');
@@ -51,75 +79,125 @@ export class BatchRun {
   }
 
   /**
-   * Waits for the batch and fetches its results, in the order of the input.
+   * Waits for the batch and fetches its results.
+   * @param batchId what `start` returned
    * @throws BatchFailedError when its input was refused as a whole
    */
-  async results(batchId: string): Promise<{ readonly batch: BatchObject; readonly lines: readonly ResultLine[] }> {
+  async results(batchId: string | undefined): Promise<BatchOutcome> {
+    if (batchId === undefined) return { batch: undefined, lines: this.linesOf(new BatchResults()) };
     const batch = await watchBatch(this.client, batchId, this.io.stderr, this.io.signal);
     if (batch.status === 'failed') {
-      this.stateFile?.remove();
+      await this.finish();
       throw new BatchFailedError(`the batch ${batch.id} was refused: ${refusal(batch)}`);
     }
     const results = new BatchResults();
     for (const id of [batch.output_file_id, batch.error_file_id]) {
       if (id !== undefined) await results.add(await this.client.fileContent(id));
     }
-    const lines = this.work.items.map((item): ResultLine => {
+    return { batch, lines: this.linesOf(results) };
+  }
+
+  /** Forgets the run: what it has uploaded is deleted, or kept on purpose. Whatever comes of that, the results stand. */
+  async finish(): Promise<void> {
+    const { documents, inputFileId } = this.state;
+    if (this.options.keepFiles === true) {
+      if (Object.keys(documents).length > 0) this.options.kept?.add(new Map(Object.entries(documents)));
+    } else {
+      const own = Object.values(documents).filter((id) => !this.borrowed.has(id));
+      const client = this.client.detached(AbortSignal.timeout(CLEANING_MS));
+      const left = await deleteFiles(client, [...own, ...(inputFileId === undefined ? [] : [inputFileId])]);
+      const days = EXPIRY_S / 86_400;
+      if (left > 0)
+        this.say(`${left} uploads could not be deleted; the server deletes them ${days} days after they came`);
+    }
+    this.options.stateFile?.remove();
+  }
+
+  private linesOf(results: BatchResults): ResultLine[] {
+    return this.work.items.map((item): ResultLine => {
+      const problem = item.problem ?? this.state.refused[item.document ?? ''];
+      if (problem !== undefined) return { item, result: undefined, row: problemRow(problem) };
       const result = results.of(item);
       return { item, result, row: answerRow(result) };
     });
-    return { batch, lines };
   }
 
   /** Goes on where an interrupted run with the same input on the same server stopped. */
   private async takeUp(): Promise<void> {
-    const before = this.stateFile?.read();
+    const before = this.options.stateFile?.read();
     if (before === undefined) return;
     if (before.server !== this.state.server || before.input !== this.state.input) {
       const running = before.batchId === undefined ? '' : `; the batch ${before.batchId} goes on without it`;
       this.say(`the run before this one asked something else, or another server: starting anew${running}`);
       return;
     }
-    this.state = before;
-    if (before.batchId !== undefined && !(await exists(this.client.batch(before.batchId)))) delete this.state.batchId;
-    if (this.state.batchId !== undefined) {
-      this.say(`going on with the batch ${this.state.batchId}`);
-      return;
-    }
-    if (before.inputFileId !== undefined && !(await exists(this.client.file(before.inputFileId)))) {
-      delete this.state.inputFileId;
-    }
-    if (this.state.inputFileId !== undefined) return;
+    this.state = await this.stillThere(before);
     for (const [hash, id] of Object.entries(before.documents)) {
-      if (!(await exists(this.client.file(id)))) this.state.documents = without(this.state.documents, hash);
+      if (this.options.kept?.find(hash) === id) this.borrowed.add(id);
+    }
+    if (this.state.batchId !== undefined) this.say(`going on with the batch ${this.state.batchId}`);
+  }
+
+  /** What of an earlier run's state the server still has, as far as it is needed to go on. */
+  private async stillThere({ batchId, inputFileId, ...before }: RunState): Promise<RunState> {
+    if (batchId !== undefined && (await exists(this.client.batch(batchId)))) {
+      return { ...before, batchId, ...(inputFileId === undefined ? {} : { inputFileId }) };
+    }
+    if (inputFileId !== undefined && (await this.lasts(inputFileId))) return { ...before, inputFileId };
+    const documents: [hash: string, id: string][] = [];
+    for (const [hash, id] of Object.entries(before.documents)) if (await this.lasts(id)) documents.push([hash, id]);
+    return { ...before, documents: Object.fromEntries(documents) };
+  }
+
+  private async uploadDocuments(): Promise<void> {
+    await this.borrowKept();
+    const { documents } = this.state;
+    const waiting = new Map([...this.work.documents].filter(([hash]) => !(hash in documents)));
+    const expiring = this.options.keepFiles !== true;
+    // What was refused before may be taken by now.
+    this.state = { ...this.state, refused: {} };
+    await uploadDocuments(
+      this.client,
+      waiting,
+      expiring,
+      (hash, uploaded) => {
+        if ('id' in uploaded) this.keep({ documents: { ...this.state.documents, [hash]: uploaded.id } });
+        else this.keep({ refused: { ...this.state.refused, [hash]: uploaded.problem } });
+      },
+      this.io,
+    );
+  }
+
+  /** Documents that an earlier run has left at the server need not be sent. */
+  private async borrowKept(): Promise<void> {
+    for (const hash of this.work.documents.keys()) {
+      const id = hash in this.state.documents ? undefined : this.options.kept?.find(hash);
+      if (id === undefined) continue;
+      if (await this.lasts(id)) {
+        this.borrowed.add(id);
+        this.keep({ documents: { ...this.state.documents, [hash]: id } });
+      } else this.options.kept?.forget(hash);
     }
   }
 
-  private async uploadDocuments(): Promise<ReadonlyMap<string, string>> {
-    const waiting = [...this.work.documents].filter(([hash]) => !(hash in this.state.documents));
-    const total = waiting.length;
-    const progress = new Progress(this.io.stderr, 'uploading documents');
-    let done = 0;
-    const upload = async (): Promise<void> => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        const [hash, path] = next;
-        const content = new Blob([await readFile(path)]);
-        const { id } = await this.client.uploadFile(content, basename(path), 'user_data');
-        this.keep({ documents: { ...this.state.documents, [hash]: id } });
-        progress.update(++done, total);
-      }
-    };
+  /** Whether a file will be there as long as a batch may run. */
+  private async lasts(fileId: string): Promise<boolean> {
     try {
-      await Promise.all(Array.from({ length: UPLOADS }, upload));
-    } finally {
-      progress.clear();
+      const { expires_at } = await this.client.file(fileId);
+      return expires_at === undefined || expires_at > Date.now() / 1000 + LEAST_LIFE_S;
+    } catch (error) {
+      if (isGone(error)) return false;
+      throw error;
     }
-    return new Map(Object.entries(this.state.documents));
+  }
+
+  private get expiry(): { readonly expiresAfterS?: number } {
+    return this.options.keepFiles === true ? {} : { expiresAfterS: EXPIRY_S };
   }
 
   private keep(change: Partial<RunState>): void {
     this.state = { ...this.state, ...change };
-    this.stateFile?.write(this.state);
+    this.options.stateFile?.write(this.state);
   }
 
   private say(text: string): void {
@@ -132,13 +210,13 @@ async function exists(call: Promise<unknown>): Promise<boolean> {
     await call;
     return true;
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return false;
+    if (isGone(error)) return false;
     throw error;
   }
 }
 
-function without(record: Readonly<Record<string, string>>, key: string): Record<string, string> {
-  return Object.fromEntries(Object.entries(record).filter(([name]) => name !== key));
+function isGone(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404;
 }
 
 function refusal({ errors }: BatchObject): string {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { documentRequest, type Question, type RequestFlags } from './batch.input.js';
+import { fileProblem } from '../request/text.file.js';
+import { documentRequest, upTo, type Question, type RequestFlags } from './batch.input.js';
 import { jsonlContent, type JsonlLine } from './jsonl.lines.js';
 import { BATCH_ENDPOINT, type BatchLine } from '@madakv/contracts';
 
@@ -10,18 +11,33 @@ export interface WorkItem {
   readonly line: number;
   readonly customId: string | undefined;
   /** Columns of the sheet that the results begin with, in order. */
-  readonly columns: Readonly<Record<string, string>>;
+  readonly columns: ReadonlyMap<string, string>;
+  /** SHA-256 of the document that is asked about. */
+  readonly document?: string;
+  /** Why it cannot be asked, as `code: message`. */
+  readonly problem?: string;
+}
+
+/** A document that is to be uploaded. */
+export interface WorkDocument {
+  readonly path: string;
+  /** As the sheet names it, for messages. */
+  readonly name: string;
 }
 
 /** Everything that is to be asked in one batch. */
 export interface BatchWork {
   /** SHA-256 of all that decides the answers but the server. */
   readonly hash: string;
-  /** Path of each document by the SHA-256 of its content. */
-  readonly documents: ReadonlyMap<string, string>;
+  /** Each document once, by the SHA-256 of its content. */
+  readonly documents: ReadonlyMap<string, WorkDocument>;
   readonly items: readonly WorkItem[];
-  /** The batch's input file. @param fileIds of the uploaded documents by SHA-256 */
-  inputFile(fileIds: ReadonlyMap<string, string>): string;
+  /**
+   * The batch's input file. The line of an item whose document is not there is blank.
+   * @param fileIds of the uploaded documents by SHA-256
+   * @returns undefined when there is nothing to ask
+   */
+  inputFile(fileIds: ReadonlyMap<string, string>): Buffer | undefined;
 }
 
 export function jsonlWork(lines: readonly JsonlLine[]): BatchWork {
@@ -29,7 +45,7 @@ export function jsonlWork(lines: readonly JsonlLine[]): BatchWork {
   return {
     hash: sha256(content),
     documents: new Map(),
-    items: lines.map(({ line, customId }) => ({ line, customId, columns: { custom_id: customId ?? '' } })),
+    items: lines.map(({ line, customId }) => ({ line, customId, columns: new Map([['custom_id', customId ?? '']]) })),
     inputFile: () => content,
   };
 }
@@ -39,31 +55,73 @@ export async function questionsWork(
   model: string,
   flags: RequestFlags,
 ): Promise<BatchWork> {
-  const hashes = new Map<string, string>();
-  for (const { path } of questions) if (!hashes.has(path)) hashes.set(path, await fileSha256(path));
-  const hashOf = (path: string): string => hashes.get(path) ?? '';
-  const lineOf = ({ customId, path, question }: Question, fileIdOf: (sha256: string) => string): BatchLine => ({
+  const contents = await readDocuments(questions);
+  const several = new Set([...contents.values()].map(({ sha256: hash }) => hash)).size > 1;
+  const { pages } = flags;
+  const asked = several && pages !== undefined ? { ...flags, pages: upTo(pages) } : flags;
+  const items = questions.map(({ customId, file, path, question, extras, problem }, index): WorkItem => {
+    const content = contents.get(path);
+    const reason = problem ?? content?.problem;
+    return {
+      line: index + 1,
+      customId,
+      columns: new Map([['custom_id', customId], ['file', file], ['question', question], ...extras]),
+      ...(content?.sha256 === undefined ? {} : { document: content.sha256 }),
+      ...(reason === undefined ? {} : { problem: reason }),
+    };
+  });
+  const lineOf = ({ customId, question }: Question, fileId: string): BatchLine => ({
     custom_id: customId,
     method: 'POST',
     url: BATCH_ENDPOINT,
-    body: documentRequest(model, fileIdOf(hashOf(path)), question, flags),
+    body: documentRequest(model, fileId, question, asked),
   });
-  const content = (fileIdOf: (sha256: string) => string): string =>
-    questions.map((question) => `${JSON.stringify(lineOf(question, fileIdOf))}\n`).join('');
+  const inputFile = (fileIdOf: (item: WorkItem) => string | undefined): Buffer | undefined => {
+    const lines = items.flatMap((item, index) => {
+      const fileId = fileIdOf(item);
+      if (fileId === undefined) return [];
+      return [{ line: item.line, content: Buffer.from(JSON.stringify(lineOf(questions[index], fileId))) }];
+    });
+    return lines.length === 0 ? undefined : jsonlContent(lines);
+  };
+  const problems = items.map(({ problem = '' }) => problem).join('\n');
   return {
-    hash: sha256(content((hash) => hash)),
-    documents: new Map([...hashes].map(([path, hash]) => [hash, path])),
-    items: questions.map(({ customId, file, question, extras }, index) => ({
-      line: index + 1,
-      customId,
-      columns: { custom_id: customId, file, question, ...extras },
-    })),
-    inputFile: (fileIds) => content((hash) => fileIds.get(hash) ?? ''),
+    // A document that is not there yet makes other work of it than the one that comes in its place.
+    hash: sha256(Buffer.concat([inputFile(({ document }) => document) ?? Buffer.alloc(0), Buffer.from(problems)])),
+    documents: new Map(
+      questions.flatMap(({ path, file }) => {
+        const hash = contents.get(path)?.sha256;
+        return hash === undefined ? [] : [[hash, { path, name: file }]];
+      }),
+    ),
+    items,
+    inputFile: (fileIds) => inputFile(({ document }) => (document === undefined ? undefined : fileIds.get(document))),
   };
 }
 
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+interface DocumentContent {
+  readonly sha256?: string;
+  readonly problem?: string;
+}
+
+/** Content of each document, by its path. */
+async function readDocuments(questions: readonly Question[]): Promise<ReadonlyMap<string, DocumentContent>> {
+  const found = new Map<string, DocumentContent>();
+  for (const { path, file, problem } of questions) {
+    if (problem !== undefined || found.has(path)) continue;
+    found.set(
+      path,
+      await fileSha256(path).then(
+        (hash) => ({ sha256: hash }),
+        (error: unknown) => ({ problem: `invalid_document: ${file}: ${fileProblem(error)}` }),
+      ),
+    );
+  }
+  return found;
+}
+
+function sha256(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
 }
 
 async function fileSha256(path: string): Promise<string> {

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { isUtf8 } from 'node:buffer';
 import { UsageError } from '../exit.codes.js';
-import { fileProblem } from '../request/request.file.js';
+import { linesOf, readBytes, requireNoUtf16, withoutMark } from '../request/text.file.js';
 import { requestOverrides, type RequestFlags } from './batch.input.js';
 
 /** A line of an input file. */
@@ -9,38 +9,60 @@ export interface JsonlLine {
   readonly line: number;
   /** Undefined where the line is not a request; the server says what is wrong with it. */
   readonly customId: string | undefined;
-  readonly text: string;
+  /** As it stands in the file, also where it is not UTF-8: then the server refuses it. */
+  readonly content: Buffer;
 }
 
+const NEWLINE = Buffer.from('\n');
+
 /**
- * The lines of a JSONL file that are not blank, with what the flags say about every request written into them.
- * @throws UsageError when the file cannot be read or has no lines
+ * The lines of a JSONL file that are not blank, with what the flags say about every request written into them. A byte order
+ * mark is passed over; lines that are not touched keep their bytes.
+ * @throws UsageError when the file cannot be read, has no lines, or none of them is a JSON object
  */
-export async function readJsonl(path: string, name: string, flags: RequestFlags): Promise<JsonlLine[]> {
-  const content = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new UsageError(`${name}: ${fileProblem(cause)}`, { cause });
+export async function readJsonl(
+  path: string,
+  name: string,
+  flagsOf: (lines: number) => RequestFlags,
+): Promise<JsonlLine[]> {
+  const content = await readBytes(path, name);
+  requireNoUtf16(content, name);
+  const written = linesOf(withoutMark(content)).flatMap((bytes, index) => {
+    const text = isUtf8(bytes) ? bytes.toString('utf8') : undefined;
+    return text?.trim() === ''
+      ? []
+      : [{ line: index + 1, bytes, value: text === undefined ? undefined : parsed(text) }];
   });
+  if (written.length === 0) throw new UsageError(`${name}: no lines`);
+  if (!written.some(({ value }) => isObject(value))) {
+    throw new UsageError(
+      `${name}: no line of it is a JSON object; expected JSON Lines of batch requests, a folder of documents, ` +
+        'or a PDF, PNG, JPEG or WebP file',
+    );
+  }
+  const flags = flagsOf(written.length);
   const overrides = { ...requestOverrides(flags), ...(flags.model === undefined ? {} : { model: flags.model }) };
   const overriding = Object.keys(overrides).length > 0;
-  const found = content.split('\n').flatMap((text, index): JsonlLine[] => {
-    if (text.trim() === '') return [];
-    const value = parsed(text);
-    const written =
-      overriding && hasBody(value) ? JSON.stringify({ ...value, body: merged(value.body, overrides) }) : text;
-    return [{ line: index + 1, customId: customIdOf(value), text: written }];
-  });
-  if (found.length === 0) throw new UsageError(`${name}: no lines`);
-  return found;
+  return written.map(({ line, bytes, value }) => ({
+    line,
+    customId: customIdOf(value),
+    content:
+      overriding && hasBody(value)
+        ? Buffer.from(JSON.stringify({ ...value, body: merged(value.body, overrides) }))
+        : bytes,
+  }));
 }
 
 /** What the server gets: blank lines stay, so that its line numbers are those of the file. */
-export function jsonlContent(lines: readonly JsonlLine[]): string {
-  const written: string[] = [];
-  for (const { line, text } of lines) {
-    while (written.length < line - 1) written.push('');
-    written.push(text);
+export function jsonlContent(lines: readonly { readonly line: number; readonly content: Buffer }[]): Buffer {
+  const pieces: Buffer[] = [];
+  let at = 1;
+  for (const { line, content } of lines) {
+    for (; at < line; at++) pieces.push(NEWLINE);
+    pieces.push(content, NEWLINE);
+    at++;
   }
-  return `${written.join('\n')}\n`;
+  return Buffer.concat(pieces);
 }
 
 function merged(body: Record<string, unknown>, overrides: Record<string, unknown>): Record<string, unknown> {

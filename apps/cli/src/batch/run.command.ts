@@ -1,105 +1,67 @@
-import { existsSync, statSync } from 'node:fs';
-import { basename, extname, join, relative, resolve } from 'node:path';
+import { relative } from 'node:path';
 import type { BatchObject } from '@madakv/contracts';
-import { chooseModel, withServer, type LocalFlags, type ServerAccess } from '../api/server.access.js';
+import { withServer } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
+import { oneLine } from '../error.line.js';
 import { UsageError } from '../exit.codes.js';
-import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
-import type { RequestFlags } from './batch.input.js';
-import { BatchFailedError, BatchRun } from './batch.run.js';
-import { jsonlWork, questionsWork, type BatchWork } from './batch.work.js';
-import { readJsonl } from './jsonl.lines.js';
-import { DEFAULT_SHEET, readQuestions } from './question.sheet.js';
-import { writeResults, type ResultFormat, type ResultLine } from './results.file.js';
-import { RunStateFile } from './run.state.js';
 import { invocation } from '../invocation.js';
+import { dataFolderPath } from '../system/installation.js';
+import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
+import { BatchFailedError, BatchRun, type BatchOutcome } from './batch.run.js';
+import { KeptUploads } from './kept.uploads.js';
+import { writeResults, type ResultLine } from './results.file.js';
+import { readInput, runInput } from './run.input.js';
+import type { BatchRunFlags } from './run.flags.js';
+import { RunStateFile } from './run.state.js';
+import { runTarget } from './run.target.js';
 
-export interface BatchRunFlags extends LocalFlags, RequestFlags {
-  readonly questions?: string;
-  readonly out?: string;
-  readonly detach?: true;
-}
-
-interface Target {
-  readonly path: string;
-  readonly format: ResultFormat;
-}
+/** Failed lines that are told of beside the results. */
+const TOLD = 5;
 
 /** @throws BatchFailedError when lines failed; their results are written all the same */
-export async function runBatch(input: string, flags: BatchRunFlags, io: CommandIo): Promise<void> {
-  const path = resolve(io.cwd, input);
-  if (!existsSync(path)) throw new UsageError(`${input}: no such file or folder`);
+export async function runBatch(name: string, flags: BatchRunFlags, io: CommandIo): Promise<void> {
   if (flags.detach === true && flags.local === true) {
     throw new UsageError('--detach leaves the batch to a server that goes on; with --local there is none');
   }
-  const isFolder = statSync(path).isDirectory();
-  if (!isFolder && flags.questions !== undefined) throw new UsageError('--questions is for a folder of documents');
-  const target = targetOf(path, isFolder, flags, io);
+  const input = runInput(name, flags, io);
+  const target = runTarget(input, flags.out, io);
   // What is wrong with the input is said before anything is started.
-  const workOf = isFolder ? await folderWork(path, flags, io) : await fileWork(path, input, flags);
+  const workOf = await readInput(input, flags, io);
   await withServer(flags, io, async (access) => {
     const startedAt = performance.now();
-    const stateFile = new RunStateFile(target.path);
-    const run = new BatchRun(await workOf(access), access, stateFile, io);
+    const run = new BatchRun(await workOf(access), access, io, {
+      stateFile: new RunStateFile(target.path),
+      kept: new KeptUploads(dataFolderPath(flags.data, io.cwd), access.identity),
+      keepFiles: flags.keepFiles === true,
+    });
     const id = await run.start();
-    if (flags.detach === true) {
+    if (flags.detach === true && id !== undefined) {
       io.stdout.write(`${id}\n`);
       return;
     }
-    const { batch, lines } = await run.results(id).catch((error: unknown) => {
-      if (io.signal.aborted) io.stderr.write(interruptedText(id, flags));
+    const outcome = await run.results(id).catch((error: unknown) => {
+      if (io.signal.aborted && id !== undefined) io.stderr.write(interruptedText(id, flags));
       throw error;
     });
-    writeResults(target.path, target.format, lines);
-    stateFile.remove();
-    const shown = relative(io.cwd, target.path);
-    io.stderr.write(`${summary(lines, timeOf(batch, performance.now() - startedAt))}: ${shown}\n`);
-    const failed = lines.filter(({ row }) => row.error !== '').length;
-    if (failed === 0) return;
-    const ending = batch.status === 'completed' ? '' : ` (the batch is ${batch.status})`;
-    throw new BatchFailedError(
-      `${formatCount(failed)} of ${formatCount(lines.length)} lines failed${ending}; ${shown} says why`,
-    );
+    writeResults(target.path, target.format, outcome.lines, { rawCells: flags.rawCsv === true });
+    await run.finish();
+    report(outcome, performance.now() - startedAt, relative(io.cwd, target.path), io);
   });
 }
 
-type WorkOf = (access: ServerAccess) => Promise<BatchWork>;
-
-async function folderWork(folder: string, flags: BatchRunFlags, io: CommandIo): Promise<WorkOf> {
-  const sheet = flags.questions === undefined ? join(folder, DEFAULT_SHEET) : resolve(io.cwd, flags.questions);
-  if (!existsSync(sheet)) {
-    throw new UsageError(
-      flags.questions === undefined
-        ? `${folder}: no ${DEFAULT_SHEET} in it; name the questions with --questions`
-        : `${flags.questions}: no such file`,
-    );
+/** @throws BatchFailedError when lines failed */
+function report({ batch, lines }: BatchOutcome, watchedMs: number, shown: string, io: CommandIo): void {
+  io.stderr.write(`${summary(lines, batch === undefined ? watchedMs : timeOf(batch, watchedMs))}: ${shown}\n`);
+  const failed = lines.filter(({ row }) => row.error !== '');
+  if (failed.length === 0) return;
+  for (const { item, row } of failed.slice(0, TOLD)) {
+    io.stderr.write(`  ${item.customId ?? `line ${item.line}`}: ${oneLine(row.error)}\n`);
   }
-  const questions = await readQuestions(sheet, folder);
-  return async (access) => questionsWork(questions, await chooseModel(access, flags), flags);
-}
-
-async function fileWork(path: string, name: string, flags: BatchRunFlags): Promise<WorkOf> {
-  const { model, local, ...others } = flags;
-  const named = model === undefined || local === true ? {} : { model };
-  const lines = await readJsonl(path, name, { ...others, ...named });
-  return () => Promise.resolve(jsonlWork(lines));
-}
-
-function targetOf(path: string, isFolder: boolean, { out }: BatchRunFlags, { cwd }: CommandIo): Target {
-  if (out === undefined) {
-    const name = isFolder ? basename(path) : basename(path, extname(path));
-    return isFolder
-      ? { path: join(cwd, `${name}.answers.csv`), format: 'csv' }
-      : { path: join(cwd, `${name}.answers.jsonl`), format: 'results' };
-  }
-  switch (extname(out)) {
-    case '.csv':
-      return { path: resolve(cwd, out), format: 'csv' };
-    case '.jsonl':
-      return { path: resolve(cwd, out), format: isFolder ? 'rows' : 'results' };
-    default:
-      throw new UsageError(`${out}: results are written as .csv or .jsonl`);
-  }
+  if (failed.length > TOLD) io.stderr.write(`  and ${formatCount(failed.length - TOLD)} more\n`);
+  const ending = batch === undefined || batch.status === 'completed' ? '' : ` (the batch is ${batch.status})`;
+  throw new BatchFailedError(
+    `${formatCount(failed.length)} of ${formatCount(lines.length)} lines failed${ending}; ${shown} says why`,
+  );
 }
 
 /** How long a batch took, in milliseconds: a run that goes on with one saw only its end. Its times are whole seconds. */

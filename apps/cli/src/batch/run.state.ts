@@ -9,6 +9,8 @@ const RunStateSchema = z.object({
   input: z.string(),
   /** Uploaded documents: file id by SHA-256. */
   documents: z.record(z.string(), z.string()),
+  /** Documents that the server does not take: why, by SHA-256. */
+  refused: z.record(z.string(), z.string()).default({}),
   inputFileId: z.string().optional(),
   batchId: z.string().optional(),
 });

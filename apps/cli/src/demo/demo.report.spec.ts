@@ -15,6 +15,7 @@ function answer(question: string, expected: string, row: Partial<AnswerRow>): De
       bytesFull: 10 * 1024,
       bytesKept: 2 * 1024,
       traceId: 't',
+      warnings: [],
       error: '',
       ...row,
     },

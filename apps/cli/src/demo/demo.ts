@@ -6,7 +6,7 @@ import { ApiClient } from '../api/api.client.js';
 import type { ServerAccess } from '../api/server.access.js';
 import { BatchRun } from '../batch/batch.run.js';
 import { questionsWork } from '../batch/batch.work.js';
-import { readQuestions } from '../batch/question.sheet.js';
+import { DEFAULT_SHEET, readQuestions } from '../batch/question.sheet.js';
 import type { CommandIo } from '../command.io.js';
 import { DEMO_FOLDER, requireModel } from '../system/installation.js';
 import { LocalSystem } from '../system/local.system.js';
@@ -80,12 +80,13 @@ async function round(
   access: ServerAccess,
   io: CommandIo,
 ): Promise<DemoRound> {
-  const questions = await readQuestions(join(documents, 'questions.csv'), documents);
+  const sheet = join(documents, DEFAULT_SHEET);
+  const { questions } = await readQuestions({ path: sheet, name: sheet }, { folder: documents });
   io.stderr.write(`\n${questions.length} questions, ${100 * cacheRatio} % of the cache\n`);
   // The policy `full` is the cache as it is elsewhere: nothing is scored, nothing evicted.
   const policy = cacheRatio === 1 ? { policy: 'full' } : {};
   const work = await questionsWork(questions, model, { cacheRatio, maxTokens: MAX_TOKENS, ...policy });
-  const run = new BatchRun(work, access, undefined, io);
+  const run = new BatchRun(work, access, io);
   const startedAt = performance.now();
   const { lines } = await run.results(await run.start());
   const wallMs = performance.now() - startedAt;
@@ -93,9 +94,9 @@ async function round(
   for (const { row, item } of lines) {
     const trace = row.traceId === undefined ? undefined : await access.client.trace(row.traceId);
     answers.push({
-      question: item.columns['question'],
-      file: item.columns['file'],
-      expected: item.columns['answer'],
+      question: item.columns.get('question') ?? '',
+      file: item.columns.get('file') ?? '',
+      expected: item.columns.get('answer') ?? '',
       row,
       modelMs: trace?.error === null ? modelMsOf(trace) : 0,
     });

@@ -1,10 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { describeIssues, givenKeys } from '@madakv/contracts';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
 import { chatRequestSchema, type ChatRequest } from './chat.request.js';
 import { parseJson } from './json.text.js';
+import { readText, utf8Text } from './text.file.js';
+
+export { fileProblem, readText } from './text.file.js';
 
 /** A request and where it came from. */
 export interface RequestSource {
@@ -29,7 +31,9 @@ export async function loadRequest(
   const fromStdin = path === '-';
   const file = resolve(io.cwd, path);
   const source = fromStdin ? { name: 'standard input', folder: io.cwd } : { name: path, folder: dirname(file) };
-  const text = fromStdin ? await unlessAborted(readAll(io.stdin), io.signal) : await readText(file, path);
+  const text = fromStdin
+    ? utf8Text(await unlessAborted(readAll(io.stdin), io.signal), source.name)
+    : await readText(file, path);
   return { body: checkRequest(parseJson(text, source.name), source.name), source };
 }
 
@@ -40,33 +44,10 @@ export function checkRequest(value: unknown, name: string): ChatRequest {
   return givenKeys(result.data);
 }
 
-/** @throws UsageError when the file cannot be read */
-export async function readText(file: string, name: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new UsageError(`${name}: ${fileProblem(cause)}`, { cause });
-  }
-}
-
-/** Says why a file could not be read. */
-export function fileProblem(error: unknown): string {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'ENOENT':
-      return 'no such file';
-    case 'EISDIR':
-      return 'is a folder, not a file';
-    case 'EACCES':
-      return 'may not be read';
-    default:
-      return (error as Error).message;
-  }
-}
-
-async function readAll(stdin: AsyncIterable<Uint8Array | string>): Promise<string> {
+async function readAll(stdin: AsyncIterable<Uint8Array | string>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 /** Gives up waiting when the signal is aborted: a terminal may never end its input. */

@@ -1,0 +1,53 @@
+import type { CacheSummary } from '@madakv/contracts';
+import type { AnswerWarning } from './answer.warnings.js';
+
+/** What the fake answers to a request: a text, or an error with a status. */
+export type FakeAnswer = string | { readonly status: number; readonly code: string; readonly message: string };
+
+export const USAGE = { prompt_tokens: 1000, completion_tokens: 3, total_tokens: 1003 };
+
+/** @param warnings left out where there are none, as a server may do */
+export function summaryOf(traceId: string, warnings: readonly AnswerWarning[]): CacheSummary & object {
+  return {
+    trace_id: traceId,
+    policy: 'madakv',
+    cache_ratio: 0.2,
+    requested_cache_ratio: 0.2,
+    prompt_tokens: { text: 40, visual: 960 },
+    bytes: { full: 10_240_000, peak: 3_000_000, kept: 2_048_000 },
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
+}
+
+/** The body of a chat completion, or of the error that the answer is. */
+export function completionOf(
+  id: string,
+  model: string,
+  answer: FakeAnswer,
+  warnings: readonly AnswerWarning[],
+): { status_code: number; body: Record<string, unknown> } {
+  if (typeof answer !== 'string') {
+    const { status, code, message } = answer;
+    return { status_code: status, body: { error: { message, type: 'invalid_request_error', param: null, code } } };
+  }
+  const message = { role: 'assistant', content: answer, refusal: null };
+  return {
+    status_code: 200,
+    body: {
+      id,
+      object: 'chat.completion',
+      created: 1,
+      model,
+      choices: [{ index: 0, message, logprobs: null, finish_reason: 'stop' }],
+      usage: USAGE,
+      madakv: summaryOf(id, warnings),
+    },
+  };
+}
+
+/** The last text of the last message. */
+export function questionOf(body: Record<string, unknown>): string {
+  const messages = body['messages'] as { content: string | { type: string; text?: string }[] }[];
+  const content = messages.at(-1)?.content ?? '';
+  return typeof content === 'string' ? content : (content.filter(({ type }) => type === 'text').at(-1)?.text ?? '');
+}

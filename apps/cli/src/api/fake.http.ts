@@ -1,0 +1,32 @@
+import type { ServerResponse } from 'node:http';
+
+/** OpenAI's list. */
+export function list(data: readonly unknown[]): { object: 'list'; data: readonly unknown[] } {
+  return { object: 'list', data };
+}
+
+export function send(response: ServerResponse, body: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+export function fail(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  message: string,
+  headers: Record<string, string> = {},
+): void {
+  const error = { message, type: 'invalid_request_error', param: null, code };
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify({ error }));
+}
+
+/** A page of objects, newest first, as `limit` and `after` ask for it. */
+export function pageOf(
+  all: readonly { readonly id: string }[],
+  query: URLSearchParams,
+): { object: 'list'; data: readonly unknown[]; has_more: boolean } {
+  const newest = [...all].reverse();
+  const start = 1 + newest.findIndex(({ id }) => id === query.get('after'));
+  const end = start + Number(query.get('limit') ?? 20);
+  return { ...list(newest.slice(start, end)), has_more: end < newest.length };
+}
