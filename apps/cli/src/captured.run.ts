@@ -8,6 +8,8 @@ export interface CapturedRun {
 
 export interface RunSettings {
   readonly stdin?: string | AsyncIterable<Uint8Array>;
+  /** Standard input is a terminal, at which somebody sits. */
+  readonly isTerminal?: boolean;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
   /** Told of each piece of output as it is written. */
@@ -18,7 +20,9 @@ export interface RunSettings {
 export async function captureRun(args: readonly string[], settings: RunSettings = {}): Promise<CapturedRun> {
   let [stdout, stderr] = ['', ''];
   const code = await run(args, {
-    stdin: typeof settings.stdin === 'object' ? settings.stdin : text(settings.stdin ?? ''),
+    stdin: Object.assign(typeof settings.stdin === 'object' ? settings.stdin : text(settings.stdin ?? ''), {
+      isTTY: settings.isTerminal === true,
+    }),
     stdout: {
       write: (piece) => {
         stdout += piece;

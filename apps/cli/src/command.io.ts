@@ -7,7 +7,7 @@ export interface TextSink {
 
 /** All that a command has of the world around it. */
 export interface CommandIo {
-  readonly stdin: AsyncIterable<Uint8Array | string>;
+  readonly stdin: AsyncIterable<Uint8Array | string> & { readonly isTTY?: boolean };
   /** Answers and tables. */
   readonly stdout: TextSink;
   /** Progress, notes and errors. */

@@ -6,3 +6,17 @@
 export function invocation(command: string, env: NodeJS.ProcessEnv = process.env): string {
   return `${env['npm_command'] === 'exec' ? 'npx madakv' : 'madakv'} ${command}`;
 }
+
+/**
+ * A help text whose examples and hints name the program as the user called it.
+ *
+ * @param text where examples stand two spaces in, and commands inside of a line in backticks
+ */
+export function helpAsInvoked(text: string, env: NodeJS.ProcessEnv = process.env): string {
+  return text.replace(/(^ {2}(?:[A-Z_]+=\S+ )*|\| |`|^Usage: )madakv(?=\s)/gm, `$1${invocation('', env).trimEnd()}`);
+}
+
+/** As a shell reads it as one word. */
+export function shellWord(text: string): string {
+  return /^[\w./~:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -8,7 +8,9 @@ import type { CommandIo } from './command.io.js';
 import { registerDemo } from './demo/demo.command.js';
 import { oneLine } from './error.line.js';
 import { registerEval } from './eval.command.js';
+import { registerFiles } from './files/files.command.js';
 import { registerGenerate } from './generate/generate.command.js';
+import { helpAsInvoked } from './invocation.js';
 import { registerKey } from './key/key.command.js';
 import { registerModels } from './models/models.command.js';
 import { registerUp } from './system/up.command.js';
@@ -23,8 +25,8 @@ export function madakvProgram(io: CommandIo): Command {
     .helpOption('-h, --help', 'print this help')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
+      writeOut: (text) => io.stdout.write(helpAsInvoked(text)),
+      writeErr: (text) => io.stderr.write(helpAsInvoked(text)),
       outputError: (text, write) => {
         write(`madakv: ${oneLine(text.replace(/^error: /, ''))}\n`);
       },
@@ -39,14 +41,14 @@ Examples:
   madakv demo
   madakv up
   madakv ask invoice.pdf "What is the due date?" --local
-  madakv models inspect models/reader
-  madakv generate --model models/reader --request question.json
-  madakv generate --model models/reader --request question.json --cache-ratio 0.1 --json`,
+  madakv batch run invoices/ --questions questions.csv -o answers.csv --local
+  madakv models inspect models/madakv-reader`,
     );
   registerDemo(program, io);
   registerUp(program, io);
   registerAsk(program, io);
   registerBatch(program, io);
+  registerFiles(program, io);
   registerTrace(program, io);
   registerKey(program, io);
   registerGenerate(program, io);

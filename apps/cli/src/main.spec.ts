@@ -11,6 +11,9 @@ const commands = [
   ['batch', 'status'],
   ['batch', 'cancel'],
   ['batch', 'list'],
+  ['files'],
+  ['files', 'list'],
+  ['files', 'rm'],
   ['trace'],
   ['key'],
   ['key', 'create'],
@@ -26,8 +29,8 @@ describe('madakv', () => {
   it.each(commands)('helps with $name, with examples', async ({ name, command }) => {
     const { code, stdout, stderr } = await captureRun([...command, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toContain(`Usage: ${name}`);
-    expect(stdout).toMatch(/\nExamples:\n {2}(madakv|echo)/);
+    expect(stdout).toMatch(new RegExp(`^Usage: (npx )?${name}`));
+    expect(stdout).toMatch(/\nExamples:\n {2}((npx )?madakv|echo)/);
   });
 
   it('prints its version', async () => {
@@ -53,6 +56,6 @@ describe('madakv', () => {
   it('shows its help, as an error, when no command is given', async () => {
     const { code, stderr } = await captureRun([]);
     expect(code).toBe(2);
-    expect(stderr).toContain('Usage: madakv');
+    expect(stderr).toMatch(/Usage: (npx )?madakv/);
   });
 });

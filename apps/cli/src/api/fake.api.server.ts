@@ -76,6 +76,14 @@ export class FakeApiServer {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
+  /** Makes a file older than it is, by seconds. */
+  age(id: string, seconds: number): void {
+    const file = this.files.get(id);
+    if (file === undefined) throw new Error(`no file ${id}`);
+    const object = { ...file.object, created_at: file.object.created_at - seconds };
+    this.files.set(id, { ...file, object });
+  }
+
   count(call: string): number {
     return this.calls.filter((made) => made === call).length;
   }

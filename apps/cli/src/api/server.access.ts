@@ -8,6 +8,7 @@ import { LocalSystem } from '../system/local.system.js';
 import { addSystemOptions, systemOptions, type SystemFlags } from '../system/system.flags.js';
 import { SystemNotes } from '../system/system.notes.js';
 import { ApiClient } from './api.client.js';
+import { invocation, shellWord } from '../invocation.js';
 import { howToServe } from './api.errors.js';
 
 /** What every command that talks to a server takes. */
@@ -28,6 +29,8 @@ export interface ServerAccess {
   readonly identity: string;
   /** Id of the model that it serves, where that is known. */
   readonly model?: string;
+  /** It was started for this command and ends with it. */
+  readonly isPassing?: boolean;
 }
 
 export function addServerOptions(command: Command): Command {
@@ -82,7 +85,7 @@ export async function withServer<T>(
     notes.clear();
     try {
       return await Promise.race([
-        work(localAccess(system, options.dataFolder, io)),
+        work({ ...localAccess(system, options.dataFolder, io), isPassing: true }),
         system.failure.then((error) => {
           throw error;
         }),
@@ -113,6 +116,12 @@ export async function chooseModel(
       ? 'the server has no model yet'
       : `the server has several models; choose one with --model: ${models.join(', ')}`,
   );
+}
+
+/** Another command that talks to the same server, as a user would type it. */
+export function commandThere(command: string, { url, data }: ServerFlags): string {
+  const flags = [...(url === undefined ? [] : ['--url', url]), ...(data === undefined ? [] : ['--data', data])];
+  return invocation([command, ...flags.map(shellWord)].join(' '));
 }
 
 function localAccess({ url, apiKey, model }: RunningSystem, dataFolder: string, io: CommandIo): ServerAccess {

@@ -26,10 +26,30 @@ it('writes the answer and one line about the cache, and takes the document back'
   const { code, stdout, stderr } = await ask('a.pdf', 'Total?', '--pages', '2-', '--cache-ratio', '0.2');
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(
-    /^answer to Total\?\n\ncache 20\.0 % kept \(1\.95 MiB of 9\.77 MiB, madakv\); prompt 1,000 tokens: 40 text, 960 visual; (npx )?madakv trace chatcmpl-\d+\n$/,
+    /^answer to Total\?\n\ncache 20\.0 % kept \(1\.95 MiB of 9\.77 MiB, madakv\); prompt 1,000 tokens: 40 text, 960 visual; (npx )?madakv trace chatcmpl-\d+ --url http:\S+ --data \S+\n$/,
   );
   expect(server.asked[0]).toMatchObject({ model: 'fake-reader', madakv: { pages: '2-', cache_ratio: 0.2 } });
   expect(server.files.size).toBe(0);
+});
+
+it('lets the document expire, should the command be killed', async () => {
+  await ask('a.pdf', 'Total?');
+  expect(server.uploads.map(({ expires_at = 0, created_at }) => expires_at - created_at)).toEqual([86_400]);
+});
+
+it('says what the server warns of, beside the answer and in its object', async () => {
+  server.warnings = [{ code: 'font_missing', message: 'page 2: a font is not embedded', param: null }];
+  const { stdout, stderr } = await ask('a.pdf', 'Total?');
+  expect(stderr).toBe('warning: font_missing: page 2: a font is not embedded\n');
+  expect(stdout).not.toContain('font_missing');
+  expect(JSON.parse((await ask('a.pdf', 'Total?', '--json')).stdout)).toMatchObject({
+    madakv: { warnings: server.warnings },
+  });
+});
+
+it('refuses pages that nobody could read', async () => {
+  const { code, stderr } = await ask('a.pdf', 'Total?', '--pages', 'first');
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('pages and spans like 1-3') as string });
 });
 
 it('prints one object with --json', async () => {

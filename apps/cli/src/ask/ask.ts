@@ -4,14 +4,13 @@ import type { Usage } from '@madakv/contracts';
 import { warningsOf, warningText } from '../api/answer.warnings.js';
 import type { WarnedChunk } from '../api/api.client.js';
 import { UnexpectedAnswerError } from '../api/api.errors.js';
-import { chooseModel, withServer, type LocalFlags, type ServerAccess } from '../api/server.access.js';
+import { chooseModel, commandThere, withServer, type LocalFlags, type ServerAccess } from '../api/server.access.js';
 import { documentRequest, type RequestFlags } from '../batch/batch.input.js';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
 import { fileProblem } from '../request/request.file.js';
 import { StatusLine } from '../terminal/status.line.js';
 import { formatBytes, formatCount } from '../terminal/units.js';
-import { invocation } from '../invocation.js';
 
 /** Whatever becomes of the command, the document goes by itself: an answer may take hours, not a day. */
 const EXPIRY_S = 24 * 3_600;
@@ -39,7 +38,11 @@ export async function ask(file: string, question: string, flags: AskFlags, io: C
         status.clear();
         if (flags.json !== true) io.stdout.write(text);
       });
-      io.stdout.write(flags.json === true ? `${JSON.stringify(answer)}\n` : `\n\n${cacheLine(answer)}\n`);
+      io.stdout.write(
+        flags.json === true
+          ? `${JSON.stringify(answer)}\n`
+          : `\n\n${cacheLine(answer)}; ${traceHint(answer.madakv.trace_id, access, flags)}\n`,
+      );
       for (const warning of warningsOf(answer.madakv)) io.stderr.write(`warning: ${warningText(warning)}\n`);
     } finally {
       status.clear();
@@ -84,9 +87,14 @@ function cacheLine({ usage, madakv }: Answer): string {
   const tokens = Object.entries(madakv.prompt_tokens).map(([name, count]) => `${formatCount(count)} ${name}`);
   return (
     `cache ${((100 * kept) / Math.max(1, full)).toFixed(1)} % kept (${formatBytes(kept)} of ${formatBytes(full)}, ` +
-    `${madakv.policy}); prompt ${formatCount(usage.prompt_tokens)} tokens: ${tokens.join(', ')}; ` +
-    invocation(`trace ${madakv.trace_id}`)
+    `${madakv.policy}); prompt ${formatCount(usage.prompt_tokens)} tokens: ${tokens.join(', ')}`
   );
+}
+
+/** A server that was started for the question is gone by the time somebody asks for the trace. */
+function traceHint(traceId: string, { isPassing }: ServerAccess, flags: AskFlags): string {
+  const trace = commandThere(`trace ${traceId}`, flags);
+  return isPassing === true ? `${commandThere('up', flags)}, then ${trace}` : trace;
 }
 
 /** The document was uploaded for this question alone. Whatever becomes of it, the answer stands; hence also when told to stop. */

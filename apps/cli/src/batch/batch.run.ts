@@ -114,8 +114,9 @@ export class BatchRun {
   }
 
   private linesOf(results: BatchResults): ResultLine[] {
+    const refused = new Map(Object.entries(this.state.refused));
     return this.work.items.map((item): ResultLine => {
-      const problem = item.problem ?? this.state.refused[item.document ?? ''];
+      const problem = item.problem ?? refused.get(item.document ?? '');
       if (problem !== undefined) return { item, result: undefined, row: problemRow(problem) };
       const result = results.of(item);
       return { item, result, row: answerRow(result) };

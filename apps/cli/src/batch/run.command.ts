@@ -1,10 +1,9 @@
 import { relative } from 'node:path';
 import type { BatchObject } from '@madakv/contracts';
-import { withServer } from '../api/server.access.js';
+import { commandThere, withServer } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { oneLine } from '../error.line.js';
 import { UsageError } from '../exit.codes.js';
-import { invocation } from '../invocation.js';
 import { dataFolderPath } from '../system/installation.js';
 import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
 import { BatchFailedError, BatchRun, type BatchOutcome } from './batch.run.js';
@@ -85,8 +84,8 @@ export function summary(lines: readonly ResultLine[], ms: number): string {
   return `${formatCount(answered)} of ${formatCount(lines.length)} answered in ${formatMs(ms)} (${rate.toFixed(1)}/s)${share}`;
 }
 
-function interruptedText(id: string, { local }: BatchRunFlags): string {
-  return local === true
+function interruptedText(id: string, flags: BatchRunFlags): string {
+  return flags.local === true
     ? 'the batch is kept; the same command goes on with it\n'
-    : `the batch ${id} goes on at the server; the same command waits for it again, \`${invocation(`batch cancel ${id}`)}\` stops it\n`;
+    : `the batch ${id} goes on at the server; the same command waits for it again, \`${commandThere(`batch cancel ${id}`, flags)}\` stops it\n`;
 }

@@ -3,7 +3,7 @@ import { extname, join, resolve } from 'node:path';
 import { chooseModel, type ServerAccess } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
-import { invocation } from '../invocation.js';
+import { invocation, shellWord } from '../invocation.js';
 import { fileProblem } from '../request/text.file.js';
 import { upTo } from './batch.input.js';
 import { jsonlWork, questionsWork, type BatchWork } from './batch.work.js';
@@ -40,7 +40,7 @@ export function runInput(name: string, flags: BatchRunFlags, { cwd }: Pick<Comma
   if (kind === 'document' && flags.questions === undefined) {
     throw new UsageError(
       `${name}: is a document: name the questions about it with --questions, ` +
-        `or ask one with \`${invocation(`ask ${name} "..."`)}\``,
+        `or ask one with \`${invocation(`ask ${shellWord(name)} "..."`)}\``,
     );
   }
   const sheet = flags.questions === undefined ? join(path, DEFAULT_SHEET) : resolve(cwd, flags.questions);
@@ -86,7 +86,7 @@ function kindOf(path: string, name: string): RunInput['kind'] {
   if (TABLES.includes(extension)) {
     throw new UsageError(
       `${name}: is a table: give the folder of its documents, and the questions as a CSV file with --questions: ` +
-        `\`${invocation(`batch run FOLDER --questions ${extension === '.csv' ? name : 'questions.csv'}`)}\``,
+        `\`${invocation(`batch run FOLDER --questions ${extension === '.csv' ? shellWord(name) : 'questions.csv'}`)}\``,
     );
   }
   return DOCUMENTS.includes(extension) || isDocument(headOf(path, name)) ? 'document' : 'requests';

@@ -41,9 +41,8 @@ export function decodeSheet(content: Buffer, name: string, encoding?: string): S
   if (other !== undefined) throw new UsageError(`${name}: this is ${other.what}`);
   const marked = MARKS.find(({ bytes }) => bytes.every((byte, index) => content.at(index) === byte))?.encoding;
   const found = encoding ?? marked ?? unmarkedEncoding(content);
-  if (encoding !== undefined && !iconv.encodingExists(encoding)) {
-    throw new UsageError(`--encoding ${encoding}: no such encoding is known`);
-  }
+  const isKnown: boolean = iconv.encodingExists(found);
+  if (!isKnown) throw new UsageError(`--encoding ${found}: no such encoding is known`);
   const text = iconv.decode(content, found);
   if (text.includes('\0')) throw new UsageError(`${name}: NUL characters in it, read as ${found}: this is no text`);
   // A sheet may hold the character itself only where bytes can spell it.

@@ -44,8 +44,9 @@ Who?                         Nobody that is w…  wrong    1,200  20.0 %  8.00 K
 When?                        timeout: no answ…  failed       -       -         -
 
 What would have been right:
-  a.pdf: Who? Maria Costa
+  a.pdf: Who? Maria Costa (the full cache answers right)
   a.pdf: When? 1 May
+0 of 1 wrong answers are wrong with the full cache too: what was evicted was needed.
 
 total              20 % of the cache  100 % of the cache
 right                1 of 3 (33.3 %)    3 of 3 (100.0 %)
@@ -55,4 +56,35 @@ cache saved                 26.0 KiB                 0 B
 time of the model              1.5 s               1.5 s
 time of the batch              3.0 s               4.0 s
 `);
+});
+
+it.each([
+  [
+    ['7', '7'],
+    ['the full cache answers the same', 'the full cache answers right'],
+    '1 of 2 wrong answers is wrong with the full cache too: those are the reader’s errors, the others the eviction’s.',
+  ],
+  [
+    ['8', '9'],
+    ['the full cache answers something else, wrong too', 'the full cache answers the same'],
+    '2 of 2 wrong answers are wrong with the full cache too: the reader’s errors, not the eviction’s.',
+  ],
+])('tells the reader’s errors from those of the eviction: %j', (wrongWithAll, notes, sentence) => {
+  const reduced = [
+    answer('One?', '1', { answer: '7' }),
+    answer('Two?', '2', { answer: wrongWithAll[1] }),
+    answer('Three?', '3', { answer: '3' }),
+  ];
+  const full = [
+    answer('One?', '1', { answer: wrongWithAll[0] }),
+    answer('Two?', '2', { answer: notes[1].includes('right') ? '2' : wrongWithAll[1] }),
+    answer('Three?', '3', { answer: '3' }),
+  ];
+  const text = demoReport(
+    { cacheRatio: 0.2, wallMs: 1, answers: reduced },
+    { cacheRatio: 1, wallMs: 1, answers: full },
+  );
+  expect(text).toContain(
+    `What would have been right:\n  a.pdf: One? 1 (${notes[0]})\n  a.pdf: Two? 2 (${notes[1]})\n${sentence}\n`,
+  );
 });

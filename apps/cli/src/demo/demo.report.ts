@@ -23,7 +23,7 @@ export interface DemoRound {
 const QUESTION_WIDTH = 27;
 const ANSWER_WIDTH = 17;
 
-/** A table of the round with less cache, and both rounds side by side. */
+/** A table of the round with less cache, what became of its wrong answers with more, and both rounds side by side. */
 export function demoReport(reduced: DemoRound, full: DemoRound): string {
   const rows = reduced.answers.map((answer): Cell[] => {
     const { row, question } = answer;
@@ -37,10 +37,38 @@ export function demoReport(reduced: DemoRound, full: DemoRound): string {
     ];
   });
   const table = textTable(['question', 'answer', '', 'tokens', 'kept', 'saved'], rows);
-  const missed = reduced.answers.filter((answer) => !isRight(answer));
-  const expected = missed.map(({ file, question, expected: right }) => `  ${file}: ${question} ${right}\n`);
-  const corrections = missed.length === 0 ? '' : `\nWhat would have been right:\n${expected.join('')}`;
-  return `\n${table}${corrections}\n${totals(reduced, full)}`;
+  return `\n${table}${corrections(reduced, full)}\n${totals(reduced, full)}`;
+}
+
+/** What would have been right, and of each whether it is the cache reduction that made it wrong. */
+function corrections(reduced: DemoRound, full: DemoRound): string {
+  const missed = reduced.answers.flatMap((answer, index) =>
+    isRight(answer) ? [] : [{ answer, with: full.answers[index] }],
+  );
+  if (missed.length === 0) return '';
+  const lines = missed.map(
+    ({ answer: { file, question, expected, row }, with: other }) =>
+      `  ${file}: ${question} ${expected}${row.error === '' ? ` (${atFullCache(row, other)})` : ''}\n`,
+  );
+  const wrong = missed.filter(({ answer }) => answer.row.error === '');
+  const readers = wrong.filter(({ with: other }) => !isRight(other) && other.row.error === '').length;
+  const cause = `${readers} of ${wrong.length} wrong answers ${readers === 1 ? 'is' : 'are'} wrong with the full cache too: `;
+  return (
+    `\nWhat would have been right:\n${lines.join('')}` +
+    (wrong.length === 0 ? '' : `${cause}${blame(readers, wrong.length)}\n`)
+  );
+}
+
+function atFullCache({ answer }: AnswerRow, other: DemoAnswer): string {
+  if (other.row.error !== '') return 'the full cache gave no answer';
+  if (isRight(other)) return 'the full cache answers right';
+  const same = scorers.exact(answer, other.row.answer) === 1;
+  return same ? 'the full cache answers the same' : 'the full cache answers something else, wrong too';
+}
+
+function blame(readers: number, wrong: number): string {
+  if (readers === wrong) return 'the reader’s errors, not the eviction’s.';
+  return readers === 0 ? 'what was evicted was needed.' : 'those are the reader’s errors, the others the eviction’s.';
 }
 
 export function isRight({ row, expected }: DemoAnswer): boolean {

@@ -8,6 +8,7 @@ import { BatchRun } from '../batch/batch.run.js';
 import { questionsWork } from '../batch/batch.work.js';
 import { DEFAULT_SHEET, readQuestions } from '../batch/question.sheet.js';
 import type { CommandIo } from '../command.io.js';
+import { invocation, shellWord } from '../invocation.js';
 import { DEMO_FOLDER, requireModel } from '../system/installation.js';
 import { LocalSystem } from '../system/local.system.js';
 import { SystemNotes } from '../system/system.notes.js';
@@ -57,7 +58,7 @@ export async function demo(options: DemoOptions, io: CommandIo): Promise<void> {
 
 async function compare(
   system: LocalSystem,
-  { cacheRatio, documents = DEMO_FOLDER }: DemoOptions,
+  { cacheRatio, documents = DEMO_FOLDER, dataFolder }: DemoOptions,
   io: CommandIo,
 ): Promise<void> {
   const client = new ApiClient({ url: system.url, apiKey: system.apiKey, signal: io.signal });
@@ -68,7 +69,7 @@ async function compare(
   io.stdout.write(demoReport(reduced, full));
   const traceId = exemplary(reduced.answers);
   if (traceId === undefined) return;
-  io.stdout.write(`\nWhat the cache reduction did to one of them (madakv trace ${traceId}):\n\n`);
+  io.stdout.write(`\nWhat the cache reduction did to one of them${againLater(traceId, dataFolder)}:\n\n`);
   io.stdout.write(
     drawTrace(await client.trace(traceId), io.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''),
   );
@@ -106,6 +107,13 @@ async function round(
 
 function modelMsOf({ ms }: AnsweredTrace): number {
   return ms.prefill + ms.observe + ms.evict + ms.decode;
+}
+
+/** How to draw it again, where the data stays. */
+function againLater(traceId: string, dataFolder: string | undefined): string {
+  if (dataFolder === undefined) return '';
+  const data = `--data ${shellWord(dataFolder)}`;
+  return ` (${invocation(`up ${data}`)}, then ${invocation(`trace ${traceId} ${data}`)} draws it again)`;
 }
 
 /** The right answer about the longest prompt, or else any. */

@@ -52,8 +52,8 @@ Flags win over the request, the request over the defaults. An image URL may be a
 a file: URL or a data URL. A key "madakv" in the request takes {cache_ratio, policy, options, layout}.
 
 Examples:
-  madakv generate --model models/reader --request question.json
-  madakv generate --model models/reader --request question.json --cache-ratio 0.05 --json --logits
+  madakv generate --model models/madakv-reader --request question.json
+  madakv generate --model models/madakv-reader --request question.json --cache-ratio 0.05 --json --logits
   madakv generate --model qwen --request question.json --quant 4 --policy snapkv
   madakv generate --model qwen --request question.json --policy-option pooling.cols=9 --policy-option theta=0.95
   echo '{"messages":[{"role":"user","content":"Hello"}]}' | madakv generate --model qwen --request -`,

@@ -1,4 +1,5 @@
 import type { CommandIo } from '../command.io.js';
+import { invocation, shellWord } from '../invocation.js';
 import { dataFolderPath } from './installation.js';
 import { LocalSystem, type LocalSystemOptions } from './local.system.js';
 import { SystemNotes, type NotesOptions } from './system.notes.js';
@@ -53,13 +54,8 @@ madakv is up.
     -H 'Content-Type: application/json' -d '${body}'
 
   In another terminal:
-  madakv ask document.pdf "What is the total?"${where}
+  ${invocation(`ask document.pdf "What is the total?"${where}`)}
   Ctrl-C ends everything.
 
 `;
-}
-
-/** As a shell reads it as one word. */
-function shellWord(text: string): string {
-  return /^[\w./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

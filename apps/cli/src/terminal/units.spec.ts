@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatCount, formatMs, parseBytes } from './units.js';
+import { formatBytes, formatCount, formatMs, parseBytes, parseDuration } from './units.js';
 
 describe('units', () => {
   it.each([
@@ -31,4 +31,19 @@ describe('units', () => {
     expect([0.42, 45.3, 1234, 125_000].map(formatMs)).toEqual(['0.4 ms', '45 ms', '1.2 s', '2 min 5 s']);
     expect(formatCount(1234567)).toBe('1,234,567');
   });
+});
+
+it.each([
+  ['90s', 90],
+  ['30m', 1_800],
+  ['12 h', 43_200],
+  ['7d', 604_800],
+  ['1.5D', 129_600],
+  ['2w', 1_209_600],
+  ['7', undefined],
+  ['d', undefined],
+  ['-1d', undefined],
+  ['7 months', undefined],
+])('reads the time %j', (text, seconds) => {
+  expect(parseDuration(text)).toBe(seconds);
 });

@@ -35,3 +35,18 @@ export function formatMs(ms: number): string {
 export function formatTime(seconds: number): string {
   return `${new Date(1000 * seconds).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
+
+const DURATIONS_S = new Map([
+  ['s', 1],
+  ['m', 60],
+  ['h', 3_600],
+  ['d', 86_400],
+  ['w', 7 * 86_400],
+]);
+
+/** Reads `90s`, `30m`, `12h`, `7d` or `2w`. @returns seconds; undefined for anything else */
+export function parseDuration(text: string): number | undefined {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*$/i.exec(text);
+  const unit = DURATIONS_S.get(match?.[2].toLowerCase() ?? '');
+  return match === null || unit === undefined ? undefined : Number(match[1]) * unit;
+}
