@@ -1,9 +1,10 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const MADAKV = join(ROOT, 'apps', 'cli', 'bin', 'madakv.js');
@@ -77,6 +78,32 @@ describe('the madakv process', () => {
     child.stdout.once('data', () => child.stdout.destroy());
     expect(await ended(child)).toEqual({ code: 0, signal: null });
     expect(stderr).toBe('');
+  });
+
+  it('is found by npx in a clone, and npm has nothing to say before it', () => {
+    const { status, stdout, stderr } = spawnSync('npx', ['--no-install', 'madakv', '--version'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      // As from a shell: what an npm around this test has set does not count.
+      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith('npm_'))),
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('installs no package that wants a newer Node than the project', () => {
+    const LockSchema = z.object({
+      packages: z.record(z.string(), z.object({ engines: z.unknown().optional() })),
+    });
+    const { packages } = LockSchema.parse(JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')));
+    const newer = Object.entries(packages).filter(([, { engines }]) => {
+      const { node } = z
+        .object({ node: z.string().default('') })
+        .catch({ node: '' })
+        .parse(engines);
+      return /^>=? *(2[1-9]|[3-9]\d)/.test(node);
+    });
+    expect(newer.map(([path]) => path)).toEqual([]);
   });
 
   it('says what to do when it was not built', () => {

@@ -107,9 +107,20 @@ export class ApiClient {
     await this.call('DELETE', `/v1/files/${encodeURIComponent(id)}`, { mode: 'repeatable' });
   }
 
-  /** The batch of an input file: asked for again, it is the same one. */
-  createBatch(inputFileId: string): Promise<BatchObject> {
-    const body = { input_file_id: inputFileId, endpoint: BATCH_ENDPOINT, completion_window: '24h' };
+  /**
+   * The batch of an input file: asked for again, it is the same one.
+   * @param outputExpiresAfterS seconds after which the server deletes its results; never by itself without
+   */
+  createBatch(
+    inputFileId: string,
+    { outputExpiresAfterS: seconds }: { readonly outputExpiresAfterS?: number } = {},
+  ): Promise<BatchObject> {
+    const body = {
+      input_file_id: inputFileId,
+      endpoint: BATCH_ENDPOINT,
+      completion_window: '24h',
+      ...(seconds === undefined ? {} : { output_expires_after: { anchor: 'created_at', seconds } }),
+    };
     const headers = { 'idempotency-key': inputFileId };
     return this.json('POST', '/v1/batches', BatchObjectSchema, { body, headers, mode: 'repeatable' });
   }

@@ -17,11 +17,15 @@ export class ApiError extends Error {
   }
 }
 
-/** What to do when there is no server. */
-export function howToServe(startsLocal: boolean): string {
+/**
+ * What to do when there is no server.
+ * @param startsLocal whether the command can start one itself, with --local
+ * @param up the command that starts one where this command looks
+ */
+export function howToServe(startsLocal: boolean, up = 'up'): string {
   return (
-    `start one with \`${invocation('up')}\`, ${startsLocal ? 'add --local, ' : ''}` +
-    'or name another one with --url or MADAKV_URL'
+    `start one with \`${invocation(up)}\`, ${startsLocal ? 'add --local, ' : ''}` +
+    'or name another address with --url or MADAKV_URL'
   );
 }
 

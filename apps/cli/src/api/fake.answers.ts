@@ -1,4 +1,3 @@
-import type { CacheSummary } from '@madakv/contracts';
 import type { AnswerWarning } from './answer.warnings.js';
 
 /** What the fake answers to a request: a text, or an error with a status. */
@@ -7,7 +6,7 @@ export type FakeAnswer = string | { readonly status: number; readonly code: stri
 export const USAGE = { prompt_tokens: 1000, completion_tokens: 3, total_tokens: 1003 };
 
 /** @param warnings left out where there are none, as a server may do */
-export function summaryOf(traceId: string, warnings: readonly AnswerWarning[]): CacheSummary & object {
+export function summaryOf(traceId: string, warnings: readonly AnswerWarning[]): Record<string, unknown> {
   return {
     trace_id: traceId,
     policy: 'madakv',

@@ -30,6 +30,8 @@ export class FakeApiServer {
   readonly authorizations = new Set<string>();
   /** Bodies of chat completions and of batch lines. */
   readonly asked: Record<string, unknown>[] = [];
+  /** Bodies of batches that were created. */
+  readonly created: object[] = [];
   /** What to answer to a question. */
   answer: (question: string, body: Record<string, unknown>) => FakeAnswer = (question) => `answer to ${question}`;
   /** What its answers warn of. */
@@ -196,7 +198,9 @@ export class FakeApiServer {
   private createBatch(body: Buffer, key: string | string[] | undefined): BatchObject {
     const known = this.batches.get(this.batchOfKey.get(String(key)) ?? '');
     if (known !== undefined) return known.object;
-    const { input_file_id } = JSON.parse(body.toString()) as { input_file_id: string };
+    const asked = JSON.parse(body.toString()) as { input_file_id: string };
+    this.created.push(asked);
+    const { input_file_id } = asked;
     const object: BatchObject = {
       id: `batch_${++this.ids}`,
       object: 'batch',

@@ -60,7 +60,8 @@ export function findServer(flags: ServerFlags, io: CommandIo, startsLocal = fals
       : { client, identity: client.url };
   }
   if (running === undefined) {
-    throw new UsageError(`no system runs on ${dataFolder}: ${howToServe(startsLocal)}`);
+    const up = flags.data === undefined ? 'up' : `up --data ${shellWord(flags.data)}`;
+    throw new UsageError(`no system runs on ${dataFolder}: ${howToServe(startsLocal, up)}`);
   }
   return localAccess({ ...running, ...(key === undefined ? {} : { apiKey: key }) }, dataFolder, io);
 }

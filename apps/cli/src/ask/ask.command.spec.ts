@@ -94,5 +94,5 @@ it('says how to start a server when there is none', async () => {
     cwd: folder,
   });
   expect(code).toBe(2);
-  expect(stderr).toMatch(/^madakv: no system runs on .*data: start one with `(npx )?madakv up`/);
+  expect(stderr).toMatch(/^madakv: no system runs on .*data: start one with `(npx )?madakv up --data \S+`/);
 });

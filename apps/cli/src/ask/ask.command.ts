@@ -8,7 +8,7 @@ export function registerAsk(program: Command, io: CommandIo): void {
   const command = program
     .command('ask')
     .description('Ask a question about a PDF or an image.')
-    .argument('<file>', 'PDF, PNG, JPEG or WebP')
+    .argument('<file>', 'PDF or image: PNG, JPEG, WebP and what else the server takes')
     .argument('<question>')
     .option('--model <name>', 'model to ask (default: the only one); with --local a checkpoint folder')
     .option('--pages <ranges>', 'pages of a PDF, like 1-3,7; 1-3? for what there is of them', pages)

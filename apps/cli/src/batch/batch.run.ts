@@ -13,6 +13,8 @@ import type { RunState, RunStateFile } from './run.state.js';
 
 /** An upload that goes sooner than this is uploaded anew: a batch may run for a day. */
 const LEAST_LIFE_S = 25 * 3_600;
+/** Results are fetched when a run ends; one that was detached may fetch them for a month. */
+const RESULTS_EXPIRY_S = 30 * 24 * 3_600;
 /** Time that deleting what was uploaded may take. */
 const CLEANING_MS = 60_000;
 
@@ -73,7 +75,8 @@ export class BatchRun {
       );
       this.keep({ inputFileId: id });
     }
-    const { id } = await this.client.createBatch(this.state.inputFileId ?? '');
+    const outputExpiry = this.options.keepFiles === true ? {} : { outputExpiresAfterS: RESULTS_EXPIRY_S };
+    const { id } = await this.client.createBatch(this.state.inputFileId ?? '', outputExpiry);
     this.keep({ batchId: id });
     return id;
   }

@@ -37,7 +37,7 @@ export async function readJsonl(
   if (!written.some(({ value }) => isObject(value))) {
     throw new UsageError(
       `${name}: no line of it is a JSON object; expected JSON Lines of batch requests, a folder of documents, ` +
-        'or a PDF, PNG, JPEG or WebP file',
+        'or one document, a PDF or an image',
     );
   }
   const flags = flagsOf(written.length);

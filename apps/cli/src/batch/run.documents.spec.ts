@@ -104,6 +104,9 @@ describe('madakv batch run, what it leaves at the server', () => {
     expect(fixture.sentDocuments()).toHaveLength(2);
     for (const { expires_at = 0, created_at } of fixture.server.uploads) expect(expires_at - created_at).toBe(172_800);
     expect([...fixture.server.files.values()].map(({ object }) => object.purpose)).toEqual(['batch_output']);
+    expect(fixture.server.created).toMatchObject([
+      { output_expires_after: { anchor: 'created_at', seconds: 2_592_000 } },
+    ]);
   });
 
   it('is nothing of a batch that was refused', async () => {
@@ -116,6 +119,7 @@ describe('madakv batch run, what it leaves at the server', () => {
   it('stays with --keep-files, and the next run sends only what is new', async () => {
     expect((await run('--keep-files')).code).toBe(0);
     expect(fixture.server.uploads.every(({ expires_at }) => expires_at === undefined)).toBe(true);
+    expect(fixture.server.created[0]).not.toHaveProperty('output_expires_after');
     fixture.write('docs/b.pdf', 'changed');
     expect((await run('-o', 'again.csv')).code).toBe(0);
     expect(fixture.sentDocuments()).toEqual(['copy.pdf', 'b.pdf', 'b.pdf']);

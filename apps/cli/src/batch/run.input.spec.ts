@@ -20,10 +20,13 @@ describe('madakv batch run, what it is given', () => {
     expect(fixture.server.asked.map(({ madakv }) => madakv)).toEqual([{ pages: '1-3' }, { pages: '1-3' }]);
   });
 
-  it('knows a document by its content', async () => {
-    fixture.write('scan', '%PDF-1.7 ...');
-    expect((await run('scan')).stderr).toContain('scan: is a document');
-  });
+  it.each(['%PDF-1.7 ...', '\x89PNG\r\n', '\xff\xd8\xff\xe0', 'GIF89a', 'II*\0', 'MM\0*', 'RIFF1234WEBP'])(
+    'knows a document by its content %j',
+    async (head) => {
+      fixture.write('scan', Buffer.from(head, 'latin1'));
+      expect((await run('scan')).stderr).toContain('scan: is a document');
+    },
+  );
 
   it.each([
     [
@@ -37,7 +40,7 @@ describe('madakv batch run, what it is given', () => {
     [['table.xlsx'], /^madakv: table\.xlsx: is a table: /],
     [
       ['page.html'],
-      /^madakv: page\.html: no line of it is a JSON object; expected JSON Lines of batch requests, a folder/,
+      /^madakv: page\.html: no line of it is a JSON object; expected JSON Lines of batch requests, a folder of documents, or one document/,
     ],
     [['utf16.jsonl'], /^madakv: utf16\.jsonl: is UTF-16; save the file as UTF-8\n$/],
     [

@@ -25,7 +25,7 @@ export interface RunInput {
 type WorkOf = (access: ServerAccess) => Promise<BatchWork>;
 
 const TABLES = ['.csv', '.tsv', '.xlsx', '.xls', '.ods', '.numbers'];
-const DOCUMENTS = ['.pdf', '.png', '.jpg', '.jpeg', '.webp'];
+const DOCUMENTS = ['.pdf', '.png', '.jpg', '.jpeg', '.webp', '.gif', '.tif', '.tiff'];
 const HEAD_BYTES = 1_024;
 
 /** @throws UsageError that says what to give instead */
@@ -92,13 +92,14 @@ function kindOf(path: string, name: string): RunInput['kind'] {
   return DOCUMENTS.includes(extension) || isDocument(headOf(path, name)) ? 'document' : 'requests';
 }
 
-/** PDF, PNG, JPEG or WebP, by the first bytes. */
+/** A PDF or an image, by the first bytes; what the server makes of it is its to say. */
 function isDocument(head: Buffer): boolean {
   const text = head.toString('latin1');
   return (
     text.includes('%PDF-') ||
     text.startsWith('\x89PNG\r\n') ||
     text.startsWith('\xff\xd8\xff') ||
+    /^(GIF8|II[*+]\0|MM\0[*+])/.test(text) ||
     (text.startsWith('RIFF') && text.slice(8, 12) === 'WEBP')
   );
 }

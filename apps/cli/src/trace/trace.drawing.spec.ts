@@ -134,6 +134,18 @@ describe('drawTrace', () => {
     expect(text).toContain('     +0.0 ms  waited          0 B  ROOM\n');
   });
 
+  it('tells what the answer warns of', () => {
+    const message = 'page 2: 14 characters are in a font that the document does not hold and that could not be drawn';
+    const warned = {
+      ...sampleTrace(2),
+      warnings: [{ code: 'text_not_drawn', message, param: 'messages.0.content.0' }],
+    };
+    expect(drawTrace(warned, false)).toContain(
+      'warning  text_not_drawn: page 2: 14 characters are in a font that the document\n         does not hold and that could not be drawn\n',
+    );
+    expect(text).not.toContain('warning');
+  });
+
   it('colours parts on a terminal', () => {
     expect(drawTrace(sampleTrace(1), true)).toContain('\x1b[36m███\x1b[0m\x1b[33m███████████████\x1b[0m····');
   });

@@ -1,4 +1,5 @@
 import type { AnsweredTrace, FailedTrace, LayerTraceDocument, TraceDocument } from '@madakv/contracts';
+import { warningsOf, warningText } from '../api/answer.warnings.js';
 import { partMark, partSign, sparkline, stackedBar } from '../terminal/stacked.bar.js';
 import { formatBytes, formatCount, formatMs, formatTime } from '../terminal/units.js';
 import { keptDensity } from './kept.density.js';
@@ -43,7 +44,8 @@ function heading(trace: TraceDocument): string[] {
   ];
 }
 
-function summary({ cache, usage, finishReason, images }: AnsweredTrace, colour: boolean): string[] {
+function summary(trace: AnsweredTrace, colour: boolean): string[] {
+  const { cache, usage, finishReason, images } = trace;
   const { bytes, modalities, promptTokens } = cache;
   const granted = cache.ratio === cache.requestedRatio ? '' : ` (${percent(cache.requestedRatio)} asked for)`;
   const cacheBar = (name: string, value: number): string => {
@@ -55,6 +57,11 @@ function summary({ cache, usage, finishReason, images }: AnsweredTrace, colour: 
     ...pages(images),
     `answer   ${formatCount(usage.completionTokens)} tokens, ended by ${finishReason}`,
     `policy   ${cache.policy}, ${percent(cache.ratio)} of the cache granted${granted}, ${cache.protocol} protocol`,
+    ...warningsOf(trace).flatMap((warning) =>
+      wrapped(warningText(warning), TEXT_WIDTH).map(
+        (line, index) => `${index === 0 ? 'warning' : ''.padEnd(7)}  ${line}`,
+      ),
+    ),
     '',
     'Cache',
     cacheBar('  full', bytes.full),
