@@ -187,7 +187,7 @@ describe('a body', () => {
       logit_bias: {},
       modalities: ['text'],
       stop: '',
-      user: 'someone',
+      prompt_cache_key: 'a',
       metadata: { a: 'b' },
       store: true,
       service_tier: 'auto',
