@@ -180,7 +180,7 @@ describe('answers', () => {
   it('end at max tokens, at a stop string, and at an end-of-answer id', async () => {
     const whole = await engine.generate(request(prompt, { maxTokens: 10 }));
     expect(whole.finishReason).toBe('length');
-    expect(whole.usage).toEqual({ promptTokens: prompt.inputIds.length, completionTokens: 10 });
+    expect(whole.usage).toEqual({ promptTokens: prompt.inputIds.length, completionTokens: 10, cachedTokens: 0 });
 
     const stopId = whole.tokenIds[4];
     const first = whole.tokenIds.indexOf(stopId);

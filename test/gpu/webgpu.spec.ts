@@ -1,4 +1,4 @@
-import { Engine, type EngineOptions } from '@madakv/engine';
+import { Engine, type EngineOptions, type GenerationRequest, type GenerationResult } from '@madakv/engine';
 import { createPolicy } from '@madakv/madakv';
 import { openModel, type PreparedPrompt } from '@madakv/models';
 import { cpuProvider, cudaProvider, type ExecutionProvider } from '@madakv/onnx';
@@ -164,6 +164,57 @@ describe.skipIf(provider === undefined)('the cache on WebGPU', () => {
     const together = await Promise.all(asks.map((ask) => device.generate(ask)));
     for (const [i, ask] of asks.entries()) expect(together[i].tokenIds).toEqual((await cpu.generate(ask)).tokenIds);
     expect(watch.live).toBe(0);
+  });
+
+  describe('of prompts that begin alike', () => {
+    const asks = async (): Promise<GenerationRequest[]> => {
+      const parts = pages.images.map(() => ({ type: 'image_url' as const, image_url: { url: '' } }));
+      const questions = [
+        'What is the total of all of these pages, and who has paid it?',
+        'And the date?',
+        'Who?',
+        'Who?',
+      ];
+      const prompts = await Promise.all(
+        questions.map((text) =>
+          device.model.prepare([{ role: 'user', content: [...parts, { type: 'text', text }] }], pages.images),
+        ),
+      );
+      const names = ['madakv', 'h2o', 'snapkv', 'full'];
+      return prompts.map((each, i) =>
+        request(each, {
+          policy: createPolicy(names[i]),
+          cacheRatio: names[i] === 'full' ? 1 : 0.4,
+          protocol: i === 1 ? 'plain' : 'replay',
+          maxTokens: 4,
+          wantFirstLogits: true,
+        }),
+      );
+    };
+
+    it('is kept as on the CPU when they are read together', async () => {
+      const requests = await asks();
+      const ours = await Promise.all(requests.map((ask) => device.generate(ask)));
+      expect(ours.map(({ trace }) => trace.sharing.requests)).toEqual([4, 4, 4, 4]);
+      for (const [i, ask] of requests.entries()) {
+        const theirs = await cpu.generate(ask);
+        const positions = ({ trace }: GenerationResult) => trace.layers.map((layer) => layer.positions);
+        expect(positions(ours[i])).toEqual(positions(theirs));
+        expect(relativeError(ours[i].firstLogits ?? NONE, theirs.firstLogits ?? NONE)).toBeLessThan(LOGIT_TOLERANCE);
+        expect(ours[i].tokenIds).toEqual(theirs.tokenIds);
+      }
+      expect(watch.live).toBe(0);
+      expect(device.kvBytes).toBe(0);
+    });
+
+    it.each([12, 20, 31])('is freed when run %d fails', async (runs) => {
+      const requests = await asks();
+      watch.runsUntilFailure = runs;
+      const results = await Promise.allSettled(requests.map((ask) => device.generate(ask)));
+      expect(results.map(({ status }) => status)).toEqual(requests.map(() => 'rejected'));
+      expect(watch.live).toBe(0);
+      expect(device.kvBytes).toBe(0);
+    });
   });
 
   it.each(['prefill', 'token'] as const)('is freed when a request is cancelled at its second %s', async (kind) => {

@@ -18,7 +18,12 @@ export interface EngineOptions extends BuildOptions, Partial<SchedulerSettings> 
   readonly kvPrecision?: KvPrecision;
 }
 
-const DEFAULT_SETTINGS: SchedulerSettings = { chunkTokens: 512, maxSequences: 8, prefillOrder: 'layer' };
+const DEFAULT_SETTINGS: SchedulerSettings = {
+  chunkTokens: 512,
+  maxSequences: 8,
+  prefillOrder: 'layer',
+  maxGroup: 64,
+};
 const DEFAULT_FEATURE_CACHE_BYTES = 256 * 2 ** 20;
 
 /**

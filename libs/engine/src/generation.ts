@@ -76,7 +76,12 @@ export interface GenerationResult {
   readonly finishReason: 'stop' | 'length';
   readonly tokens: readonly GeneratedToken[];
   readonly firstLogits?: Float32Array;
-  readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
+  readonly usage: {
+    readonly promptTokens: number;
+    readonly completionTokens: number;
+    /** Prompt tokens that were not computed for this request: others' prefill served it. */
+    readonly cachedTokens: number;
+  };
   readonly trace: CacheTrace;
   readonly times: GenerationTimes;
 }

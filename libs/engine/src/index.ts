@@ -10,7 +10,14 @@ export { loadSessions, type LoadedSessions } from './build/load.js';
 export * from './calibrate/index.js';
 export { decodeStep, type StepInput } from './decoder/decode.step.js';
 export { Decoder, type DecoderSessions } from './decoder/decoder.js';
-export { prefill, type PrefillOptions, type PrefillReport, type PrefillResult } from './decoder/prefill.js';
+export { prefill, type PrefillOptions } from './decoder/prefill.js';
+export type {
+  PrefillGroup,
+  PrefillMember,
+  PrefillOutcome,
+  PrefillReport,
+  PrefillResult,
+} from './decoder/prefill.group.js';
 export { Engine, type EngineOptions } from './engine.js';
 export * from './generation.js';
 export type { KvFormat, KvPrecision } from './kv/kept.part.js';
@@ -28,5 +35,5 @@ export type { KvMemory, KvShape, LayerCache, Projections, PromptBuffer } from '.
 export { HostLayerCache } from './kv/host.layer.cache.js';
 export { promptLayout, countModalities, MODALITIES } from './prompt.layout.js';
 export { GREEDY, type SamplingOptions, type TokenLogprob } from './sampling/sampler.js';
-export { decodePositions, type CacheTrace, type LayerTrace } from './trace/cache.trace.js';
+export { decodePositions, type CacheTrace, type LayerTrace, type PrefillSharing } from './trace/cache.trace.js';
 export type { DeferredImage, PromptImage } from './vision.encoder.js';

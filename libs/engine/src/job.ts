@@ -1,6 +1,6 @@
 import type { LayerSelection, LayerSelector, PromptLayout } from '@madakv/madakv';
 import type { DecoderConfig } from '@madakv/models';
-import type { PrefillReport } from './decoder/prefill.js';
+import type { PrefillReport } from './decoder/prefill.group.js';
 import type {
   GenerationControl,
   GenerationEvent,
@@ -13,7 +13,7 @@ import { answerBytes, appendedTokens, type KvGeometry } from './kv/kv.need.js';
 import { countModalities, promptLayout } from './prompt.layout.js';
 import { GREEDY, validateSampling } from './sampling/sampler.js';
 import type { Sequence } from './sequence.js';
-import { traceLayers } from './trace/cache.trace.js';
+import { traceLayers, type PrefillSharing } from './trace/cache.trace.js';
 
 /** One request under way: its promise, its cancellation, its clock and its cache ledger. */
 export class Job {
@@ -27,6 +27,7 @@ export class Job {
   private cancelled_: { readonly reason: unknown } | undefined;
   private selections: readonly LayerSelection[] = [];
   private afterEvictionBytes = 0;
+  private sharing: PrefillSharing = { requests: 1, sharedTokens: 0, cachedTokens: 0 };
   private readonly ms = { queue: 0, vision: 0, prefill: 0, observe: 0, evict: 0, firstToken: 0, decode: 0 };
   /** By the clock of `performance.now()`. */
   private readonly at = { started: 0, prefillStarted: 0, prefillEnded: 0, ended: 0 };
@@ -100,13 +101,14 @@ export class Job {
     );
   }
 
-  async timed<T>(phase: 'vision', work: () => Promise<T>): Promise<T> {
-    const started = performance.now();
-    try {
-      return await work();
-    } finally {
-      this.ms[phase] += performance.now() - started;
-    }
+  /** An image of its prompt was encoded, or remembered. */
+  saw(ms: number): void {
+    this.ms.vision += ms;
+  }
+
+  /** With whom its prefill is shared. */
+  shares(sharing: PrefillSharing): void {
+    this.sharing = sharing;
   }
 
   prefilled(report: PrefillReport): void {
@@ -132,6 +134,7 @@ export class Job {
     this.at.ended = now;
   }
 
+  /** Failing a second time does nothing. */
   fail(reason: unknown): void {
     this.settled = true;
     this.reject(reason);
@@ -146,13 +149,18 @@ export class Job {
       finishReason: sequence.finishReason ?? 'length',
       tokens: sequence.tokens,
       ...(sequence.firstLogits === undefined ? {} : { firstLogits: sequence.firstLogits }),
-      usage: { promptTokens: layout.tokens, completionTokens: sequence.tokens.length },
+      usage: {
+        promptTokens: layout.tokens,
+        completionTokens: sequence.tokens.length,
+        cachedTokens: this.sharing.cachedTokens,
+      },
       trace: {
         policy: request.policy.name,
         ratio: request.cacheRatio,
         protocol: layout.heldBack === 1 ? 'replay' : 'plain',
         modalities: layout.modalities,
         promptTokens: countModalities(layout),
+        sharing: this.sharing,
         layers: traceLayers(this.selections, layout, this.config.kvHeads),
         bytes: {
           full: this.fullBytes(),

@@ -2,30 +2,40 @@ import type { PreparedPrompt } from '@madakv/models';
 import type { DecoderInputs } from './decoder/decoder.inputs.js';
 import type { PromptImage } from './vision.encoder.js';
 
+/** Tokens `[start, end)` of a prompt. */
+export interface TokenSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
- * The decoder's input for a prompt: text tokens from the embedding matrix, placeholders replaced by visual features.
- * @param encode features `[image.tokens, hidden]` of an image
- * @returns `[tokens, hidden]`
+ * The decoder's input for a part of a prompt: text tokens from the embedding matrix, placeholders replaced by visual features.
+ * @param encode features `[image.tokens, hidden]` of an image; called for those that lie in the part
+ * @returns `[end - start, hidden]`
  * @throws RangeError when placeholders and features do not match
  */
 export async function embedPrompt(
   prompt: PreparedPrompt<PromptImage>,
+  { start, end }: TokenSpan,
   inputs: DecoderInputs,
   encode: (image: PromptImage) => Promise<Float32Array>,
 ): Promise<Float32Array> {
   const { hiddenSize } = inputs.embeddings;
-  const result = inputs.embeddings.rows(prompt.inputIds);
+  const result = inputs.embeddings.rows(prompt.inputIds.subarray(start, end));
   let next = 0;
   for (const segment of prompt.segments) {
     if (segment.modality !== 'visual') continue;
     const image = prompt.images[segment.image ?? next];
     next++;
+    const [from, to] = [Math.max(start, segment.start), Math.min(end, segment.end)];
+    if (from >= to) continue;
     const features = await encode(image);
     const rows = segment.end - segment.start;
     if (features.length !== rows * hiddenSize) {
       throw new RangeError(`image ${next} has ${features.length / hiddenSize} features for ${rows} placeholders`);
     }
-    result.set(features, segment.start * hiddenSize);
+    const own = features.subarray((from - segment.start) * hiddenSize, (to - segment.start) * hiddenSize);
+    result.set(own, (from - start) * hiddenSize);
   }
   return result;
 }

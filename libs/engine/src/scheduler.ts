@@ -1,13 +1,14 @@
-import { prefill, type PrefillOptions, type PrefillProgress, type PrefillResult } from './decoder/prefill.js';
 import { decodeStep } from './decoder/decode.step.js';
 import type { Decoder } from './decoder/decoder.js';
 import type { DecoderInputs } from './decoder/decoder.inputs.js';
+import type { PrefillOptions, PrefillProgress } from './decoder/prefill.js';
 import type { GenerationControl, GenerationRequest, GenerationResult } from './generation.js';
+import { GroupPrefill, type GroupTools, type Prefilled } from './group.prefill.js';
 import { Job } from './job.js';
 import type { KvLedger } from './kv/kv.ledger.js';
 import type { KvGeometry } from './kv/kv.need.js';
-import { embedPrompt } from './prompt.embedding.js';
-import { Sequence } from './sequence.js';
+import { chooseGroup } from './prompt.groups.js';
+import type { Sequence } from './sequence.js';
 import type { VisionEncoder } from './vision.encoder.js';
 
 export interface SchedulerSettings {
@@ -16,29 +17,37 @@ export interface SchedulerSettings {
   /** Sequences that decode together; further ones wait before their prefill. */
   readonly maxSequences: number;
   readonly prefillOrder: PrefillOptions['order'];
+  /** Requests whose prompts begin alike that are prefilled together at most; 1 for each by itself. */
+  readonly maxGroup: number;
 }
 
 /**
- * Continuous batching: in every round one unit of the prefill that is under way (a chunk through a layer) and one decode step of all
+ * Continuous batching: in every round one unit of the prefill that is under way (a run through a layer) and one decode step of all
  * running sequences. Sequences join after their prefill and leave when they end; nobody waits for a batch to fill or to finish.
+ * Those that wait when a prefill begins and whose prompts begin like its own are prefilled with it.
  *
  * Only this loop calls sessions, one run at a time.
  */
 export class Scheduler {
   private readonly waiting: Job[] = [];
   private readonly running: { readonly job: Job; readonly sequence: Sequence }[] = [];
-  private prefilling: { readonly job: Job; readonly steps: AsyncGenerator<PrefillProgress, Sequence> } | undefined;
+  private prefilling:
+    { readonly group: GroupPrefill; readonly steps: AsyncGenerator<PrefillProgress, Prefilled[]> } | undefined;
   private loop: Promise<void> | undefined;
+  private readonly tools: GroupTools;
   private closed = false;
 
   constructor(
     private readonly decoder: Decoder,
-    private readonly vision: VisionEncoder,
+    vision: VisionEncoder,
     private readonly inputs: DecoderInputs,
     private readonly ledger: KvLedger,
     private readonly geometry: KvGeometry,
     private readonly settings: SchedulerSettings,
-  ) {}
+  ) {
+    const { chunkTokens, prefillOrder: order } = settings;
+    this.tools = { decoder, vision, inputs, ledger, options: { chunkTokens, order } };
+  }
 
   async submit(request: GenerationRequest, control: GenerationControl): Promise<GenerationResult> {
     if (this.closed) throw new Error('the engine is closed');
@@ -58,7 +67,7 @@ export class Scheduler {
   }
 
   private allJobs(): Job[] {
-    const prefilling = this.prefilling === undefined ? [] : [this.prefilling.job];
+    const prefilling = this.prefilling?.group.jobs ?? [];
     return [...this.waiting, ...prefilling, ...this.running.map(({ job }) => job)];
   }
 
@@ -74,82 +83,50 @@ export class Scheduler {
   }
 
   private admit(): void {
-    while (this.prefilling === undefined && this.running.length < this.settings.maxSequences) {
-      const job = this.waiting.shift();
-      if (job === undefined) return;
-      if (job.cancelled) job.fail(job.cancelReason);
-      else this.prefilling = { job, steps: this.prefill(job) };
-    }
     for (let i = this.waiting.length - 1; i >= 0; i--) {
       if (this.waiting[i].cancelled) for (const job of this.waiting.splice(i, 1)) job.fail(job.cancelReason);
     }
+    const room = this.settings.maxSequences - this.running.length;
+    if (this.prefilling !== undefined || room <= 0) return;
+    const first = this.waiting.shift();
+    if (first === undefined) return;
+    const most = this.settings.prefillOrder === 'chunk' ? 1 : Math.min(room, this.settings.maxGroup);
+    const { others, shared } = chooseGroup(first, this.waiting, most, ({ request }) => request.prompt);
+    for (const job of others) this.waiting.splice(this.waiting.indexOf(job), 1);
+    const group = new GroupPrefill([first, ...others], shared, this.tools);
+    this.prefilling = { group, steps: group.run() };
   }
 
   private async advancePrefill(): Promise<void> {
     if (this.prefilling === undefined) return;
-    const { job, steps } = this.prefilling;
+    const { group, steps } = this.prefilling;
     try {
-      if (job.cancelled) throw job.cancelReason;
       const next = await steps.next();
       if (next.done !== true) {
-        job.emit({ kind: 'prefill', ...next.value });
+        for (const job of group.jobs) if (!job.settled) job.emit({ kind: 'prefill', ...next.value });
         return;
       }
       this.prefilling = undefined;
-      this.settle(job, next.value);
-      if (next.value.finishReason === undefined) this.running.push({ job, sequence: next.value });
+      for (const prefilled of next.value) this.take(prefilled);
     } catch (error) {
       this.prefilling = undefined;
       // Lets the generator free what it holds.
       await steps.return(undefined as never).catch(() => undefined);
-      job.fail(error);
+      for (const job of group.jobs) if (!job.settled) job.fail(job.cancelled ? job.cancelReason : error);
     }
   }
 
-  /** Runs a request up to its first decode step. */
-  private async *prefill(job: Job): AsyncGenerator<PrefillProgress, Sequence> {
-    const { request, layout } = job;
-    job.started();
-    const selector = job.start();
-    const embeddings = await embedPrompt(request.prompt, this.inputs, async (image) => {
-      if (job.cancelled) throw job.cancelReason;
-      return job.timed('vision', () => this.vision.encode(image));
-    });
-    job.embedded();
-    const plain = layout.heldBack === 0;
-    const tokens = layout.tokens;
-    const result: PrefillResult = yield* prefill(
-      this.decoder,
-      { embeddings, positions: request.prompt.positions, axes: request.prompt.axes, tokens },
-      request.policy.observe(layout),
-      selector,
-      job.ledger,
-      {
-        chunkTokens: this.settings.chunkTokens,
-        order: this.settings.prefillOrder,
-        logits: plain,
-        onLayer: (layer, startedAt, endedAt) => {
-          job.layerDone(layer, startedAt, endedAt);
-        },
-      },
-    );
+  /** A sequence joins those that decode, unless its first token has ended it. */
+  private take({ job, sequence, logits }: Prefilled): void {
     try {
-      job.prefilled(result.report);
-      const sequence = new Sequence(
-        request,
-        result.caches,
-        job.ledger,
-        this.inputs.newDetokenizer(),
-        this.inputs.eosIds,
-        lastPromptToken(request),
-      );
-      if (result.logits !== undefined) this.accept(job, sequence, result.logits);
-      return sequence;
+      if (logits !== undefined) this.accept(job, sequence, logits);
     } catch (error) {
-      // The prefill has handed its caches over; nobody else would free them.
-      for (const cache of result.caches) cache.free();
-      throw error;
+      sequence.free();
+      job.fail(error);
+      return;
     }
+    this.settle(job, sequence);
+    if (sequence.finishReason === undefined) this.running.push({ job, sequence });
   }
 
   private async advanceRunning(): Promise<void> {
@@ -212,10 +189,4 @@ export class Scheduler {
 
 function rankOf({ request }: Job): number {
   return request.rank ?? 0;
-}
-
-function lastPromptToken({ prompt }: GenerationRequest): { id: number; position: Int32Array } {
-  const tokens = prompt.inputIds.length;
-  const position = Int32Array.from({ length: prompt.axes }, (_, axis) => prompt.positions[axis * tokens + tokens - 1]);
-  return { id: prompt.inputIds[tokens - 1], position };
 }

@@ -97,26 +97,26 @@ async function run(
     { tokensPerHead: Math.max(ratio * tokens, policy.minimumTokensPerHead(layout)) },
   );
   const ledger = new KvLedger();
-  const steps = prefill(
-    decoder,
-    {
-      embeddings: new Float32Array(tokens * config.hiddenSize).map((_, i) => Math.sin(i)),
-      positions: Int32Array.from({ length: tokens }, (_, i) => i),
-      axes: 1,
-      tokens,
-    },
-    policy.observe(layout),
-    selector,
-    ledger,
-    { chunkTokens, order, logits: true },
-  );
+  const own = {
+    rows: tokens,
+    embeddings: new Float32Array(tokens * config.hiddenSize).map((_, i) => Math.sin(i)),
+    positions: Int32Array.from({ length: tokens }, (_, i) => i),
+  };
+  const member = { observation: policy.observe(layout), selector, ledger, logits: true };
+  const shared = { rows: 0, embeddings: new Float32Array(0), positions: new Int32Array(0) };
+  const steps = prefill(decoder, { axes: 1, shared, branches: [{ own, members: [member] }] }, ledger, {
+    chunkTokens,
+    order,
+  });
   let next = await steps.next();
   while (next.done !== true) {
     if (next.value.done % 20 === 0) onProgress(`  ${next.value.done} of ${next.value.total}`);
     next = await steps.next();
   }
-  for (const cache of next.value.caches) cache.free();
-  return { report: next.value.report, peakBytes: ledger.peakBytes };
+  const [outcome] = next.value;
+  if (outcome.kind !== 'done') throw outcome.kind === 'failed' ? outcome.error : new Error('the prefill was abandoned');
+  for (const cache of outcome.result.caches) cache.free();
+  return { report: outcome.result.report, peakBytes: ledger.peakBytes };
 }
 
 /** A prompt of one page and a question at its end; where the question is all of it, of text alone. */

@@ -49,16 +49,38 @@ export class ImportanceRecorder {
 
   /**
    * Scores the collected queries.
-   * @param keys `[kvHeads, filled, dim]`, filled up to the last of them at least
-   * @param index `[tokens]`: 0, 1, 2, ...
+   * @param keys `[kvHeads, rows, dim]`, filled up to the last of them at least; rows behind the prompt's are not looked at
+   * @param index `[rows]` at least: 0, 1, 2, ...
    */
   async score(keys: Tensor, index: Float32Array): Promise<void> {
     const filled = keys.dims[1];
     const upTo = new Tensor('float32', index.subarray(0, filled), [filled]);
     for (const { rows, positions, weights } of this.blocks) {
-      this.add(await this.decoder.importance(rows, positions, weights, keys, upTo), filled);
+      this.addRows(await this.decoder.importance(rows, positions, weights, keys, upTo), filled);
     }
     this.free();
+  }
+
+  /** What was recorded so far: `[kvHeads, group, tokens]`. */
+  rows(): Float32Array {
+    return this.sum ?? new Float32Array(this.decoder.config.heads * this.tokens);
+  }
+
+  /**
+   * Adds scores of other queries.
+   * @param scores `[kvHeads, group, filled]`; taken over where they are the first and as many
+   */
+  addRows(scores: Float32Array, filled: number): void {
+    const { tokens } = this;
+    if (this.sum === undefined && filled === tokens) {
+      this.sum = scores;
+      return;
+    }
+    this.sum ??= new Float32Array(this.decoder.config.heads * tokens);
+    const shorter = Math.min(filled, tokens);
+    for (let head = 0, from = 0; from < scores.length; head++, from += filled) {
+      for (let i = 0; i < shorter; i++) this.sum[head * tokens + i] += scores[from + i];
+    }
   }
 
   /** Forgets queries that were not scored. */
@@ -110,19 +132,6 @@ export class ImportanceRecorder {
           weights: observation.weights.filter(inChunk),
         };
       }
-    }
-  }
-
-  /** @param scores `[kvHeads, group, filled]` */
-  private add(scores: Float32Array, filled: number): void {
-    const { tokens } = this;
-    if (this.sum === undefined && filled === tokens) {
-      this.sum = scores;
-      return;
-    }
-    this.sum ??= new Float32Array(this.decoder.config.heads * tokens);
-    for (let head = 0, from = 0; from < scores.length; head++) {
-      for (let i = 0; i < filled; i++, from++) this.sum[head * tokens + i] += scores[from];
     }
   }
 }

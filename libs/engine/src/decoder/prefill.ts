@@ -1,112 +1,99 @@
-import type { LayerSelection, LayerSelector, Observation } from '@madakv/madakv';
 import { rotaryTable, type RotaryTable } from '@madakv/models';
 import { release, Tensor, TensorScope } from '@madakv/onnx';
 import type { KvLedger } from '../kv/kv.ledger.js';
-import type { LayerCache, Projections, PromptBuffer } from '../kv/kv.memory.js';
+import type { Projections, PromptBuffer } from '../kv/kv.memory.js';
 import type { Decoder } from './decoder.js';
-import { ImportanceRecorder } from './importance.recorder.js';
-
-/** A prompt ready for the decoder. */
-export interface PrefillInput {
-  /** `[tokens, hidden]`, visual tokens already replaced by the vision tower's features. Freed chunk by chunk. */
-  readonly embeddings: Float32Array;
-  /** `[axes, tokens]` */
-  readonly positions: Int32Array;
-  readonly axes: 1 | 3;
-  readonly tokens: number;
-}
+import { LayerScoring } from './layer.scoring.js';
+import { MemberState, type PrefillGroup, type PrefillOutcome, type PromptRows } from './prefill.group.js';
+import { planRuns, rowsOf, type Piece, type Run } from './prefill.plan.js';
 
 export interface PrefillOptions {
   /** Prompt tokens a run takes at once. */
   readonly chunkTokens: number;
   /**
-   * `layer`: all chunks through a layer before the next, evicting in between; one layer is held in full at a time.
-   * `chunk`: each chunk through all layers, evicting at the end; the usual order, which holds all layers in full.
+   * `layer`: all runs through a layer before the next, evicting in between; one layer is held in full at a time.
+   * `chunk`: each run through all layers, evicting at the end; the usual order, which holds all layers in full. For a prompt by
+   * itself only.
    */
   readonly order: 'layer' | 'chunk';
-  /** Compute the logits of the last token on the full cache (the plain protocol, without hold-back). */
-  readonly logits: boolean;
-  /** Told when a layer is through, in `layer` order; times of `performance.now()`. */
-  readonly onLayer?: (layer: number, startedAt: number, endedAt: number) => void;
 }
 
-/** Milliseconds and selections of a prefill. */
-export interface PrefillReport {
-  readonly selections: LayerSelection[];
-  forwardMs: number;
-  observeMs: number;
-  evictMs: number;
-}
-
-export interface PrefillResult {
-  readonly caches: readonly LayerCache[];
-  readonly report: PrefillReport;
-  /** `[vocab]` of the last token; present when asked for. */
-  readonly logits: Float32Array | undefined;
-}
-
-/** A unit of work is done: a chunk has passed a layer, or a layer was evicted. Between two, other work may run. */
+/** A unit of work is done: a run has passed a layer. Between two, other work may be done. */
 export type PrefillProgress = Readonly<{ done: number; total: number }>;
 
-/** A chunk `[start, end)` on its way through the layers. */
-interface Chunk {
-  readonly start: number;
-  readonly end: number;
+/** A run on its way through the layers. */
+interface Travelling {
+  readonly run: Run;
   readonly rotary: RotaryTable;
-  /** `[end - start, hidden]`, the chunk's own */
+  /** `[rows, hidden]`, the run's own */
   x: Tensor;
 }
 
+/** A layer under way: its cache in full, and what is watched in it. */
+interface OpenLayer {
+  readonly layer: number;
+  readonly buffer: PromptBuffer;
+  readonly scoring: LayerScoring;
+}
+
 /**
- * Runs a prompt through the decoder, evicting every layer's cache down to what `selector` keeps.
+ * Runs prompts that begin alike through the decoder and evicts every layer's cache down to what each member's selector keeps.
+ *
+ * What they share passes each layer once. Then the branches follow, their rows in common runs, each with the shared rows before it
+ * and its own over those of the branch before: what one layer takes in full is the longest prompt. A member keeps exactly what
+ * it keeps by itself, since what passes through a layer does not depend on what was kept of the layers before.
+ *
  * Frees everything it allocated if it fails or is abandoned with `return()`.
+ * @param ledger is charged for the full layer; members' own ledgers for what they keep
+ * @returns one outcome for each member, branch after branch
  */
 export async function* prefill(
   decoder: Decoder,
-  input: PrefillInput,
-  observation: Observation,
-  selector: LayerSelector,
+  group: PrefillGroup,
   ledger: KvLedger,
   options: PrefillOptions,
-): AsyncGenerator<PrefillProgress, PrefillResult> {
-  const run = new PrefillRun(decoder, input, observation, selector, ledger, options);
+): AsyncGenerator<PrefillProgress, PrefillOutcome[]> {
+  const work = new GroupPrefill(decoder, group, ledger, options);
   let finished = false;
   try {
-    yield* options.order === 'layer' ? run.layerMajor() : run.chunkMajor();
+    yield* options.order === 'layer' ? work.layerMajor() : work.chunkMajor();
     finished = true;
-    return run.result();
+    return work.outcomes();
   } finally {
-    run.close(finished);
+    work.close(finished);
   }
 }
 
-class PrefillRun {
-  private readonly caches: LayerCache[] = [];
+class GroupPrefill {
+  private readonly branches: readonly { readonly tokens: number; readonly members: readonly MemberState[] }[];
+  private readonly members: readonly MemberState[];
+  private readonly travelling: Travelling[];
   private readonly buffers: PromptBuffer[] = [];
-  private readonly chunks: Chunk[];
-  private readonly recorders: ImportanceRecorder[];
+  private readonly open = new Set<LayerScoring>();
+  /** Tokens of the longest prompt. */
+  private readonly longest: number;
   /** 0, 1, 2, ...: what scoring compares the queries' positions with. */
   private readonly index: Float32Array;
-  private readonly report: PrefillReport = { selections: [], forwardMs: 0, observeMs: 0, evictMs: 0 };
-  private readonly total: number;
-  private logits: Float32Array | undefined;
+  private forwardMs = 0;
   private done = 0;
 
   constructor(
     private readonly decoder: Decoder,
-    private readonly input: PrefillInput,
-    private readonly observation: Observation,
-    private readonly selector: LayerSelector,
+    private readonly group: PrefillGroup,
     private readonly ledger: KvLedger,
-    private readonly options: PrefillOptions,
+    options: PrefillOptions,
   ) {
-    this.chunks = this.split();
-    this.total = decoder.config.layers * this.chunks.length;
-    this.recorders = Array.from(
-      { length: decoder.config.layers },
-      () => new ImportanceRecorder(observation, decoder, input.tokens),
-    );
-    this.index = Float32Array.from({ length: input.tokens }, (_, i) => i);
+    const { shared, branches } = group;
+    this.branches = branches.map(({ own, members }) => ({
+      tokens: shared.rows + own.rows,
+      members: members.map((member) => new MemberState(member)),
+    }));
+    this.members = this.branches.flatMap(({ members }) => members);
+    const tokens = this.branches.map((branch) => branch.tokens);
+    const runs = planRuns({ shared: shared.rows, tokens }, options.chunkTokens, decoder.memory.packsRows);
+    this.travelling = runs.map((run) => this.embark(run));
+    this.longest = Math.max(...tokens);
+    this.index = Float32Array.from({ length: this.longest }, (_, i) => i);
   }
 
   async *layerMajor(): AsyncGenerator<PrefillProgress, void> {
@@ -114,113 +101,214 @@ class PrefillRun {
     for (let layer = 0; layer < this.decoder.config.layers; layer++) {
       const startedAt = performance.now();
       buffer.reset();
-      for (const chunk of this.chunks) {
-        await this.pass(chunk, layer, buffer);
+      const open = this.openLayer(layer, buffer);
+      for (const each of this.travelling) {
+        if (!this.members.some(({ active }) => active)) return;
+        await this.pass(each, open);
         yield this.progress();
       }
-      await this.evict(layer, buffer);
-      this.options.onLayer?.(layer, startedAt, performance.now());
+      this.closeLayer(open);
+      const endedAt = performance.now();
+      for (const state of this.members) if (state.active) state.member.onLayer?.(layer, startedAt, endedAt);
     }
   }
 
   async *chunkMajor(): AsyncGenerator<PrefillProgress, void> {
+    if (this.members.length > 1) throw new Error('only a prompt by itself can be prefilled chunk by chunk');
     const { layers } = this.decoder.config;
-    const buffers = Array.from({ length: layers }, () => this.newBuffer());
-    for (const chunk of this.chunks) {
+    const open = Array.from({ length: layers }, (_, layer) => this.openLayer(layer, this.newBuffer()));
+    for (const each of this.travelling) {
       for (let layer = 0; layer < layers; layer++) {
-        await this.pass(chunk, layer, buffers[layer]);
+        if (!this.members[0].active) return;
+        await this.pass(each, open[layer], false);
         yield this.progress();
       }
     }
-    for (let layer = 0; layer < layers; layer++) await this.evict(layer, buffers[layer]);
+    for (const each of open) {
+      await this.evict(0, each);
+      this.closeLayer(each);
+      each.buffer.free();
+    }
   }
 
-  result(): PrefillResult {
-    return { caches: this.caches, report: this.report, logits: this.logits };
+  outcomes(): PrefillOutcome[] {
+    return this.members.map((member) => member.outcome(this.forwardMs));
   }
 
   close(keepCaches: boolean): void {
     for (const buffer of this.buffers) buffer.free();
-    for (const chunk of this.chunks) release(chunk.x);
-    for (const recorder of this.recorders) recorder.free();
-    if (!keepCaches) for (const cache of this.caches) cache.free();
+    for (const { x } of this.travelling) release(x);
+    for (const scoring of this.open) scoring.free();
+    if (!keepCaches) for (const member of this.members) member.free();
   }
 
-  /** One chunk through one layer. */
-  private async pass(chunk: Chunk, layer: number, buffer: PromptBuffer): Promise<void> {
-    const started = performance.now();
+  /** One run through one layer. */
+  private async pass(travelling: Travelling, open: OpenLayer, evicts = true): Promise<void> {
+    const { run, rotary, x } = travelling;
+    const { layer } = open;
     const scope = new TensorScope();
     try {
-      const projections = scope.holdAll(await this.decoder.beginLayer(layer, chunk.x, chunk.rotary));
-      const last = layer + 1 === this.decoder.config.layers;
-      const wantsLogits = this.options.logits && chunk.end === this.input.tokens;
-      if (last && !wantsLogits) {
-        // After the last layer only the logits are of use, so attention and MLP are skipped where none are wanted.
-        await buffer.append(projections);
-      } else {
-        const attention = scope.hold(await buffer.attend(projections));
-        if (last) this.logits = await this.decoder.logits(chunk.x, attention, chunk.end - chunk.start - 1);
-        else this.advance(chunk, await this.decoder.endLayer(layer, chunk.x, attention));
-      }
-      this.report.forwardMs += performance.now() - started;
-      await this.record(chunk, layer, projections, buffer);
+      const projections = scope.holdAll(await this.timed(() => this.decoder.beginLayer(layer, x, rotary)));
+      const attention = await this.attend(run, x, projections, open, scope, evicts);
+      if (layer + 1 === this.decoder.config.layers) return;
+      const passed = await this.timed(() => this.decoder.endLayer(layer, x, attention));
+      release(x);
+      travelling.x = passed;
     } finally {
       scope.close();
     }
   }
 
-  private advance(chunk: Chunk, x: Tensor): void {
-    release(chunk.x);
-    chunk.x = x;
-  }
-
-  private async record(chunk: Chunk, layer: number, { q }: Projections, buffer: PromptBuffer): Promise<void> {
-    const started = performance.now();
-    const recorder = this.recorders[layer];
-    await recorder.collect(q, chunk.start, chunk.end);
-    if (this.observation.kind === 'all' || chunk.end === this.input.tokens) {
-      await recorder.score(buffer.allKeys(), this.index);
+  /** Attention of a run's pieces one after the other. @returns `[rows, heads * dim]`, of no use in the last layer */
+  private async attend(
+    run: Run,
+    x: Tensor,
+    projections: Projections,
+    open: OpenLayer,
+    scope: TensorScope,
+    evicts: boolean,
+  ): Promise<Tensor> {
+    if (run.length === 1) return this.passPiece(run[0], x, projections, open, scope, evicts);
+    const columns = this.decoder.queryWidth;
+    const joined = new Float32Array(rowsOf(run) * columns);
+    let at = 0;
+    for (const piece of run) {
+      const to = at + piece.end - piece.start;
+      const own = {
+        q: rowsBetween(projections.q, at, to),
+        k: rowsBetween(projections.k, at, to),
+        v: rowsBetween(projections.v, at, to),
+      };
+      const attention = await this.passPiece(piece, rowsBetween(x, at, to), own, open, scope, evicts);
+      if (attention !== own.q) joined.set(attention.data as Float32Array, at * columns);
+      at = to;
     }
-    this.report.observeMs += performance.now() - started;
+    return new Tensor('float32', joined, [at, columns]);
   }
 
-  private async evict(layer: number, buffer: PromptBuffer): Promise<void> {
-    const started = performance.now();
-    const selection = this.selector.select(layer, this.recorders[layer].take());
-    this.caches.push(await buffer.evict(selection));
-    if (this.options.order === 'chunk') buffer.free();
-    this.report.selections.push(selection);
-    this.report.evictMs += performance.now() - started;
+  /** @returns attention `[rows, heads * dim]`; the queries themselves where nobody needs it */
+  private async passPiece(
+    piece: Piece,
+    x: Tensor,
+    projections: Projections,
+    { layer, buffer, scoring }: OpenLayer,
+    scope: TensorScope,
+    evicts: boolean,
+  ): Promise<Tensor> {
+    const { branch, first, last } = piece;
+    const members = branch === undefined ? this.members : this.branches[branch].members;
+    if (branch !== undefined && first) buffer.rewind();
+    if (!members.some(({ active }) => active)) return projections.q;
+    const inLastLayer = layer + 1 === this.decoder.config.layers;
+    const wantLogits =
+      branch === undefined || !last ? [] : members.filter(({ active, member }) => active && member.logits);
+    let attention = projections.q;
+    if (inLastLayer && wantLogits.length === 0) {
+      // After the last layer only the logits are of use, so attention and MLP are skipped where none are wanted.
+      await this.timed(() => buffer.append(projections));
+    } else {
+      attention = scope.hold(await this.timed(() => buffer.attend(projections)));
+      if (inLastLayer) {
+        const logits = await this.timed(() => this.decoder.logits(x, attention, piece.end - piece.start - 1));
+        // Sampling changes logits, so each member has its own.
+        for (const state of wantLogits) state.logits = logits.slice();
+      }
+    }
+    if (branch === undefined) {
+      await scoring.seeShared(projections.q, piece, buffer.allKeys());
+      if (last) buffer.mark();
+    } else {
+      await scoring.see(projections.q, piece, buffer.allKeys());
+      if (last && evicts) await this.evict(branch, { layer, buffer, scoring });
+    }
+    return attention;
+  }
+
+  private async evict(branch: number, { layer, buffer, scoring }: OpenLayer): Promise<void> {
+    for (const { member: state, importance } of scoring.take(branch)) {
+      if (!state.active) continue;
+      const started = performance.now();
+      const { selector, ledger } = state.member;
+      try {
+        const selection = selector.select(layer, importance);
+        state.caches.push(await buffer.evict(selection, ledger));
+        state.report.selections.push(selection);
+      } catch (error) {
+        state.fail(error);
+      }
+      // The full layer is there for the member too, whoever is charged for it.
+      if (ledger !== this.ledger) ledger.witness(this.ledger.bytes);
+      state.report.evictMs += performance.now() - started;
+    }
+  }
+
+  private openLayer(layer: number, buffer: PromptBuffer): OpenLayer {
+    const scoring = new LayerScoring(this.decoder, this.group.shared.rows, this.branches, this.index);
+    this.open.add(scoring);
+    return { layer, buffer, scoring };
+  }
+
+  private closeLayer({ scoring }: OpenLayer): void {
+    scoring.free();
+    this.open.delete(scoring);
   }
 
   private newBuffer(): PromptBuffer {
-    const buffer = this.decoder.memory.newPromptBuffer(this.input.tokens, this.ledger);
+    const buffer = this.decoder.memory.newPromptBuffer(this.longest, this.ledger);
     this.buffers.push(buffer);
     return buffer;
   }
 
-  private split(): Chunk[] {
-    const { tokens, embeddings, positions, axes } = this.input;
-    const hidden = this.decoder.config.hiddenSize;
-    const chunks: Chunk[] = [];
-    for (let start = 0; start < tokens; start += this.options.chunkTokens) {
-      const end = Math.min(tokens, start + this.options.chunkTokens);
-      const own = new Int32Array(axes * (end - start));
+  /** Gathers what a run takes from its pieces' prompts. */
+  private embark(run: Run): Travelling {
+    const { axes } = this.group;
+    const { config } = this.decoder;
+    const rows = rowsOf(run);
+    const embeddings = new Float32Array(rows * config.hiddenSize);
+    const positions = new Int32Array(axes * rows);
+    let at = 0;
+    for (const { branch, start, end } of run) {
+      const { source, offset } = this.sourceOf(branch);
+      const [from, to] = [start - offset, end - offset];
+      embeddings.set(
+        source.embeddings.subarray(from * config.hiddenSize, to * config.hiddenSize),
+        at * config.hiddenSize,
+      );
       for (let axis = 0; axis < axes; axis++) {
-        own.set(positions.subarray(axis * tokens + start, axis * tokens + end), axis * (end - start));
+        const line = axis * source.rows;
+        positions.set(source.positions.subarray(line + from, line + to), axis * rows + at);
       }
-      chunks.push({
-        start,
-        end,
-        rotary: rotaryTable(this.decoder.config, own, axes),
-        x: new Tensor('float32', embeddings.slice(start * hidden, end * hidden), [end - start, hidden]),
-      });
+      at += to - from;
     }
-    return chunks;
+    return {
+      run,
+      rotary: rotaryTable(config, positions, axes),
+      x: new Tensor('float32', embeddings, [rows, config.hiddenSize]),
+    };
+  }
+
+  /** Where a branch's rows come from, and how many tokens of its prompt stand before them. */
+  private sourceOf(branch: number | undefined): { readonly source: PromptRows; readonly offset: number } {
+    const { shared, branches } = this.group;
+    return branch === undefined ? { source: shared, offset: 0 } : { source: branches[branch].own, offset: shared.rows };
+  }
+
+  private async timed<T>(work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    const result = await work();
+    this.forwardMs += performance.now() - started;
+    return result;
   }
 
   private progress(): PrefillProgress {
     this.done++;
-    return { done: this.done, total: this.total };
+    return { done: this.done, total: this.decoder.config.layers * this.travelling.length };
   }
+}
+
+/** Rows `[from, to)` of a matrix in JavaScript's memory, in place. */
+function rowsBetween(matrix: Tensor, from: number, to: number): Tensor {
+  const columns = matrix.dims[1];
+  const data = (matrix.data as Float32Array).subarray(from * columns, to * columns);
+  return new Tensor('float32', data, [to - from, columns]);
 }

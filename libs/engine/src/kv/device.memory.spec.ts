@@ -79,7 +79,7 @@ async function evicted(
   }
   await buffer.append(projections(TOKENS - 17, 2));
   const keys = (buffer.allKeys().data as Float32Array).slice();
-  const cache = await buffer.evict(what);
+  const cache = await buffer.evict(what, ledger);
   buffer.free();
   return { outputs, keys, cache };
 }

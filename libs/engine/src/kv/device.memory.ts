@@ -26,6 +26,7 @@ const BOTH = ['keys', 'values'];
 
 /** Caches in a device's memory. They come as results of runs and are fed to the next ones; only merging reads them back. */
 export class DeviceMemory implements KvMemory {
+  readonly packsRows = false;
   private readonly kv: KvShape;
   /** Decode attentions by width. */
   private readonly decode = new Map<number, Session>();

@@ -15,10 +15,12 @@ export interface DevicePromptSessions {
 
 /**
  * One layer's full cache in a device's memory: as many rows as are filled. A run that appends returns new tensors, so that
- * for its duration the layer is held twice.
+ * for its duration the layer is held twice; rows that were marked are held beside the longer ones that begin with them.
  */
 export class DevicePromptBuffer implements PromptBuffer {
   private filled: KvTensors | undefined;
+  /** Rows that are gone back to: `filled` itself until rows follow them. */
+  private marked: KvTensors | undefined;
   private readonly nothing: Tensor;
 
   constructor(
@@ -53,14 +55,24 @@ export class DevicePromptBuffer implements PromptBuffer {
   }
 
   /** A selection that merges reads the layer back: that arithmetic is the host's. */
-  async evict(selection: LayerSelection): Promise<LayerCache> {
+  async evict(selection: LayerSelection, ledger: KvLedger): Promise<LayerCache> {
     const { rows, kept, merge } = selection;
     const { keys, values } = this.all();
     const results =
       merge === undefined
         ? await this.gather(keys, values, rows, (i) => kept[i])
         : await this.merged(selection, merge).then((own) => this.gather(own.keys, own.values, rows, (i) => i % rows));
-    return new DeviceLayerCache(this.shape, this.entered(results), this.ledger);
+    return new DeviceLayerCache(this.shape, entered(results, ledger), ledger);
+  }
+
+  mark(): void {
+    if (this.marked !== this.filled) this.marked?.free();
+    this.marked = this.filled;
+  }
+
+  rewind(): void {
+    if (this.filled !== this.marked) this.filled?.free();
+    this.filled = this.marked;
   }
 
   reset(): void {
@@ -68,7 +80,9 @@ export class DevicePromptBuffer implements PromptBuffer {
   }
 
   free(): void {
-    this.filled?.free();
+    this.rewind();
+    this.marked?.free();
+    this.marked = undefined;
     this.filled = undefined;
   }
 
@@ -86,13 +100,9 @@ export class DevicePromptBuffer implements PromptBuffer {
   }
 
   private replace(results: Tensors): void {
-    const longer = this.entered(results);
-    this.filled?.free();
+    const longer = entered(results, this.ledger);
+    if (this.filled !== this.marked) this.filled?.free();
     this.filled = longer;
-  }
-
-  private entered(results: Tensors): KvTensors {
-    return new KvTensors(results['keys'], results['values'], this.ledger);
   }
 
   /** Copies `rows` rows of every head. @param position position in `keys` of row `i`, counted over all heads */
@@ -119,4 +129,8 @@ export class DevicePromptBuffer implements PromptBuffer {
     const tensor = (data: Float32Array): Tensor => new Tensor('float32', data, [1, heads, rows, dim]);
     return { keys: tensor(merged.keys), values: tensor(merged.values) };
   }
+}
+
+function entered(results: Tensors, ledger: KvLedger): KvTensors {
+  return new KvTensors(results['keys'], results['values'], ledger);
 }

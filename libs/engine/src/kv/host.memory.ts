@@ -15,6 +15,8 @@ export interface HostSessions {
 
 /** Caches in JavaScript's memory. CPU sessions read them in place; other providers copy them at every run. */
 export class HostMemory implements KvMemory {
+  readonly packsRows = true;
+
   constructor(
     private readonly shape: KvShape,
     private readonly sessions: HostSessions,

@@ -10,11 +10,12 @@ export class HostPromptBuffer implements PromptBuffer {
   private readonly keys: KvBuffer;
   private readonly values: KvBuffer;
   private filled = 0;
+  private marked = 0;
 
   constructor(
     private readonly shape: KvShape,
     private readonly tokens: number,
-    private readonly ledger: KvLedger,
+    ledger: KvLedger,
     private readonly attention: Session,
     private readonly format: KvFormat,
   ) {
@@ -47,10 +48,10 @@ export class HostPromptBuffer implements PromptBuffer {
     return new Tensor('float32', this.keys.data, [this.shape.heads, this.tokens, this.shape.dim]);
   }
 
-  evict(selection: LayerSelection): Promise<HostLayerCache> {
+  evict(selection: LayerSelection, ledger: KvLedger): Promise<HostLayerCache> {
     const { heads, dim } = this.shape;
     const { rows, kept } = selection;
-    const cache = new HostLayerCache(this.shape, rows, this.ledger, this.format);
+    const cache = new HostLayerCache(this.shape, rows, ledger, this.format);
     const all = { keys: this.keys.data, values: this.values.data };
     // Held-back rows lie behind the candidates; counting them in only gives the distance between heads.
     const merged =
@@ -68,8 +69,17 @@ export class HostPromptBuffer implements PromptBuffer {
     return Promise.resolve(cache);
   }
 
+  mark(): void {
+    this.marked = this.filled;
+  }
+
+  rewind(): void {
+    this.filled = this.marked;
+  }
+
   reset(): void {
     this.filled = 0;
+    this.marked = 0;
   }
 
   free(): void {

@@ -17,6 +17,11 @@ export class KvLedger {
     return this.highest;
   }
 
+  /** Counts bytes in the peak that others are charged for: a layer that several requests read is there for each of them. */
+  witness(othersBytes: number): void {
+    this.highest = Math.max(this.highest, this.current + othersBytes);
+  }
+
   /** Enters an allocation, or strikes one when negative. */
   charge(bytes: number): void {
     this.current += bytes;

@@ -21,6 +21,8 @@ export interface Projections {
  */
 export interface KvMemory {
   newPromptBuffer(tokens: number, ledger: KvLedger): PromptBuffer;
+  /** Whether rows of several prompts may pass a stage in one run: where matrices can be cut and joined without a copy to and fro. */
+  readonly packsRows: boolean;
   /**
    * Attention of one new token a sequence over the sequence's cache, to which the token's key and value are appended.
    * @returns `[sequences, heads * dim]`
@@ -41,9 +43,16 @@ export interface PromptBuffer {
   append(chunk: Projections): Promise<void>;
   /** Keys of the prompt, the buffer's own: `[heads, tokens, dim]`, or only the rows that are filled. */
   allKeys(): Tensor;
-  /** Copies what a selection keeps into a cache of just that size. The buffer itself stays, for the next layer. */
-  evict(selection: LayerSelection): Promise<LayerCache>;
-  /** Makes the buffer empty, to be filled by the next layer. */
+  /**
+   * Copies what a selection keeps into a cache of just that size. The buffer itself stays, for the next selection or layer.
+   * @param ledger is charged for the cache
+   */
+  evict(selection: LayerSelection, ledger: KvLedger): Promise<LayerCache>;
+  /** What is filled now is what `rewind` goes back to. */
+  mark(): void;
+  /** Forgets the rows behind the mark; without one, all. */
+  rewind(): void;
+  /** Makes the buffer empty and forgets the mark, for the next layer. */
   reset(): void;
   free(): void;
 }

@@ -78,7 +78,9 @@ describe('on a device', () => {
       const kept = Int32Array.from({ length: KV.heads * rows }, (_, i) => i % rows);
       const none = new Float32Array(KV.heads);
       const selection = { rows, kept, target: rows, demand: rows, compensation: 0 };
-      caches.push(await buffer.evict({ ...selection, keptByModality: new Int32Array(KV.heads), preference: none }));
+      caches.push(
+        await buffer.evict({ ...selection, keptByModality: new Int32Array(KV.heads), preference: none }, ledger),
+      );
       buffer.free();
     }
     const kept = ledger.bytes;

@@ -19,6 +19,16 @@ export interface LayerTrace {
   readonly positions: readonly string[];
 }
 
+/** What a request's prefill had in common with others'. */
+export interface PrefillSharing {
+  /** Requests that were prefilled together, this one among them: the times of prefill are of all. */
+  readonly requests: number;
+  /** Tokens that all of them begin with. */
+  readonly sharedTokens: number;
+  /** Of this request's prompt tokens those that were not computed for it; 0 for the first of a group. */
+  readonly cachedTokens: number;
+}
+
 /** What the cache reduction did to one request. Bytes are of allocated key-value cache. */
 export interface CacheTrace {
   readonly policy: string;
@@ -27,6 +37,8 @@ export interface CacheTrace {
   readonly modalities: readonly string[];
   /** Prompt tokens by modality. */
   readonly promptTokens: readonly number[];
+  /** With whom the prefill was shared. `ms.prefill` is that of the whole group. */
+  readonly sharing: PrefillSharing;
   readonly layers: readonly LayerTrace[];
   readonly bytes: {
     /** What the whole prompt would take. */

@@ -1,0 +1,202 @@
+import type { LayerSelector } from '@madakv/madakv';
+import type { Decoder } from './decoder/decoder.js';
+import type { DecoderInputs } from './decoder/decoder.inputs.js';
+import { prefill, type PrefillOptions, type PrefillProgress } from './decoder/prefill.js';
+import type { PrefillMember, PrefillOutcome, PrefillResult, PromptRows } from './decoder/prefill.group.js';
+import type { GenerationRequest } from './generation.js';
+import type { Job } from './job.js';
+import { KvLedger } from './kv/kv.ledger.js';
+import { embedPrompt, type TokenSpan } from './prompt.embedding.js';
+import { samePrompt } from './prompt.groups.js';
+import { Sequence } from './sequence.js';
+import type { VisionEncoder } from './vision.encoder.js';
+
+export interface GroupTools {
+  readonly decoder: Decoder;
+  readonly vision: VisionEncoder;
+  readonly inputs: DecoderInputs;
+  /** Of the engine. */
+  readonly ledger: KvLedger;
+  readonly options: PrefillOptions;
+}
+
+/** A request that takes part: its policy has begun with it. */
+interface Taking {
+  readonly job: Job;
+  readonly selector: LayerSelector;
+}
+
+/** Requests with one and the same prompt. */
+interface Branch {
+  readonly takers: readonly Taking[];
+  own: PromptRows;
+}
+
+/** A request past its prefill. */
+export interface Prefilled {
+  readonly job: Job;
+  readonly sequence: Sequence;
+  /** `[vocab]` that the first token is chosen from, under the plain protocol. */
+  readonly logits: Float32Array | undefined;
+}
+
+/** Runs requests whose prompts begin alike up to their first decode step. One that fails or is cancelled fails alone. */
+export class GroupPrefill {
+  /** @param shared tokens that all prompts begin with; fewer than any has */
+  constructor(
+    readonly jobs: readonly Job[],
+    private readonly shared: number,
+    private readonly tools: GroupTools,
+  ) {}
+
+  /** Jobs that do not come out have failed, and know it. Frees everything it allocated if it fails or is abandoned. */
+  async *run(): AsyncGenerator<PrefillProgress, Prefilled[]> {
+    const started = this.start();
+    const alike = branchesOf(started);
+    const shared = alike.length > 1 ? this.shared : 0;
+    const { branches, prefix } = await this.embed(alike, shared);
+    if (branches.length === 0) return [];
+    const takers = branches.flatMap((branch) => branch.takers);
+    tellSharing(branches, takers.length, shared);
+    for (const { job } of takers) job.embedded();
+    const alone = takers.length === 1;
+    const ledger = alone ? takers[0].job.ledger : new KvLedger(this.tools.ledger);
+    const { axes } = takers[0].job.request.prompt;
+    const members = branches.map((branch) => ({ own: branch.own, members: branch.takers.map(memberOf) }));
+    const group = { axes, shared: prefix, branches: members };
+    const outcomes = yield* prefill(this.tools.decoder, group, ledger, this.tools.options);
+    return takers.flatMap(({ job }, i) => this.settle(job, outcomes[i]));
+  }
+
+  /** Begins the policies' work; a request whose grant is too small fails here. */
+  private start(): Taking[] {
+    const taking: Taking[] = [];
+    for (const job of this.jobs) {
+      if (job.cancelled) {
+        job.fail(job.cancelReason);
+        continue;
+      }
+      try {
+        job.started();
+        taking.push({ job, selector: job.start() });
+      } catch (error) {
+        job.fail(error);
+      }
+    }
+    return taking;
+  }
+
+  /** Encodes images and looks up tokens: what is shared once, then each branch's own. */
+  private async embed(
+    alike: readonly (readonly Taking[])[],
+    shared: number,
+  ): Promise<{ readonly prefix: PromptRows; readonly branches: Branch[] }> {
+    const all = alike.flat();
+    if (all.length === 0) return { prefix: NO_ROWS, branches: [] };
+    let prefix = NO_ROWS;
+    try {
+      if (shared > 0) prefix = await this.rows(all, all[0].job.request, { start: 0, end: shared });
+    } catch (error) {
+      for (const { job } of all) job.fail(error);
+      return { prefix, branches: [] };
+    }
+    const branches: Branch[] = [];
+    for (const takers of alike) {
+      const { request, layout } = takers[0].job;
+      try {
+        branches.push({ takers, own: await this.rows(takers, request, { start: shared, end: layout.tokens }) });
+      } catch (error) {
+        for (const { job } of takers) job.fail(job.cancelled ? job.cancelReason : error);
+      }
+    }
+    return { prefix, branches };
+  }
+
+  private async rows(takers: readonly Taking[], { prompt }: GenerationRequest, span: TokenSpan): Promise<PromptRows> {
+    const { inputs, vision } = this.tools;
+    const embeddings = await embedPrompt(prompt, span, inputs, async (image) => {
+      const wanted = takers.find(({ job }) => !job.cancelled);
+      if (wanted === undefined) throw takers[0].job.cancelReason;
+      const started = performance.now();
+      const features = await vision.encode(image);
+      for (const { job } of takers) job.saw(performance.now() - started);
+      return features;
+    });
+    const rows = span.end - span.start;
+    const positions = new Int32Array(prompt.axes * rows);
+    for (let axis = 0; axis < prompt.axes; axis++) {
+      const line = axis * prompt.inputIds.length;
+      positions.set(prompt.positions.subarray(line + span.start, line + span.end), axis * rows);
+    }
+    return { rows, embeddings, positions };
+  }
+
+  private settle(job: Job, outcome: PrefillOutcome): Prefilled[] {
+    if (outcome.kind !== 'done') {
+      job.fail(outcome.kind === 'failed' ? outcome.error : job.cancelReason);
+      return [];
+    }
+    try {
+      return [{ job, sequence: this.sequenceOf(job, outcome.result), logits: outcome.result.logits }];
+    } catch (error) {
+      // The prefill has handed its caches over; nobody else would free them.
+      for (const cache of outcome.result.caches) cache.free();
+      job.fail(error);
+      return [];
+    }
+  }
+
+  private sequenceOf(job: Job, { caches, report }: PrefillResult): Sequence {
+    const { inputs } = this.tools;
+    job.prefilled(report);
+    const newest = lastPromptToken(job.request);
+    return new Sequence(job.request, caches, job.ledger, inputs.newDetokenizer(), inputs.eosIds, newest);
+  }
+}
+
+const NO_ROWS: PromptRows = { rows: 0, embeddings: new Float32Array(0), positions: new Int32Array(0) };
+
+function memberOf({ job, selector }: Taking): PrefillMember {
+  return {
+    observation: job.request.policy.observe(job.layout),
+    selector,
+    ledger: job.ledger,
+    logits: job.layout.heldBack === 0,
+    abandoned: () => job.cancelled,
+    onLayer: (layer, startedAt, endedAt) => {
+      job.layerDone(layer, startedAt, endedAt);
+    },
+  };
+}
+
+/** Requests with equal prompts together, in the order of the first of each. */
+function branchesOf(taking: readonly Taking[]): Taking[][] {
+  const branches: Taking[][] = [];
+  for (const each of taking) {
+    const { prompt } = each.job.request;
+    const known = branches.find(([{ job }]) => samePrompt(job.request.prompt, prompt));
+    if (known === undefined) branches.push([each]);
+    else known.push(each);
+  }
+  return branches;
+}
+
+/** Who computed what: the first request all of its prompt, the first of each other branch what is its own, others nothing. */
+function tellSharing(branches: readonly Branch[], requests: number, shared: number): void {
+  branches.forEach(({ takers }, branch) => {
+    takers.forEach(({ job }, place) => {
+      const cachedTokens = place > 0 ? job.layout.tokens - 1 : branch > 0 ? shared : 0;
+      job.shares({
+        requests,
+        sharedTokens: requests > 1 && branches.length === 1 ? job.layout.tokens - 1 : shared,
+        cachedTokens,
+      });
+    });
+  });
+}
+
+function lastPromptToken({ prompt }: GenerationRequest): { id: number; position: Int32Array } {
+  const tokens = prompt.inputIds.length;
+  const position = Int32Array.from({ length: prompt.axes }, (_, axis) => prompt.positions[axis * tokens + tokens - 1]);
+  return { id: prompt.inputIds[tokens - 1], position };
+}
