@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { Engine, type KvPrecision } from '@madakv/engine';
+import { Engine, type EngineOptions, type KvPrecision } from '@madakv/engine';
 import type { OpenModel, Precision } from '@madakv/models';
 import { cpuProvider, cudaProvider, webgpuProvider, type ExecutionProvider, type ProviderName } from '@madakv/onnx';
 import type { CommandIo } from './command.io.js';
@@ -62,7 +62,12 @@ export async function openProvider({ provider, threads, kvCache }: EngineFlags):
 }
 
 /** Builds and opens the model, with progress on stderr; stops between two graphs when told to. */
-export async function loadEngine(model: OpenModel, flags: EngineFlags, io: CommandIo): Promise<Engine> {
+export async function loadEngine(
+  model: OpenModel,
+  flags: EngineFlags,
+  io: CommandIo,
+  settings: Pick<Partial<EngineOptions>, 'maxSequences' | 'maxGroup'> = {},
+): Promise<Engine> {
   const provider = await openProvider(flags);
   io.signal.throwIfAborted();
   const progress = new Progress(io.stderr, 'building the model');
@@ -70,6 +75,7 @@ export async function loadEngine(model: OpenModel, flags: EngineFlags, io: Comma
     return await Engine.load(model, provider, {
       precision: precisionOf(flags),
       kvPrecision: flags.kvCache,
+      ...settings,
       ...(flags.cacheDir === undefined ? {} : { cacheDir: flags.cacheDir }),
       onProgress: (done, total) => {
         io.signal.throwIfAborted();

@@ -1,21 +1,21 @@
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
-import { buildModel, checkpointInput, defaultCacheDir, loadSessions, type Protocol } from '@madakv/engine';
+import { checkpointInput, defaultCacheDir, type Engine, type Protocol } from '@madakv/engine';
 import type { ScorerName, Split } from '@madakv/evaluation';
 import { openModel, type OpenModel } from '@madakv/models';
 import { profileFor } from '@madakv/requests';
 import type { CommandIo } from '../../command.io.js';
-import { loadEngine, openProvider, precisionOf, type EngineFlags } from '../../engine.flags.js';
+import { loadEngine, type EngineFlags } from '../../engine.flags.js';
 import { UsageError } from '../../exit.codes.js';
-import { Progress } from '../../terminal/progress.js';
-import type { Answerer } from '../answer/answerer.js';
-import { SeparateAnswerer } from '../answer/separate.answerer.js';
-import { SharedAnswerer } from '../answer/shared.answerer.js';
+import { Answerer } from '../answer/answerer.js';
 import type { Question, SuiteData } from '../question.js';
 import { suites } from '../suites/suites.js';
 import { ratiosOf, type Variant } from '../variants.js';
 import { FORMAT, type RunRecord, type RunSettings } from './run.record.js';
 import { workOrder } from './work.order.js';
+
+/** Answers of one prompt that share a prefill and decode together. */
+const MOST_TOGETHER = 64;
 
 /** What the command line says about a run. */
 export interface RunFlags extends EngineFlags {
@@ -53,7 +53,9 @@ export async function setUpRun(flags: RunFlags, io: CommandIo): Promise<RunSetup
   const questions = workOrder(data.questions, flags);
   const sets = setsOf(questions, data, flags);
   const model = openModel(flags.model);
-  const { answerer, builtDir } = await openAnswerer(model, flags, io);
+  const engine = await openEngine(model, flags, io);
+  const { builtDir } = engine;
+  const answerer = new Answerer(engine);
   try {
     return {
       model,
@@ -130,29 +132,7 @@ function setsOf(questions: readonly Question[], data: SuiteData, flags: RunFlags
   return sets;
 }
 
-async function openAnswerer(
-  model: OpenModel,
-  flags: RunFlags,
-  io: CommandIo,
-): Promise<{ answerer: Answerer; builtDir: string }> {
-  if (flags.prefill === 'separate') {
-    const engine = await loadEngine(model, flags, io);
-    return { answerer: new SeparateAnswerer(engine), builtDir: engine.builtDir };
-  }
-  const provider = await openProvider(flags);
-  const progress = new Progress(io.stderr, 'building the model');
-  try {
-    const built = await buildModel(checkpointInput(model), provider, {
-      precision: precisionOf(flags),
-      ...(flags.cacheDir === undefined ? {} : { cacheDir: flags.cacheDir }),
-      onProgress: (done, total) => {
-        io.signal.throwIfAborted();
-        progress.update(done, total);
-      },
-    });
-    const sessions = await loadSessions(built, model.config.decoder, provider, flags.kvCache);
-    return { answerer: new SharedAnswerer(model, sessions), builtDir: built.dir };
-  } finally {
-    progress.clear();
-  }
+async function openEngine(model: OpenModel, flags: RunFlags, io: CommandIo): Promise<Engine> {
+  const together = flags.prefill === 'shared' ? MOST_TOGETHER : 1;
+  return loadEngine(model, flags, io, { maxSequences: together, maxGroup: together });
 }
