@@ -22,6 +22,7 @@ export function sampleTrace(request: TracedRequest): AnsweredTrace {
       protocol: 'p',
       modalities: ['text'],
       promptTokens: [5],
+      sharing: { requests: 1, sharedTokens: 0, cachedTokens: 0 },
       layers: [],
       bytes: { full: 1, peak: 1, afterEviction: 1, final: 1 },
     },

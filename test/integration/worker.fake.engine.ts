@@ -93,6 +93,7 @@ export class FakeEngine implements RunningEngine {
         protocol: 'replay',
         modalities: ['text', 'visual'],
         promptTokens: [tokens, 0],
+        sharing: { requests: 1, sharedTokens: 0, cachedTokens: 0 },
         layers: [],
         bytes: { full: tokens * 512, peak: tokens * 512, afterEviction: tokens * 256, final: tokens * 256 },
         ms: { queue: 0, vision: 0, prefill: 1, observe: 0, evict: 0, firstToken: 1, decode: 0 },

@@ -42,6 +42,8 @@ export const ATTRIBUTES = {
   textInputTokens: 'gen_ai.usage.text.input_tokens',
   imageInputTokens: 'gen_ai.usage.image.input_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
+  /** Of the input those that were not computed for this request. */
+  cachedInputTokens: 'gen_ai.usage.cache_read.input_tokens',
 
   requestId: 'madakv.request.id',
   batchId: 'madakv.batch.id',
@@ -67,6 +69,8 @@ export const ATTRIBUTES = {
   fullBytes: 'madakv.cache.full_bytes',
   peakBytes: 'madakv.cache.peak_bytes',
   keptBytes: 'madakv.cache.kept_bytes',
+  /** Requests that were read together with this one, itself included. */
+  sharedRequests: 'madakv.cache.shared_requests',
 
   layer: 'madakv.layer.index',
   /** Rows a head: meant to keep, asked for by the attention, paid for by later layers, kept. */

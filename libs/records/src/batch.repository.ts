@@ -107,7 +107,7 @@ export class BatchRepository {
     const of = (name: string): number => Number(counts[name] ?? 0);
     const [completed, failed] = [of('completed'), of('failed')];
     if (completed + failed === 0) return record;
-    const usage = batchUsage(of('prompt_tokens'), of('completion_tokens'));
+    const usage = batchUsage(of('prompt_tokens'), of('cached_tokens'), of('completion_tokens'));
     const request_counts = { ...record.object.request_counts, completed, failed };
     const object: BatchObject = { ...record.object, request_counts, ...(completed > 0 ? { usage } : {}) };
     return { ...record, object };

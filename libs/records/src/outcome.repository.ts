@@ -18,17 +18,18 @@ const CLOSED_SECONDS = 7 * 24 * 3600;
 /**
  * Writes outcomes of lines that have none, and counts them. Writes nothing once the batch is closed.
  *   KEYS  outcomes, counts of the batch
- *   ARGV  for each line: line, outcome, state to count, prompt tokens, completion tokens
+ *   ARGV  for each line: line, outcome, state to count, prompt tokens, cached ones among them, completion tokens
  *   Output: how many were written
  */
 const COMMIT_LINES = new Script(`
 if redis.call('HEXISTS', KEYS[2], 'closed') == 1 then return 0 end
 local written = 0
-for i = 1, #ARGV, 5 do
+for i = 1, #ARGV, 6 do
   if redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) == 1 then
     redis.call('HINCRBY', KEYS[2], ARGV[i + 2], 1)
     redis.call('HINCRBY', KEYS[2], 'prompt_tokens', ARGV[i + 3])
-    redis.call('HINCRBY', KEYS[2], 'completion_tokens', ARGV[i + 4])
+    redis.call('HINCRBY', KEYS[2], 'cached_tokens', ARGV[i + 4])
+    redis.call('HINCRBY', KEYS[2], 'completion_tokens', ARGV[i + 5])
     written = written + 1
   end
 end
@@ -57,12 +58,13 @@ export class OutcomeRepository {
     if (source.kind === 'body') {
       return (await this.redis.set(this.keys.outcome(requestId), text, 'EX', CHAT_OUTCOME_SECONDS, 'NX')) === 'OK';
     }
-    const { prompt_tokens = 0, completion_tokens = 0 } = outcome.usage ?? {};
+    const { prompt_tokens = 0, completion_tokens = 0, prompt_tokens_details } = outcome.usage ?? {};
     const written = await COMMIT_LINES.run(this.redis, this.lineKeys(source.batchId), [
       source.line,
       text,
       outcome.state,
       prompt_tokens,
+      prompt_tokens_details?.cached_tokens ?? 0,
       completion_tokens,
     ]);
     return written === 1;
@@ -71,7 +73,7 @@ export class OutcomeRepository {
   /** Ends lines that cannot be run; they count as failed. */
   async refuse(batchId: string, refusals: readonly (readonly [line: number, refusal: LineRefusal])[]): Promise<void> {
     if (refusals.length === 0) return;
-    const args = refusals.flatMap(([line, refusal]) => [line, JSON.stringify(refusal), 'failed', 0, 0]);
+    const args = refusals.flatMap(([line, refusal]) => [line, JSON.stringify(refusal), 'failed', 0, 0, 0]);
     await COMMIT_LINES.run(this.redis, this.lineKeys(batchId), args);
   }
 

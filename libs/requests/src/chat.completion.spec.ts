@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { chatCompletion, tokenLogprob, traceCache, usageOf } from './chat.completion.js';
 
 const head = { id: 'chatcmpl-1', created: 1_700_000_000, model: 'reader' };
-const usage = usageOf({ promptTokens: 30, completionTokens: 2 });
+const usage = usageOf({ promptTokens: 30, completionTokens: 2, cachedTokens: 12 });
 
 const trace: CacheTrace = {
   policy: 'madakv',
@@ -12,6 +12,7 @@ const trace: CacheTrace = {
   protocol: 'replay',
   modalities: ['text', 'visual'],
   promptTokens: [10, 20],
+  sharing: { requests: 3, sharedTokens: 12, cachedTokens: 12 },
   layers: [
     {
       layer: 0,
@@ -71,7 +72,12 @@ describe('chatCompletion', () => {
           finish_reason: 'stop',
         },
       ],
-      usage: { prompt_tokens: 30, completion_tokens: 2, total_tokens: 32 },
+      usage: {
+        prompt_tokens: 30,
+        completion_tokens: 2,
+        total_tokens: 32,
+        prompt_tokens_details: { cached_tokens: 12 },
+      },
       system_fingerprint: 'fp',
       madakv: {
         trace_id: 'chatcmpl-1',

@@ -74,7 +74,7 @@ export function cacheSummary(
 
 /** The part of a trace document that the engine knows. */
 export function traceCache(trace: CacheTrace, requestedRatio: number): AnsweredTrace['cache'] {
-  const { policy, ratio, protocol, modalities, promptTokens, layers, bytes } = trace;
+  const { policy, ratio, protocol, modalities, promptTokens, sharing, layers, bytes } = trace;
   return {
     policy,
     requestedRatio,
@@ -82,6 +82,7 @@ export function traceCache(trace: CacheTrace, requestedRatio: number): AnsweredT
     protocol,
     modalities: [...modalities],
     promptTokens: [...promptTokens],
+    sharing: { ...sharing },
     layers: layers.map(({ kept, preference, positions, ...layer }) => ({
       ...layer,
       kept: kept.map((head) => [...head]),
@@ -92,11 +93,12 @@ export function traceCache(trace: CacheTrace, requestedRatio: number): AnsweredT
   };
 }
 
-export function usageOf({ promptTokens, completionTokens }: GenerationResult['usage']): Usage {
+export function usageOf({ promptTokens, completionTokens, cachedTokens }: GenerationResult['usage']): Usage {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: { cached_tokens: cachedTokens },
   };
 }
 

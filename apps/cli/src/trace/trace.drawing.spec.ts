@@ -39,6 +39,7 @@ function sampleTrace(layers: number): AnsweredTrace {
       protocol: 'replay',
       modalities: ['text', 'visual'],
       promptTokens: [40, 960],
+      sharing: { requests: 1, sharedTokens: 0, cachedTokens: 0 },
       layers: Array.from({ length: layers }, (_, layer) => ({
         layer,
         budget: 200 - 100 * layer,

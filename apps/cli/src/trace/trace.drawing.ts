@@ -55,6 +55,7 @@ function summary(trace: AnsweredTrace, colour: boolean): string[] {
   return [
     promptLine(usage.promptTokens, modalities, promptTokens, colour),
     ...pages(images),
+    ...shared(cache.sharing),
     `answer   ${formatCount(usage.completionTokens)} tokens, ended by ${finishReason}`,
     `policy   ${cache.policy}, ${percent(cache.ratio)} of the cache granted${granted}, ${cache.protocol} protocol`,
     ...warningsOf(trace).flatMap((warning) =>
@@ -68,6 +69,14 @@ function summary(trace: AnsweredTrace, colour: boolean): string[] {
     cacheBar('  peak', bytes.peak),
     cacheBar('  kept', bytes.afterEviction),
     cacheBar('  at end', bytes.final),
+  ];
+}
+
+function shared({ requests, sharedTokens, cachedTokens }: AnsweredTrace['cache']['sharing']): string[] {
+  if (requests === 1) return [];
+  const computed = cachedTokens === 0 ? 'read here' : `${formatCount(cachedTokens)} not read again for this one`;
+  return [
+    `shared   with ${formatCount(requests - 1)} more: the first ${formatCount(sharedTokens)} tokens, ${computed}`,
   ];
 }
 

@@ -36,6 +36,7 @@ interface Sums {
   completed: number;
   failed: number;
   promptTokens: number;
+  cachedTokens: number;
   completionTokens: number;
 }
 
@@ -59,7 +60,7 @@ export class BatchResultWriter {
     const { id } = record.object;
     const output = new ResultFile(this.store, id, 'output');
     const errors = new ResultFile(this.store, id, 'error');
-    const sums: Sums = { completed: 0, failed: 0, promptTokens: 0, completionTokens: 0 };
+    const sums: Sums = { completed: 0, failed: 0, promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
     let ids: Pick<BatchResults, 'output_file_id' | 'error_file_id'>;
     try {
       for await (const { result, outcome } of this.results(record, signal)) {
@@ -74,11 +75,11 @@ export class BatchResultWriter {
       await errors.abort();
       throw error;
     }
-    const { completed, failed, promptTokens, completionTokens } = sums;
+    const { completed, failed, promptTokens, cachedTokens, completionTokens } = sums;
     return {
       ...ids,
       request_counts: { total: completed + failed, completed, failed },
-      ...(completed === 0 ? {} : { usage: batchUsage(promptTokens, completionTokens) }),
+      ...(completed === 0 ? {} : { usage: batchUsage(promptTokens, cachedTokens, completionTokens) }),
     };
   }
 
@@ -233,6 +234,7 @@ function count(sums: Sums, completed: boolean, outcome: LineOutcome | undefined)
   sums.completed++;
   if (outcome?.state !== 'completed') return;
   sums.promptTokens += outcome.usage?.prompt_tokens ?? 0;
+  sums.cachedTokens += outcome.usage?.prompt_tokens_details?.cached_tokens ?? 0;
   sums.completionTokens += outcome.usage?.completion_tokens ?? 0;
 }
 

@@ -25,6 +25,8 @@ export class GenerationSpans {
       finishReasons: [document.finishReason],
       inputTokens: usage.promptTokens,
       outputTokens: usage.completionTokens,
+      cachedInputTokens: cache.sharing.cachedTokens,
+      sharedRequests: cache.sharing.requests,
       policy: cache.policy,
       requestedRatio: cache.requestedRatio,
       grantedRatio: cache.ratio,

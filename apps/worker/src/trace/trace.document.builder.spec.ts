@@ -61,7 +61,7 @@ describe('answeredTrace', () => {
       imageTokens: [6],
       finishReason: 'stop',
       usage: { prompt_tokens: 46, completion_tokens: 3, total_tokens: 49 },
-      trace: { ...cache, layers: [], bytes, ms },
+      trace: { ...cache, sharing: { requests: 1, sharedTokens: 0, cachedTokens: 0 }, layers: [], bytes, ms },
     } as unknown as EngineAnswer;
     const at = { taken: T0 + 50, asked: T0 + 60, granted: T0 + 100, answered: T0 + 200 };
     const trace = answeredTrace({ ...common, prepared, answer, lease, at });

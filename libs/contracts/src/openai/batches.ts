@@ -107,10 +107,10 @@ export type BatchObject = z.infer<typeof BatchObjectSchema>;
 export type BatchLine = z.infer<typeof BatchLineSchema>;
 export type BatchResult = z.infer<typeof BatchResultSchema>;
 
-export function batchUsage(inputTokens: number, outputTokens: number): BatchUsage {
+export function batchUsage(inputTokens: number, cachedTokens: number, outputTokens: number): BatchUsage {
   return {
     input_tokens: inputTokens,
-    input_tokens_details: { cached_tokens: 0 },
+    input_tokens_details: { cached_tokens: cachedTokens },
     output_tokens: outputTokens,
     output_tokens_details: { reasoning_tokens: 0 },
     total_tokens: inputTokens + outputTokens,

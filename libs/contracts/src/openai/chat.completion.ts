@@ -9,6 +9,9 @@ export const UsageSchema = z.object({
   prompt_tokens: count,
   completion_tokens: count,
   total_tokens: count,
+  prompt_tokens_details: z
+    .object({ cached_tokens: count.meta({ description: 'Prompt tokens that another request’s prefill served.' }) })
+    .optional(),
 });
 
 /** Something that the answer does not rest on, although the request has it. Messages hold no text of documents. */

@@ -95,6 +95,10 @@ export const AnsweredTraceSchema = RequestTraceSchema.extend({
     modalities: z.array(z.string()),
     promptTokens: z.array(z.int()),
     layers: z.array(LayerTraceSchema),
+    /** Requests that were read together, this one among them; tokens that all begin with; those not computed for this one. */
+    sharing: z
+      .object({ requests: z.int().min(1), sharedTokens: z.int(), cachedTokens: z.int() })
+      .default({ requests: 1, sharedTokens: 0, cachedTokens: 0 }),
     bytes: z.object({ full: bytes, peak: bytes, afterEviction: bytes, final: bytes }),
   }),
   lease: LeaseTraceSchema,
