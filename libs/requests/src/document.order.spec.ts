@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { inReadingOrder } from './document.order.js';
 
 const parts = (letters: string) =>
-  [...letters].map((letter, index) => ({ type: letter === 't' ? 'text' : 'file', index }));
+  Array.from(letters, (letter, index) => ({ type: letter === 't' ? 'text' : 'file', index }));
 const order = (letters: string, how?: 'auto' | 'as_given'): string =>
   inReadingOrder(parts(letters), how)
     .map(({ index }) => index)
