@@ -56,9 +56,10 @@ export default defineConfig({
           globalSetup: ['test/build.setup.ts'],
           maxWorkers: CORES,
           sequence: { groupOrder: 1 },
-          expect: { poll: { timeout: 15_000 } },
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          // What is waited for comes in milliseconds, or on a machine that does much else in half a minute.
+          expect: { poll: { timeout: 60_000 } },
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
