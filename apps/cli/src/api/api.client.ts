@@ -18,6 +18,7 @@ import {
 } from '@madakv/contracts';
 import { z } from 'zod';
 import { ApiError, UnexpectedAnswerError, UnreachableError } from './api.errors.js';
+import { bodyOf, errorOf, parsed } from './api.response.js';
 import { eventData } from './event.stream.js';
 
 export interface ApiClientOptions {
@@ -239,31 +240,5 @@ export class ApiClient {
     const asked = error instanceof ApiError ? error.retryAfterS : undefined;
     const own = (this.options.pauseMs ?? PAUSE_MS) * 2 ** attempt;
     return Math.min(MAX_PAUSE_MS, asked === undefined ? own : 1000 * asked);
-  }
-}
-
-async function errorOf(response: Response): Promise<ApiError> {
-  const text = await response.text().catch(() => '');
-  const body = ErrorBodySchema.safeParse(parsed(text));
-  const retryAfter = Number(response.headers.get('retry-after') ?? NaN);
-  const pauseS = Number.isFinite(retryAfter) ? retryAfter : undefined;
-  if (!body.success) {
-    return new ApiError(`the server answered ${response.status} ${response.statusText}`, response.status, null, pauseS);
-  }
-  const { message, code } = body.data.error;
-  const shown = `${message} (${response.status}${code === null ? '' : ` ${code}`})`;
-  return new ApiError(shown, response.status, code, pauseS, message);
-}
-
-function bodyOf(response: Response): AsyncIterable<Uint8Array> {
-  if (response.body === null) throw new UnexpectedAnswerError('the server sent an answer without content');
-  return response.body;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

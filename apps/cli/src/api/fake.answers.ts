@@ -1,3 +1,6 @@
+import { isUtf8 } from 'node:buffer';
+import type { BatchLine } from '@madakv/contracts';
+import { linesOf } from '../request/text.file.js';
 import type { AnswerWarning } from './answer.warnings.js';
 
 /** What the fake answers to a request: a text, or an error with a status. */
@@ -49,4 +52,33 @@ export function questionOf(body: Record<string, unknown>): string {
   const messages = body['messages'] as { content: string | { type: string; text?: string }[] }[];
   const content = messages.at(-1)?.content ?? '';
   return typeof content === 'string' ? content : (content.filter(({ type }) => type === 'text').at(-1)?.text ?? '');
+}
+
+/**
+ * Lines of a batch's output and error file, the last line first: an order that nobody may rely on.
+ * @param refused numbers of lines that are refused besides those that are not UTF-8
+ */
+export function batchResults(
+  batchId: string,
+  input: Buffer,
+  refused: readonly number[],
+  reply: (id: string, body: Record<string, unknown>) => ReturnType<typeof completionOf>,
+): { readonly output: string[]; readonly errors: string[] } {
+  const [output, errors]: [string[], string[]] = [[], []];
+  for (const [index, bytes] of [...linesOf(input).entries()].reverse()) {
+    const text = bytes.toString();
+    const line = index + 1;
+    if (text.trim() === '') continue;
+    if (refused.includes(line) || !isUtf8(bytes)) {
+      const error = { code: 'invalid_json', message: isUtf8(bytes) ? 'not JSON' : 'the line is not UTF-8', line };
+      errors.push(JSON.stringify({ id: `r${line}`, custom_id: null, response: null, error }));
+      continue;
+    }
+    const { custom_id, body } = JSON.parse(text) as BatchLine;
+    const id = `${batchId}_${line}`;
+    const answered = reply(id, body);
+    const result = { id: `r${line}`, custom_id, response: { ...answered, request_id: id }, error: null };
+    (answered.status_code === 200 ? output : errors).push(JSON.stringify(result));
+  }
+  return { output, errors };
 }

@@ -1,12 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isUtf8 } from 'node:buffer';
-import type { BatchLine, BatchObject, FileObject, TraceDocument } from '@madakv/contracts';
-import { linesOf } from '../request/text.file.js';
+import type { BatchObject, FileObject, TraceDocument } from '@madakv/contracts';
 import type { AnswerWarning } from './answer.warnings.js';
-import { completionOf, questionOf, summaryOf, USAGE, type FakeAnswer } from './fake.answers.js';
-import { fail, list, pageOf, send } from './fake.http.js';
+import { batchResults, completionOf, questionOf, summaryOf, USAGE, type FakeAnswer } from './fake.answers.js';
+import { fail, list, pageOf, send, uploadOf } from './fake.http.js';
 
 interface StoredFile {
   readonly object: FileObject;
@@ -147,21 +145,13 @@ export class FakeApiServer {
   }
 
   private async takeUpload(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
-    const headers = { 'content-type': request.headers['content-type'] ?? '' };
-    // Meant for small forms, which a test's are.
-    // eslint-disable-next-line @typescript-eslint/no-deprecated
-    const form = await new Response(new Uint8Array(body), { headers }).formData();
-    const file = form.get('file');
-    const purpose = form.get('purpose');
-    if (!(file instanceof File) || (purpose !== 'batch' && purpose !== 'user_data')) throw new Error('a bad upload');
-    const content = Buffer.from(await file.arrayBuffer());
-    const refusal = this.refuseUpload(content.toString(), file.name);
+    const { filename, content, purpose, expiresAfterS } = await uploadOf(request, body);
+    const refusal = this.refuseUpload(content.toString(), filename);
     if (refusal !== undefined) {
       fail(response, 400, 'invalid_document', refusal);
       return;
     }
-    const seconds = form.get('expires_after[seconds]');
-    const object = this.store(content, file.name, purpose, typeof seconds === 'string' ? Number(seconds) : undefined);
+    const object = this.store(content, filename, purpose, expiresAfterS);
     this.uploads.push(object);
     send(response, object);
   }
@@ -244,7 +234,6 @@ export class FakeApiServer {
     send(response, batch.object);
   }
 
-  /** Answers are written last line first: an order that nobody may rely on. */
   private finish(batch: StoredBatch): void {
     if (batch.object.status === 'completed') return;
     if (this.refusal !== undefined) {
@@ -253,23 +242,9 @@ export class FakeApiServer {
       return;
     }
     const input = this.files.get(batch.object.input_file_id)?.content ?? Buffer.alloc(0);
-    const [output, errors]: [string[], string[]] = [[], []];
-    for (const [index, bytes] of [...linesOf(input).entries()].reverse()) {
-      const text = bytes.toString();
-      if (text.trim() === '') continue;
-      const number = index + 1;
-      if (this.refusedLines.includes(number) || !isUtf8(bytes)) {
-        const message = isUtf8(bytes) ? 'not JSON' : 'the line is not UTF-8';
-        const error = { code: 'invalid_json', message, line: number };
-        errors.push(JSON.stringify({ id: `r${number}`, custom_id: null, response: null, error }));
-        continue;
-      }
-      const { custom_id, body } = JSON.parse(text) as BatchLine;
-      const id = `${batch.object.id}_${number}`;
-      const answered = this.reply(id, body);
-      const line = { id: `r${number}`, custom_id, response: { ...answered, request_id: id }, error: null };
-      (answered.status_code === 200 ? output : errors).push(JSON.stringify(line));
-    }
+    const { output, errors } = batchResults(batch.object.id, input, this.refusedLines, (id, body) =>
+      this.reply(id, body),
+    );
     const counts = { total: output.length + errors.length, completed: output.length, failed: errors.length };
     const fileOf = (lines: string[]): string =>
       this.store(Buffer.from(`${lines.join('\n')}\n`), 'out.jsonl', 'batch_output').id;

@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { UploadPurpose } from '@madakv/contracts';
 
 /** OpenAI's list. */
 export function list(data: readonly unknown[]): { object: 'list'; data: readonly unknown[] } {
@@ -29,4 +30,29 @@ export function pageOf(
   const start = 1 + newest.findIndex(({ id }) => id === query.get('after'));
   const end = start + Number(query.get('limit') ?? 20);
   return { ...list(newest.slice(start, end)), has_more: end < newest.length };
+}
+
+export interface FormUpload {
+  readonly filename: string;
+  readonly content: Buffer;
+  readonly purpose: UploadPurpose;
+  readonly expiresAfterS: number | undefined;
+}
+
+/** What a form uploads. */
+export async function uploadOf(request: IncomingMessage, body: Buffer): Promise<FormUpload> {
+  const headers = { 'content-type': request.headers['content-type'] ?? '' };
+  // Meant for small forms, which a test's are.
+  // eslint-disable-next-line @typescript-eslint/no-deprecated
+  const form = await new Response(new Uint8Array(body), { headers }).formData();
+  const file = form.get('file');
+  const purpose = form.get('purpose');
+  const seconds = form.get('expires_after[seconds]');
+  if (!(file instanceof File) || (purpose !== 'batch' && purpose !== 'user_data')) throw new Error('a bad upload');
+  return {
+    filename: file.name,
+    content: Buffer.from(await file.arrayBuffer()),
+    purpose,
+    expiresAfterS: typeof seconds === 'string' ? Number(seconds) : undefined,
+  };
 }

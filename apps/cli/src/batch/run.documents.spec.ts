@@ -55,13 +55,7 @@ describe('madakv batch run, with documents that cannot be asked about', () => {
   });
 
   it('keeps to its rows when it is interrupted and goes on', async () => {
-    fixture.server.looksUntilDone = Infinity;
-    const stop = new AbortController();
-    const first = fixture.run(['batch', 'run', 'docs', '-o', 'out.jsonl'], { signal: stop.signal });
-    await expect.poll(() => fixture.server.calls.at(-1)).toMatch(/GET \/v1\/batches\/batch_/);
-    stop.abort(new Error('told to stop'));
-    await first;
-    fixture.server.looksUntilDone = 1;
+    await fixture.interrupted('batch', 'run', 'docs', '-o', 'out.jsonl');
     expect((await run('-o', 'out.jsonl')).code).toBe(1);
     expect(fixture.server.batches.size).toBe(1);
     expect(fixture.rows('out.jsonl').map(({ error }) => String(error).split(':')[0])).toEqual([

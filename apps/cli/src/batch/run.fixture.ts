@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { FakeApiServer } from '../api/fake.api.server.js';
 import { captureRun, type CapturedRun, type RunSettings } from '../captured.run.js';
 
@@ -55,6 +56,18 @@ export class RunFixture {
   run(args: readonly string[], settings: RunSettings = {}): Promise<CapturedRun> {
     const access = ['--url', this.server.url, '--api-key', 'mk-1', '--data', this.path('data')];
     return captureRun([...args, ...access], { cwd: this.folder, ...settings });
+  }
+
+  /** Starts a run and stops it when its batch has been looked at. */
+  async interrupted(...args: string[]): Promise<CapturedRun> {
+    const stop = new AbortController();
+    this.server.looksUntilDone = Infinity;
+    const running = this.run(args, { signal: stop.signal });
+    while (!(this.server.calls.at(-1) ?? '').includes('GET /v1/batches/batch_')) await pause(5);
+    stop.abort(new Error('told to stop'));
+    const captured = await running;
+    this.server.looksUntilDone = 1;
+    return captured;
   }
 
   /** Documents that the server was sent, as often as it was. */

@@ -9,25 +9,14 @@ beforeEach(async () => {
 afterEach(() => fixture.stop());
 
 describe('madakv batch run, interrupted', () => {
-  /** Starts a run and stops it when its batch has been looked at. */
-  async function interrupted(...args: string[]): ReturnType<RunFixture['run']> {
-    const stop = new AbortController();
-    const running = fixture.run(args, { signal: stop.signal });
-    await expect.poll(() => fixture.server.calls.at(-1)).toMatch(/GET \/v1\/batches\/batch_/);
-    stop.abort(new Error('told to stop'));
-    return running;
-  }
-
   beforeEach(() => {
     fixture.write('docs/questions.csv', 'file,question\na.pdf,Total?\nb.pdf,Date?\n');
   });
 
   it('goes on with the same batch, without sending anything again', async () => {
-    fixture.server.looksUntilDone = Infinity;
-    const first = await interrupted('batch', 'run', 'docs', '-o', 'out.csv');
+    const first = await fixture.interrupted('batch', 'run', 'docs', '-o', 'out.csv');
     expect(first.code).toBe(1);
     expect(first.stderr).toMatch(/the batch batch_\d+ goes on at the server; the same command waits for it again/);
-    fixture.server.looksUntilDone = 1;
     fixture.server.calls.length = 0;
     const { code, stderr } = await fixture.madakv('batch', 'run', 'docs', '-o', 'out.csv');
     expect(code).toBe(0);
@@ -37,9 +26,7 @@ describe('madakv batch run, interrupted', () => {
   });
 
   it('starts anew when something else is asked', async () => {
-    fixture.server.looksUntilDone = Infinity;
-    await interrupted('batch', 'run', 'docs', '-o', 'out.csv');
-    fixture.server.looksUntilDone = 1;
+    await fixture.interrupted('batch', 'run', 'docs', '-o', 'out.csv');
     const { code, stderr } = await fixture.madakv('batch', 'run', 'docs', '-o', 'out.csv', '--cache-ratio', '0.5');
     expect(code).toBe(0);
     expect(stderr).toMatch(/starting anew; the batch batch_\d+ goes on without it/);
@@ -47,22 +34,18 @@ describe('madakv batch run, interrupted', () => {
   });
 
   it('finds the batch that was created by a run that did not hear of it', async () => {
-    fixture.server.looksUntilDone = Infinity;
-    await interrupted('batch', 'run', 'docs', '-o', 'out.csv');
+    await fixture.interrupted('batch', 'run', 'docs', '-o', 'out.csv');
     const state = JSON.parse(fixture.read('out.csv.run.json')) as Record<string, unknown>;
     delete state['batchId'];
     fixture.write('out.csv.run.json', JSON.stringify(state));
-    fixture.server.looksUntilDone = 1;
     expect((await fixture.madakv('batch', 'run', 'docs', '-o', 'out.csv')).code).toBe(0);
     expect(fixture.server.batches.size).toBe(1);
   });
 
   it('uploads again what the server has forgotten', async () => {
-    fixture.server.looksUntilDone = Infinity;
-    await interrupted('batch', 'run', 'docs', '-o', 'out.csv');
+    await fixture.interrupted('batch', 'run', 'docs', '-o', 'out.csv');
     fixture.server.batches.clear();
     fixture.server.files.clear();
-    fixture.server.looksUntilDone = 1;
     const { code } = await fixture.madakv('batch', 'run', 'docs', '-o', 'out.csv');
     expect(code).toBe(0);
     expect(fixture.sentDocuments()).toHaveLength(4);

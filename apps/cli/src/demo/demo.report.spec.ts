@@ -46,7 +46,7 @@ When?                        timeout: no answ…  failed       -       -        
 What would have been right:
   a.pdf: Who? Maria Costa (the full cache answers right)
   a.pdf: When? 1 May
-0 of 1 wrong answers are wrong with the full cache too: what was evicted was needed.
+Wrong with the full cache too: 0 of 1; what was evicted was needed.
 
 total              20 % of the cache  100 % of the cache
 right                1 of 3 (33.3 %)    3 of 3 (100.0 %)
@@ -62,12 +62,12 @@ it.each([
   [
     ['7', '7'],
     ['the full cache answers the same', 'the full cache answers right'],
-    '1 of 2 wrong answers is wrong with the full cache too: those are the reader’s errors, the others the eviction’s.',
+    'Wrong with the full cache too: 1 of 2; those are the reader’s errors, the others the eviction’s.',
   ],
   [
     ['8', '9'],
     ['the full cache answers something else, wrong too', 'the full cache answers the same'],
-    '2 of 2 wrong answers are wrong with the full cache too: the reader’s errors, not the eviction’s.',
+    'Wrong with the full cache too: 2 of 2; the reader’s errors, not the eviction’s.',
   ],
 ])('tells the reader’s errors from those of the eviction: %j', (wrongWithAll, notes, sentence) => {
   const reduced = [

@@ -52,10 +52,11 @@ function corrections(reduced: DemoRound, full: DemoRound): string {
   );
   const wrong = missed.filter(({ answer }) => answer.row.error === '');
   const readers = wrong.filter(({ with: other }) => !isRight(other) && other.row.error === '').length;
-  const cause = `${readers} of ${wrong.length} wrong answers ${readers === 1 ? 'is' : 'are'} wrong with the full cache too: `;
   return (
     `\nWhat would have been right:\n${lines.join('')}` +
-    (wrong.length === 0 ? '' : `${cause}${blame(readers, wrong.length)}\n`)
+    (wrong.length === 0
+      ? ''
+      : `Wrong with the full cache too: ${readers} of ${wrong.length}; ${blame(readers, wrong.length)}\n`)
   );
 }
 
