@@ -1,4 +1,5 @@
 import { newId, storeKeys } from '@madakv/contracts';
+import { DEFAULT_IMAGE_LIMITS } from '@madakv/documents';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -187,6 +188,21 @@ describe('limits', () => {
       expect(error).toMatchObject({ status: 413, code: 'too_large', param: 'file' });
       expect(error.message).toContain('67108864 bytes');
     }
+  });
+
+  it('of a TIFF, which may have many pages, are those of a PDF; of an image its own', async () => {
+    const status = async (content: Buffer): Promise<number> => {
+      const form = formOf([
+        ['purpose', 'user_data'],
+        ['file', content, 'scan'],
+      ]);
+      return (await upload(form)).status;
+    };
+    const larger = Buffer.alloc(DEFAULT_IMAGE_LIMITS.maxImageBytes + 1_000);
+    larger.set(Buffer.from('49492a00', 'hex'));
+    expect(await status(larger)).toBe(200);
+    larger.set(Buffer.from('89504e470d0a1a0a', 'hex'));
+    expect(await status(larger)).toBe(413);
   });
 
   it('of what a tenant stores come back when it deletes', async () => {

@@ -20,7 +20,7 @@ export class FilesController {
     tag: 'Files',
     summary: 'Upload a file',
     description:
-      'Input of a batch (purpose `batch`, JSON Lines) or a document (purpose `user_data`, a PDF or a PNG, JPEG or WebP image).',
+      'Input of a batch (purpose `batch`, JSON Lines) or a document (purpose `user_data`, a PDF, a TIFF, or a PNG, JPEG, WebP or GIF image).',
     body: { schema: 'UploadFile', type: 'multipart/form-data' },
     response: { 'application/json': 'File' },
     errors: ['invalid_request', 'invalid_document', 'too_large', 'unsupported_media_type', 'request_timeout'],

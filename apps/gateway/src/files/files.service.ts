@@ -194,7 +194,8 @@ export class FilesService {
 function checkContent(purpose: UploadPurpose, { result, facts }: StoredUpload): void {
   if (result.bytes > MAX_BYTES[purpose]) throw tooLarge(MAX_BYTES[purpose]);
   if (purpose !== 'user_data') return;
-  const isImage = checkMediaType(facts.head) !== 'application/pdf';
+  // A TIFF is a document of many pages, as a PDF is.
+  const isImage = !['application/pdf', 'image/tiff'].includes(checkMediaType(facts.head));
   if (isImage && result.bytes > DEFAULT_IMAGE_LIMITS.maxImageBytes) throw tooLarge(DEFAULT_IMAGE_LIMITS.maxImageBytes);
 }
 

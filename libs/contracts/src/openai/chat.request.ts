@@ -46,7 +46,7 @@ export const TextPartSchema = z.object({ type: z.literal('text'), text });
 export const ImagePartSchema = z.object({
   type: z.literal('image_url'),
   image_url: z.object({
-    url: z.string().meta({ description: 'A data URL or an https URL of a PNG, JPEG or WebP image.' }),
+    url: z.string().meta({ description: 'A data URL or an https URL of a PNG, JPEG, WebP or GIF image, or a TIFF.' }),
     detail: z.string().nullish().meta({ description: 'Ignored: images are always read in full.' }),
   }),
 });
