@@ -159,7 +159,7 @@ describe('madakv up', { timeout: TEST_MS }, () => {
     const batch = await madakv('batch', 'run', documents('docs'), '--max-tokens', '4', '-o', 'out.csv', '--data', data);
     expect(batch).toMatchObject({ code: 0, stderr: expect.stringContaining('2 of 2 answered') as string });
     expect(readFileSync(join(work, 'out.csv'), 'utf8').split('\n')[0]).toBe(
-      'custom_id,file,question,answer,cache_kept,prompt_tokens,bytes_full,bytes_kept,error',
+      'custom_id,file,question,answer,cache_kept,prompt_tokens,bytes_full,bytes_kept,warnings,error',
     );
 
     expect(await first.end('SIGINT')).toBe(0);

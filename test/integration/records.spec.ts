@@ -184,6 +184,7 @@ describe('outcomes', () => {
     expect(await redis.hgetall(records.keys.lineCounts('batch_a'))).toEqual({
       completed: '1',
       prompt_tokens: '5',
+      cached_tokens: '0',
       completion_tokens: '2',
     });
   });

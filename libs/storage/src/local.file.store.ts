@@ -14,7 +14,8 @@ const WORK_FOLDER = '.partial';
 /** What is left in it for longer was left by a process that died, in milliseconds. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 /** A folder may vanish, emptied by a delete, before a file is moved into it. */
-const MOVE_ATTEMPTS = 5;
+/** Folders that come and go beside a file that is moved there; each attempt takes well under a millisecond. */
+const MOVE_ATTEMPTS = 100;
 /** What a system says when a file stands where a folder should, or the other way round. */
 const TAKEN = new Set(['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOTEMPTY']);
 
@@ -183,15 +184,26 @@ export class LocalFileStore implements FileStore {
         break;
       } catch (error) {
         const { code = '' } = error as NodeJS.ErrnoException;
-        if (TAKEN.has(code)) {
+        // A folder that another key's deletion takes away while it is made is said to be no folder.
+        const taken = TAKEN.has(code);
+        if (taken && (await this.isTaken(path))) {
           throw new StorageError('bad_key', 'the key is the folder of another, or another its folder', {
             cause: error,
           });
         }
-        if (code !== 'ENOENT' || attempt === MOVE_ATTEMPTS) throw error;
+        if ((code !== 'ENOENT' && !taken) || attempt === MOVE_ATTEMPTS) throw error;
       }
     }
     await syncFolder(folder);
+  }
+
+  /** Whether a file stands where one of the path's folders should, or a folder where its file should. */
+  private async isTaken(path: string): Promise<boolean> {
+    if ((await statOf(path))?.isDirectory() === true) return true;
+    for (let folder = dirname(path); folder.length > this.root.length; folder = dirname(folder)) {
+      if ((await statOf(folder))?.isDirectory() === false) return true;
+    }
+    return false;
   }
 
   private async attempt<Value>(key: string, work: () => Promise<Value>): Promise<Value> {
@@ -231,6 +243,15 @@ async function removeAbandoned(path: string): Promise<void> {
     if (Date.now() - mtimeMs > ABANDONED_MS) await rm(path, { force: true });
   } catch (error) {
     if (!isMissing(error)) throw error;
+  }
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }
 

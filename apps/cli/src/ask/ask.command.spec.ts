@@ -38,7 +38,9 @@ it('lets the document expire, should the command be killed', async () => {
 });
 
 it('says what the server warns of, beside the answer and in its object', async () => {
-  server.warnings = [{ code: 'font_missing', message: 'page 2: a font is not embedded', param: null }];
+  server.warnings = [
+    { code: 'font_missing', message: 'page 2: a font is not embedded', param: 'messages.0.content.0.file' },
+  ];
   const { stdout, stderr } = await ask('a.pdf', 'Total?');
   expect(stderr).toBe('warning: font_missing: page 2: a font is not embedded\n');
   expect(stdout).not.toContain('font_missing');

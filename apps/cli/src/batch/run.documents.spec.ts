@@ -187,7 +187,7 @@ describe('madakv batch run, of sheets as people have them', () => {
     fixture.write('docs/questions.csv', 'file,question\na.pdf,Total?\n');
     fixture.server.warnings = [
       { code: 'font_missing', message: 'page 2: a font is not embedded', param: 'messages.0.content.0.file' },
-      { code: 'image_left_out', message: 'page 3' },
+      { code: 'image_left_out', message: 'page 3', param: 'messages.0.content.0.file' },
     ];
     await run('-o', 'out.csv');
     expect(fixture.read('out.csv')).toContain(
