@@ -23,4 +23,10 @@ run width8-qwen3b-w8a8 decode --shape qwen2.5-vl-3b --quant w8a8 --context 1024 
 run prefill-qwen3b-fp32 prefill --shape qwen2.5-vl-3b --layers 4 --tokens 4096 --rounds 3
 run prefill-qwen3b-4bit prefill --shape qwen2.5-vl-3b --layers 4 $four --tokens 4096 --rounds 3
 run prefill-qwen3b-w8a8 prefill --shape qwen2.5-vl-3b --layers 4 --quant w8a8 --tokens 4096 --rounds 3
+# A question of any length: scoring and selecting beside the prefill.
+for asked in 1 40 600 6000; do
+  run question-reader-$asked prefill --shape madakv-reader --layers 6 --tokens 6144 --question-tokens $asked --rounds 3 --threads 1
+  run question-smollm2-$asked prefill --shape smollm2-135m --layers 4 --tokens 6144 --question-tokens $asked --rounds 3 --threads 1
+  run question-qwen3b-$asked prefill --shape qwen2.5-vl-3b --layers 2 --tokens 6144 --question-tokens $asked --rounds 2 --threads 1
+done
 run select-32k select
