@@ -2,7 +2,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import {
   BATCH_ENDPOINT,
   BatchObjectSchema,
-  CacheSummarySchema,
   ChatCompletionChunkSchema,
   ErrorBodySchema,
   FileObjectSchema,
@@ -18,6 +17,7 @@ import {
 } from '@madakv/contracts';
 import { z } from 'zod';
 import { ApiError, UnexpectedAnswerError, UnreachableError } from './api.errors.js';
+import { WarnedSummarySchema } from './answer.warnings.js';
 import { bodyOf, errorOf, parsed } from './api.response.js';
 import { eventData } from './event.stream.js';
 
@@ -46,8 +46,7 @@ interface CallOptions {
   readonly mode?: 'repeatable';
 }
 
-/** What the summary says beyond what this client knows stays in it, warnings above all. */
-const WarnedChunkSchema = ChatCompletionChunkSchema.extend({ madakv: CacheSummarySchema.loose().optional() });
+const WarnedChunkSchema = ChatCompletionChunkSchema.extend({ madakv: WarnedSummarySchema.optional() });
 export type WarnedChunk = z.infer<typeof WarnedChunkSchema>;
 
 const pageOf = <T extends z.ZodType>(item: T) => z.object({ data: z.array(item), has_more: z.boolean().optional() });

@@ -1,8 +1,10 @@
 import { BatchResultSchema, ChatCompletionSchema, ErrorBodySchema, type BatchResult } from '@madakv/contracts';
-import { warningsOf, type AnswerWarning } from '../api/answer.warnings.js';
+import { WarnedSummarySchema, warningsOf, type AnswerWarning } from '../api/answer.warnings.js';
 import { lines } from '../api/event.stream.js';
 import { UnexpectedAnswerError } from '../api/api.errors.js';
 import type { WorkItem } from './batch.work.js';
+
+const WarnedCompletionSchema = ChatCompletionSchema.extend({ madakv: WarnedSummarySchema });
 
 /** The answer to one line, as far as a table shows it. */
 export interface AnswerRow {
@@ -41,7 +43,7 @@ export class BatchResults {
 }
 
 export function answerRow(result: BatchResult | undefined): AnswerRow {
-  const completion = ChatCompletionSchema.safeParse(result?.response?.body);
+  const completion = WarnedCompletionSchema.safeParse(result?.response?.body);
   if (result?.response?.status_code === 200 && completion.success) {
     const { choices, usage, madakv } = completion.data;
     return {
@@ -51,7 +53,7 @@ export function answerRow(result: BatchResult | undefined): AnswerRow {
       bytesFull: madakv.bytes.full,
       bytesKept: madakv.bytes.kept,
       traceId: madakv.trace_id,
-      warnings: warningsOf(result.response.body['madakv']),
+      warnings: warningsOf(madakv),
       error: '',
     };
   }

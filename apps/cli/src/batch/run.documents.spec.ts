@@ -195,5 +195,9 @@ describe('madakv batch run, of sheets as people have them', () => {
     );
     await run('-o', 'out.jsonl');
     expect(fixture.rows('out.jsonl')[0]['warnings']).toEqual(fixture.server.warnings);
+    // Of another shape they are not shown, and the answer is there all the same.
+    fixture.server.warnings = ['of another shape'] as never;
+    expect((await run('-o', 'other.jsonl')).code).toBe(0);
+    expect(fixture.rows('other.jsonl')[0]).toMatchObject({ answer: 'answer to Total?', warnings: [] });
   });
 });
