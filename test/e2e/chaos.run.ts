@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BATCH_QUEUE, DEFAULT_KEY_PREFIX, modelQueue, type Lease } from '@madakv/contracts';
+import { BATCH_QUEUE, DEFAULT_KEY_PREFIX, lineRequestId, modelQueue, type Lease } from '@madakv/contracts';
 import { connectRedis, Records } from '@madakv/records';
 import { Queue } from 'bullmq';
 import type { Batch } from 'openai/resources/batches';
@@ -66,6 +66,13 @@ export class ChaosRun {
     const record = await this.records.batches.get(batch.id);
     const { completed = 0, failed = 0 } = record?.object.request_counts ?? {};
     return completed + failed;
+  }
+
+  /** Whether a line has come to an outcome. */
+  answered({ id: batchId }: Batch, line: number): Promise<boolean> {
+    // Where its body lies is of no consequence here.
+    const source = { kind: 'line', batchId, line, fileKey: '', start: 0, length: 0 } as const;
+    return this.records.outcomes.has({ requestId: lineRequestId(batchId, line), source });
   }
 
   /** Ids of batches that have been created and have not ended. */

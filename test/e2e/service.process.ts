@@ -71,6 +71,16 @@ export class ServiceProcess {
     return this.child?.signalCode ?? this.child?.exitCode ?? null;
   }
 
+  /** Stops it where it stands (SIGSTOP), so that a look at what it has done is not out of date before it is killed. */
+  freeze(): void {
+    this.child?.kill('SIGSTOP');
+  }
+
+  /** Lets it go on. */
+  thaw(): void {
+    this.child?.kill('SIGCONT');
+  }
+
   /** Kills it (SIGKILL) where it runs, and starts it again; resolves when it is ready. */
   async restart(): Promise<void> {
     await this.kill();
