@@ -4,8 +4,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { LocalSystem } from '@madakv/launcher';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LocalSystem } from '../../apps/cli/src/system/local.system.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MADAKV = join(ROOT, 'apps', 'cli', 'bin', 'madakv.js');

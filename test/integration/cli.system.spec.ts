@@ -14,12 +14,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isAlive, LocalSystem, ProcessIdentitySchema, type ProcessIdentity } from '@madakv/launcher';
 import { freePort, startRedis } from '@madakv/testing';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { LocalSystem } from '../../apps/cli/src/system/local.system.js';
-import { isAlive, ProcessIdentitySchema, type ProcessIdentity } from '../../apps/cli/src/system/process.identity.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MADAKV = join(ROOT, 'apps', 'cli', 'bin', 'madakv.js');

@@ -1,9 +1,6 @@
 import { Option, type Command } from 'commander';
+import { benchDecode, benchPrefill, benchSelect, shapes, type DecodeBenchReport } from '@madakv/bench';
 import { policies } from '@madakv/madakv';
-import { benchDecode, type DecodeBenchReport } from './bench/decode.bench.js';
-import { benchPrefill } from './bench/prefill.bench.js';
-import { benchSelect } from './bench/select.bench.js';
-import { shapes } from './bench/synthetic.model.js';
 import type { CommandIo } from './command.io.js';
 import { addEngineOptions, openProvider, precisionOf, type EngineFlags } from './engine.flags.js';
 import { ratio, wholeNumber } from './flag.values.js';
@@ -42,7 +39,7 @@ interface DecodeFlags extends ShapeFlags {
   readonly rounds: number;
 }
 
-/** The group `bench`: one subcommand a file of bench/, each prints its ratios from one run. */
+/** The group `bench`: one subcommand a benchmark of libs/bench, each prints its ratios from one run. */
 export function registerBench(program: Command, io: CommandIo): void {
   const bench = program
     .command('bench')

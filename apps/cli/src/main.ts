@@ -3,6 +3,7 @@ import type { CommandIo } from './command.io.js';
 import { errorText, exitCodeOf } from './error.line.js';
 import { BrokenPipeError, EXIT, InterruptedError } from './exit.codes.js';
 import { madakvProgram } from './madakv.program.js';
+import { explainLaunch } from './system/launch.explanation.js';
 
 /**
  * Runs the command on arguments (without node and script).
@@ -16,7 +17,7 @@ export async function run(args: readonly string[], io: CommandIo): Promise<numbe
   } catch (error) {
     // A command that was told to stop fails in many ways; the reason is what counts.
     const stopped = io.signal.aborted && !(error instanceof CommanderError);
-    const cause: unknown = stopped ? io.signal.reason : error;
+    const cause: unknown = stopped ? io.signal.reason : explainLaunch(error);
     const text = errorText(cause, program.opts<{ verbose?: boolean }>().verbose === true);
     if (text !== '') io.stderr.write(text);
     return exitCodeOf(cause);

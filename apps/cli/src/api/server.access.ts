@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs';
+import { DataFolder, dataFolderPath, LocalSystem, type RunningSystem } from '@madakv/launcher';
 import type { Command } from 'commander';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
-import { DataFolder, type RunningSystem } from '../system/data.folder.js';
-import { dataFolderPath } from '../system/installation.js';
-import { LocalSystem } from '../system/local.system.js';
 import { addSystemOptions, systemOptions, type SystemFlags } from '../system/system.flags.js';
 import { SystemNotes } from '../system/system.notes.js';
 import { ApiClient } from './api.client.js';

@@ -1,10 +1,10 @@
 import { relative } from 'node:path';
 import type { BatchObject } from '@madakv/contracts';
+import { dataFolderPath } from '@madakv/launcher';
 import { commandThere, withServer } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { oneLine } from '../error.line.js';
 import { UsageError } from '../exit.codes.js';
-import { dataFolderPath } from '../system/installation.js';
 import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
 import { BatchFailedError, BatchRun, type BatchOutcome } from './batch.run.js';
 import { KeptUploads } from './kept.uploads.js';

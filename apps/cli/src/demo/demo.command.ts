@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
+import { BUNDLED_MODEL } from '@madakv/launcher';
 import type { Command } from 'commander';
 import type { CommandIo } from '../command.io.js';
 import { ratio } from '../flag.values.js';
-import { BUNDLED_MODEL } from '../system/installation.js';
 import { demo } from './demo.js';
 
 interface DemoFlags {

@@ -1,7 +1,8 @@
-import type { AnsweredTrace } from '@madakv/contracts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AnsweredTrace } from '@madakv/contracts';
+import { DEMO_FOLDER, LocalSystem, requireModel } from '@madakv/launcher';
 import { ApiClient } from '../api/api.client.js';
 import type { ServerAccess } from '../api/server.access.js';
 import { BatchRun } from '../batch/batch.run.js';
@@ -9,8 +10,6 @@ import { questionsWork } from '../batch/batch.work.js';
 import { DEFAULT_SHEET, readQuestions } from '../batch/question.sheet.js';
 import type { CommandIo } from '../command.io.js';
 import { invocation, shellWord } from '../invocation.js';
-import { DEMO_FOLDER, requireModel } from '../system/installation.js';
-import { LocalSystem } from '../system/local.system.js';
 import { SystemNotes } from '../system/system.notes.js';
 import { drawTrace } from '../trace/trace.drawing.js';
 import { demoReport, type DemoAnswer, type DemoRound } from './demo.report.js';

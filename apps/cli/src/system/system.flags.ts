@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
+import { BUNDLED_MODEL, dataFolderPath, type LocalSystemOptions } from '@madakv/launcher';
 import type { Command } from 'commander';
 import type { CommandIo } from '../command.io.js';
-import { BUNDLED_MODEL, dataFolderPath } from './installation.js';
-import type { LocalSystemOptions } from './local.system.js';
 
 /** What every command that starts a system takes. */
 export interface SystemFlags {

@@ -1,8 +1,7 @@
+import { isRoutine, readableLine, type LogLine, type SystemNote } from '@madakv/launcher';
 import type { CommandIo } from '../command.io.js';
 import { StatusLine } from '../terminal/status.line.js';
 import { formatMs } from '../terminal/units.js';
-import type { SystemNote } from './local.system.js';
-import { isRoutine, readableLine, type LogLine } from './log.line.js';
 
 const NAME_WIDTH = 10;
 

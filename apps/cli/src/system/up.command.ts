@@ -1,7 +1,7 @@
+import { BUNDLED_MODEL } from '@madakv/launcher';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { CommandIo } from '../command.io.js';
 import { wholeNumber } from '../flag.values.js';
-import { BUNDLED_MODEL } from './installation.js';
 import { addSystemOptions, systemOptions, type SystemFlags } from './system.flags.js';
 import { up } from './up.js';
 

@@ -1,7 +1,6 @@
+import { dataFolderPath, LocalSystem, type LocalSystemOptions } from '@madakv/launcher';
 import type { CommandIo } from '../command.io.js';
 import { invocation, shellWord } from '../invocation.js';
-import { dataFolderPath } from './installation.js';
-import { LocalSystem, type LocalSystemOptions } from './local.system.js';
 import { SystemNotes, type NotesOptions } from './system.notes.js';
 
 /**

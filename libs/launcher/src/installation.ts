@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BundledModelMissingError, NotInstalledError } from './launch.errors.js';
 
-/** Root of the repository: as far from src/system as from dist/system. */
-const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+/** Root of the repository: as far from src as from dist. */
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** The services that run beside Redis. */
 export const SERVICES = ['budget', 'gateway', 'worker'] as const;
@@ -16,18 +17,13 @@ export function servicePath(service: ServiceName): string {
 }
 
 /** The program that ends what a killed `up` left behind. */
-export const ORPHAN_GUARD_PATH = join(ROOT, 'apps', 'cli', 'dist', 'system', 'orphan.guard.js');
+export const ORPHAN_GUARD_PATH = join(ROOT, 'libs', 'launcher', 'dist', 'orphan.guard.js');
 
 /** The reference model that comes with the project. */
 export const BUNDLED_MODEL = join(ROOT, 'models', 'madakv-reader');
 
 /** Documents and questions of `madakv demo`. */
 export const DEMO_FOLDER = join(ROOT, 'examples', 'demo');
-
-/** Something that has to be installed, built or fetched before a system can run. The message says how. */
-export class NotInstalledError extends Error {
-  override readonly name = 'NotInstalledError';
-}
 
 /** @throws NotInstalledError when a program was not built */
 export function requireBuilt(): void {
@@ -39,11 +35,8 @@ export function requireBuilt(): void {
 /** @throws NotInstalledError when the folder holds no checkpoint */
 export function requireModel(folder: string): void {
   if (existsSync(join(folder, 'config.json'))) return;
-  throw new NotInstalledError(
-    folder === BUNDLED_MODEL
-      ? `the bundled model is not there (${folder}); get it with git, or name a checkpoint folder with --model`
-      : `${folder}: no checkpoint (there is no config.json)`,
-  );
+  if (folder === BUNDLED_MODEL) throw new BundledModelMissingError(folder);
+  throw new NotInstalledError(`${folder}: no checkpoint (there is no config.json)`);
 }
 
 /**

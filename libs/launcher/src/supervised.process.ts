@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, renameSync, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
-import { NotInstalledError } from './installation.js';
+import { NotInstalledError, ProcessEndedError } from './launch.errors.js';
 import { lastWords } from './log.line.js';
 import { identityOf, type ProcessIdentity } from './process.identity.js';
 
@@ -40,10 +40,6 @@ export interface ProcessEvents {
   readonly onRestart: (reason: string, pauseMs: number) => void;
   /** It died and will not be started again. */
   readonly onGivenUp: (error: Error) => void;
-}
-
-export class ProcessEndedError extends Error {
-  override readonly name = 'ProcessEndedError';
 }
 
 /** A child process that is started again when it dies, up to a point. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { UsageError } from '../exit.codes.js';
+import { AddressError, PortTakenError } from './launch.errors.js';
 
 /** A port of this machine that nobody listens on now. */
 export async function freePort(): Promise<number> {
@@ -11,16 +11,15 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** @throws UsageError that names the flag when the address cannot be listened on */
+/** @throws PortTakenError, or AddressError when the address cannot be listened on for another reason */
 export async function requireFree(port: number, host: string): Promise<void> {
   const server = createServer().listen(port, host);
   try {
     await once(server, 'listening');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE')
-      throw new UsageError(`port ${port} is taken; choose another one with --port`, { cause: error });
-    throw new UsageError(`cannot listen on ${host}, port ${port}: ${message}`, { cause: error });
+    if (code === 'EADDRINUSE') throw new PortTakenError(port, { cause: error });
+    throw new AddressError(`cannot listen on ${host}, port ${port}: ${message}`, { cause: error });
   }
   await new Promise((resolve) => server.close(resolve));
 }

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, r
 import { join } from 'node:path';
 import { newApiKey } from '@madakv/contracts';
 import { z } from 'zod';
-import { UsageError } from '../exit.codes.js';
+import { DataFolderInUseError } from './launch.errors.js';
 import { endInOrder } from './orderly.end.js';
 import { identityOf, isAlive, ProcessIdentitySchema } from './process.identity.js';
 
@@ -61,7 +61,7 @@ export class DataFolder {
   /**
    * Takes the folder for this process. What a killed holder left running is ended first.
    * @param model id of what will be served
-   * @throws UsageError with the pid when a living process holds it
+   * @throws DataFolderInUseError with the pid when a living process holds it
    */
   async claim(model: string): Promise<void> {
     this.create();
@@ -111,13 +111,7 @@ export class DataFolder {
   private async clearDeadHolder(): Promise<void> {
     const record = this.record();
     if (record !== undefined) {
-      if (isAlive(record.holder)) {
-        const where = record.url === null ? 'is starting' : `answers at ${record.url}`;
-        throw new UsageError(
-          `a system runs on ${this.path} already (process ${record.holder.pid}, ${where}); ` +
-            'stop it, or choose another folder with --data',
-        );
-      }
+      if (isAlive(record.holder)) throw new DataFolderInUseError(this.path, record.holder.pid, record.url);
       await endInOrder(record.processes);
     }
     // Moved aside, not removed: of several that clear at once, one moves the dead record.

@@ -69,8 +69,8 @@ export class LocalSystem implements RunningSystem {
 
   /**
    * Starts everything; resolves when all of it is ready.
-   * @throws NotInstalledError when something has to be installed or built; UsageError when the port is taken or a system
-   * runs on the folder already; ProcessEndedError when a service does not come up
+   * @throws NotInstalledError when something has to be installed or built; AddressError when the port is taken;
+   * DataFolderInUseError when a system runs on the folder already; ProcessEndedError when a service does not come up
    */
   static async start(options: LocalSystemOptions): Promise<LocalSystem> {
     requireBuilt();

@@ -1,0 +1,13 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { expect, it } from 'vitest';
+import { PortTakenError } from './launch.errors.js';
+import { requireFree } from './ports.js';
+
+it('refuses a port that somebody listens on', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await expect(requireFree(port, '127.0.0.1')).rejects.toThrow(new PortTakenError(port));
+  server.close();
+});
