@@ -9,7 +9,7 @@ const libs = {
   contracts: [],
   testing: [],
   'budget-client': ['contracts'],
-  evaluation: [],
+  evaluation: ['contracts', 'madakv', 'models', 'engine', 'requests'],
   records: ['contracts'],
   queue: ['contracts'],
   telemetry: ['contracts'],
@@ -47,7 +47,7 @@ module.exports = {
       name: 'no-framework-below-apps',
       severity: 'error',
       from: {
-        path: '^libs/(madakv|onnx|models|engine|documents|storage|contracts|budget-client|testing|records|queue|telemetry|requests|bench|launcher)/',
+        path: '^libs/(madakv|onnx|models|engine|documents|storage|contracts|budget-client|testing|records|queue|telemetry|requests|bench|launcher|evaluation)/',
       },
       to: { path: 'node_modules/@nestjs/' },
     },

@@ -1,10 +1,12 @@
 import { CommanderError } from 'commander';
 import { GrantTooSmallError, PolicyOptionError, UnknownPolicyError } from '@madakv/madakv';
 import { ImageError, PromptError } from '@madakv/models';
+import { InputFileError } from '@madakv/requests';
 import { BrokenPipeError, EXIT, InterruptedError, UsageError } from './exit.codes.js';
 
 const callersMistakes = [
   UsageError,
+  InputFileError,
   PolicyOptionError,
   UnknownPolicyError,
   GrantTooSmallError,

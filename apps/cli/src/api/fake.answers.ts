@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { BatchLine } from '@madakv/contracts';
-import { linesOf } from '../request/text.file.js';
+import { linesOf } from '@madakv/requests';
 import type { AnswerWarning } from './answer.warnings.js';
 
 /** What the fake answers to a request: a text, or an error with a status. */

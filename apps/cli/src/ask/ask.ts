@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Usage } from '@madakv/contracts';
+import { fileProblem } from '@madakv/requests';
 import { warningsOf, warningText } from '../api/answer.warnings.js';
 import type { WarnedChunk } from '../api/api.client.js';
 import { UnexpectedAnswerError } from '../api/api.errors.js';
@@ -8,7 +9,6 @@ import { chooseModel, commandThere, withServer, type LocalFlags, type ServerAcce
 import { documentRequest, type RequestFlags } from '../batch/batch.input.js';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
-import { fileProblem } from '../request/request.file.js';
 import { StatusLine } from '../terminal/status.line.js';
 import { formatBytes, formatCount } from '../terminal/units.js';
 

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { fileProblem } from '@madakv/requests';
 import type { ApiClient } from '../api/api.client.js';
 import { ApiError } from '../api/api.errors.js';
 import type { CommandIo } from '../command.io.js';
-import { fileProblem } from '../request/text.file.js';
 import { Progress } from '../terminal/progress.js';
 import type { WorkDocument } from './batch.work.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { fileProblem } from '../request/text.file.js';
+import { fileProblem } from '@madakv/requests';
 import { documentRequest, upTo, type Question, type RequestFlags } from './batch.input.js';
 import { jsonlContent, type JsonlLine } from './jsonl.lines.js';
 import { BATCH_ENDPOINT, type BatchLine } from '@madakv/contracts';

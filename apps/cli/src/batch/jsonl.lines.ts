@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import { linesOf, readBytes, requireNoUtf16, withoutMark } from '@madakv/requests';
 import { UsageError } from '../exit.codes.js';
-import { linesOf, readBytes, requireNoUtf16, withoutMark } from '../request/text.file.js';
 import { requestOverrides, type RequestFlags } from './batch.input.js';
 
 /** A line of an input file. */

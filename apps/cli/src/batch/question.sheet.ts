@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path';
+import { readBytes } from '@madakv/requests';
 import { UsageError } from '../exit.codes.js';
-import { readBytes } from '../request/text.file.js';
 import type { Question } from './batch.input.js';
 import { findDocument, isSystemFile, type FoundDocument } from './document.files.js';
 import { decodeSheet } from './sheet.encoding.js';

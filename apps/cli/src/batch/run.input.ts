@@ -1,10 +1,10 @@
 import { openSync, readSync, closeSync, existsSync, statSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
+import { fileProblem } from '@madakv/requests';
 import { chooseModel, type ServerAccess } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
 import { invocation, shellWord } from '../invocation.js';
-import { fileProblem } from '../request/text.file.js';
 import { upTo } from './batch.input.js';
 import { jsonlWork, questionsWork, type BatchWork } from './batch.work.js';
 import { isSystemFile } from './document.files.js';

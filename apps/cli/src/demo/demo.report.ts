@@ -1,4 +1,4 @@
-import { scorers } from '@madakv/evaluation';
+import { scorers } from '@madakv/evaluation/measures';
 import type { AnswerRow } from '../batch/batch.results.js';
 import { textTable, type Cell } from '../terminal/text.table.js';
 import { formatBytes, formatCount, formatMs } from '../terminal/units.js';

@@ -12,10 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EvalReport, ResultRecord, RunRecord } from '@madakv/evaluation';
 import { policies } from '@madakv/madakv';
 import { captureRun, type CapturedRun } from '../captured.run.js';
-import type { EvalReport } from './report/report.data.js';
-import type { ResultRecord, RunRecord } from './run/run.record.js';
 
 const FIXTURES = fileURLToPath(new URL('../../../../test/conformance/fixtures', import.meta.url));
 const MODEL = join(FIXTURES, 'qwen-plain', 'checkpoint');

@@ -207,7 +207,7 @@ describe('generate', () => {
     });
     expectError(run, 'none: no such folder', 1);
     const verbose = await ask({ messages: [] }, ['--verbose']);
-    expect(verbose.stderr).toMatch(/^madakv: UsageError: .*messages.*\n +at /);
+    expect(verbose.stderr).toMatch(/^madakv: InputFileError: .*messages.*\n +at /);
   });
 
   it('stops waiting for a request that never comes', async () => {

@@ -4,24 +4,24 @@ import { type ChatMessage, openModel, type DecoderConfig, type OpenModel, type P
 import {
   checkLength,
   inReadingOrder,
+  loadImages,
   profileFor,
   requestLayout,
   settleRatios,
   type AppliedProfile,
+  type FileRequest,
   type GenerationSettings,
+  type RequestSource,
 } from '@madakv/requests';
 import type { CommandIo } from '../command.io.js';
 import { loadEngine, type EngineFlags } from '../engine.flags.js';
-import type { ChatRequest } from '../request/chat.request.js';
-import type { RequestSource } from '../request/request.file.js';
-import { loadImages } from '../request/request.images.js';
 import { asUsageError } from '../request/usage.errors.js';
 import { Progress } from '../terminal/progress.js';
 import { answerJson } from './answer.json.js';
 import { cacheReport } from './cache.report.js';
 
 export interface GenerateInput {
-  readonly body: ChatRequest;
+  readonly body: FileRequest;
   readonly source: RequestSource;
   readonly settings: GenerationSettings;
   readonly flags: EngineFlags & {
@@ -55,7 +55,7 @@ export async function generate(input: GenerateInput, io: CommandIo): Promise<voi
 }
 
 /** Images keep their order among themselves, so that they still match what was loaded. */
-function inReadingOrderOf({ messages, madakv }: ChatRequest): ChatMessage[] {
+function inReadingOrderOf({ messages, madakv }: FileRequest): ChatMessage[] {
   return messages.map((message) =>
     Array.isArray(message.content) ? { ...message, content: inReadingOrder(message.content, madakv?.layout) } : message,
   );

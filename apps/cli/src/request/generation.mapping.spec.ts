@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
+import { checkFileRequest } from '@madakv/requests';
 import { UsageError } from '../exit.codes.js';
 import { generationSettings } from './generation.mapping.js';
-import { checkRequest } from './request.file.js';
 
 const settings = (body: object, flags = {}) =>
-  generationSettings(checkRequest({ messages: [{ role: 'user', content: 'Hi' }], ...body }, 'x'), flags, () => 99);
+  generationSettings(checkFileRequest({ messages: [{ role: 'user', content: 'Hi' }], ...body }, 'x'), flags, () => 99);
 
 it('prefers flags to the body', () => {
   expect(settings({ max_tokens: 5 }, { maxTokens: 7 }).maxTokens).toBe(7);

@@ -1,10 +1,10 @@
 import {
   generationSettings as settingsOf,
   withSeed,
+  type FileRequest,
   type GenerationSettings,
   type SettingsOverrides,
 } from '@madakv/requests';
-import type { ChatRequest } from './chat.request.js';
 import { asUsageError } from './usage.errors.js';
 
 /**
@@ -13,7 +13,7 @@ import { asUsageError } from './usage.errors.js';
  * @throws UsageError for keys that contradict each other
  */
 export function generationSettings(
-  body: ChatRequest,
+  body: FileRequest,
   flags: SettingsOverrides,
   randomSeed: () => number,
 ): GenerationSettings {

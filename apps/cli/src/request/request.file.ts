@@ -1,28 +1,23 @@
 import { dirname, resolve } from 'node:path';
-import { describeIssues, givenKeys } from '@madakv/contracts';
+import {
+  checkFileRequest,
+  parseJsonText,
+  readText,
+  utf8Text,
+  type FileRequest,
+  type RequestSource,
+} from '@madakv/requests';
 import type { CommandIo } from '../command.io.js';
-import { UsageError } from '../exit.codes.js';
-import { chatRequestSchema, type ChatRequest } from './chat.request.js';
-import { parseJson } from './json.text.js';
-import { readText, utf8Text } from './text.file.js';
-
-export { fileProblem, readText } from './text.file.js';
 
 /** A request and where it came from. */
-export interface RequestSource {
-  readonly name: string;
-  /** Folder that relative image paths start from. */
-  readonly folder: string;
-}
-
 export interface LoadedRequest {
-  readonly body: ChatRequest;
+  readonly body: FileRequest;
   readonly source: RequestSource;
 }
 
 /**
  * Reads the request in a file, or in standard input for `-`.
- * @throws UsageError when there is no such file, it is not JSON, or a key has a wrong value
+ * @throws InputFileError when there is no such file, it is not JSON, or a key has a wrong value
  */
 export async function loadRequest(
   path: string,
@@ -34,14 +29,7 @@ export async function loadRequest(
   const text = fromStdin
     ? utf8Text(await unlessAborted(readAll(io.stdin), io.signal), source.name)
     : await readText(file, path);
-  return { body: checkRequest(parseJson(text, source.name), source.name), source };
-}
-
-/** @throws UsageError naming the path of every key that is wrong */
-export function checkRequest(value: unknown, name: string): ChatRequest {
-  const result = chatRequestSchema.safeParse(value);
-  if (!result.success) throw new UsageError(`${name}: ${describeIssues(result.error.issues)}`);
-  return givenKeys(result.data);
+  return { body: checkFileRequest(parseJsonText(text, source.name), source.name), source };
 }
 
 async function readAll(stdin: AsyncIterable<Uint8Array | string>): Promise<Buffer> {

@@ -1,10 +1,11 @@
 import { Option, type Command } from 'commander';
+import { suites } from '@madakv/evaluation';
 import { policies } from '@madakv/madakv';
 import type { CommandIo } from '../../command.io.js';
 import { addEngineOptions } from '../../engine.flags.js';
 import { keyValue, ratio, wholeNumber } from '../../flag.values.js';
-import { suites } from '../suites/suites.js';
-import { explainQuestion, type ExplainFlags } from './explain.js';
+import { asUsageErrors } from '../evaluation.errors.js';
+import { explain, type ExplainFlags } from './explain.js';
 
 export function registerEvalExplain(group: Command, io: CommandIo): void {
   const command = group
@@ -38,5 +39,5 @@ Example:
   madakv eval explain --model models/madakv-reader --data requests/fields.jsonl --id fields-0003-1 \\
     --policy madakv --ratio 0.05 --out why`,
     )
-    .action((flags: ExplainFlags) => explainQuestion(flags, io));
+    .action((flags: ExplainFlags) => asUsageErrors(() => explain(flags, io)));
 }

@@ -1,13 +1,23 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { scorerNames, splits, type ScorerName } from '@madakv/evaluation';
+import {
+  chooseVariants,
+  DEFAULT_RATIOS,
+  RunFolder,
+  runQuestions,
+  scorerNames,
+  splits,
+  suites,
+  writeReport,
+  type ScorerName,
+  type Variant,
+} from '@madakv/evaluation';
 import type { CommandIo } from '../../command.io.js';
 import { addEngineOptions } from '../../engine.flags.js';
 import { wholeNumber } from '../../flag.values.js';
-import { writeReport } from '../report/report.js';
-import { suites } from '../suites/suites.js';
-import { chooseVariants, DEFAULT_RATIOS, listFlag, ratioList, variantFlag, type Variant } from '../variants.js';
-import { runQuestions } from './eval.run.js';
-import { RunFolder } from './run.folder.js';
+import { asUsageErrors } from '../evaluation.errors.js';
+import { reportSummary } from '../report/report.summary.js';
+import { listFlag, ratioList, variantFlag } from '../variant.flags.js';
+import { RunProgress } from './run.progress.js';
 import { outFolder, setUpRun, type RunFlags } from './run.setup.js';
 
 interface Flags extends Omit<RunFlags, 'variants' | 'scorers' | 'command' | 'version'> {
@@ -72,7 +82,7 @@ Examples:
   madakv eval --suite reader --model models/madakv-reader --data requests/fields.jsonl --policies full,madakv \\
     --variant "wide=madakv pooling.cols=21" --ratios 0.05 --limit 100 --split tune`,
     )
-    .action((flags: Flags, self: Command) => evalRun(flags, self, io));
+    .action((flags: Flags, self: Command) => asUsageErrors(() => evalRun(flags, self, io)));
 }
 
 async function evalRun(flags: Flags, command: Command, io: CommandIo): Promise<void> {
@@ -96,11 +106,19 @@ async function evalRun(flags: Flags, command: Command, io: CommandIo): Promise<v
       `${questions.length} questions of ${Object.keys(sets).length} sets, ${cells} answers each, ` +
         `${folder.results.length} there already; results go to ${name}\n`,
     );
-    await runQuestions({ model, answerer, questions, folder }, io);
+    const progress = new RunProgress(io.stderr, questions.length * cells, folder.results.length);
+    const onAnswers = (answers: number, set: string): void => {
+      progress.advance(answers, set);
+    };
+    try {
+      await runQuestions({ model, answerer, questions, folder }, { signal: io.signal, onAnswers });
+    } finally {
+      progress.clear();
+    }
   } finally {
     await answerer.close();
   }
-  io.stdout.write(writeReport(RunFolder.open(dir, name)).summary);
+  io.stdout.write(reportSummary(writeReport(RunFolder.open(dir, name)).report));
 }
 
 function rootOf(command: Command): Command {

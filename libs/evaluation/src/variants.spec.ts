@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { policies } from '@madakv/madakv';
-import { ABLATION, ABLATION_LABELS, chooseVariants, ratioList, ratiosOf, variantFlag } from './variants.js';
+import { EvaluationError } from './evaluation.error.js';
+import { ABLATION, ABLATION_LABELS, chooseVariants, ratiosOf, type Variant } from './variants.js';
 
 describe('chooseVariants', () => {
   const names = (...args: Parameters<typeof chooseVariants>): string[] =>
@@ -13,27 +14,23 @@ describe('chooseVariants', () => {
   });
 
   it('adds policies with options', () => {
-    const extra = variantFlag('wide=madakv pooling.cols=21 theta=0.9');
-    expect(chooseVariants(['full'], extra)[1]).toEqual({
-      name: 'wide',
-      policy: 'madakv',
-      options: { pooling: { cols: 21 }, theta: 0.9 },
-    });
+    const wide = { name: 'wide', policy: 'madakv', options: { pooling: { cols: 21 }, theta: 0.9 } };
+    expect(chooseVariants(['full'], [wide])[1]).toEqual(wide);
   });
 
   it('refuses names that stand for two things, unknown policies and options', () => {
-    expect(() => names(['madakv'], variantFlag('madakv=snapkv'))).toThrow(/another variant of that name/);
+    const named = (name: string, policy: string, options = {}): Variant[] => [{ name, policy, options }];
+    expect(() => names(['madakv'], named('madakv', 'snapkv'))).toThrow(
+      new EvaluationError('variant_name_taken', 'madakv: there is another variant of that name'),
+    );
     expect(() => names(['best'], [])).toThrow(/unknown eviction policy "best"/);
-    expect(() => names([], variantFlag('x=madakv pool=1'))).toThrow(/option pool/);
-    expect(() => variantFlag('madakv')).toThrow(/name=policy/);
+    expect(() => names([], named('x', 'madakv', { pool: 1 }))).toThrow(/option pool/);
   });
 });
 
-describe('ratios', () => {
-  it('are ascending and distinct, and one for the full cache', () => {
-    expect(ratioList('0.4,0.1,0.4')).toEqual([0.1, 0.4]);
-    expect(() => ratioList('0.1,2')).toThrow(/at most 1/);
-    expect(() => ratioList('0.1,,2')).toThrow(/commas/);
+describe('ratiosOf', () => {
+  it('is one for the full cache', () => {
     expect(ratiosOf({ name: 'f', policy: 'full', options: {} }, [0.1])).toEqual([1]);
+    expect(ratiosOf({ name: 'm', policy: 'madakv', options: {} }, [0.1])).toEqual([0.1]);
   });
 });

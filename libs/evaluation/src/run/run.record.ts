@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { scorerNames, splits } from '@madakv/evaluation';
+import { scorerNames } from '../scoring/scorers.js';
+import { splits } from '../split.js';
 
 /** Raised when the meaning of a file's figures changes: older runs are not continued. */
 export const FORMAT = 1;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { checkRequest } from './request.file.js';
+import { checkFileRequest } from './file.request.js';
 
 const message = (content: unknown, role: unknown = 'user'): unknown => ({ messages: [{ role, content }] });
 
-describe('checkRequest', () => {
+describe('checkFileRequest', () => {
   it('takes what OpenAI takes, ignores what it does not know, and lets null stand for nothing', () => {
     const body = {
       messages: [
@@ -18,7 +18,7 @@ describe('checkRequest', () => {
       response_format: { type: 'text' },
       madakv: { cache_ratio: 0.1, policy: 'madakv', options: { theta: 0.9 } },
     };
-    const request = checkRequest(body, 'x');
+    const request = checkFileRequest(body, 'x');
     expect(request.messages).toHaveLength(3);
     expect(request.stop).toEqual(['\n', 'END']);
     expect('user' in request).toBe(false);
@@ -51,6 +51,6 @@ describe('checkRequest', () => {
     [{ ...(message('hi') as object), madakv: { cache_ratio: 0 } }, 'x: madakv.cache_ratio: '],
     [{ ...(message('hi') as object), madakv: { budget: 1 } }, 'x: madakv: Unrecognized key: "budget"'],
   ])('names the key that is wrong in %j', (body, expected) => {
-    expect(() => checkRequest(body, 'x')).toThrow(expected);
+    expect(() => checkFileRequest(body, 'x')).toThrow(expected);
   });
 });

@@ -2,13 +2,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
-import type { ScorerName } from '@madakv/evaluation';
-import type { ChatMessage, ChatPart } from '@madakv/models';
 import { describeIssues } from '@madakv/contracts';
-import { UsageError } from '../../exit.codes.js';
-import { parseJson } from '../../request/json.text.js';
-import { fileProblem, readText } from '../../request/request.file.js';
+import type { ChatMessage, ChatPart } from '@madakv/models';
+import { fileProblem, InputFileError, parseJsonText, readText } from '@madakv/requests';
 import { documentKey, type Question, type Suite, type SuiteData } from '../question.js';
+import type { ScorerName } from '../scoring/scorers.js';
 
 const sampleSchema = z.object({
   sample_id: z.union([z.string(), z.number()]),
@@ -51,8 +49,8 @@ export const milebenchSuite: Suite = {
     for (const name of filesAt(path, cwd)) {
       const file = resolve(cwd, name);
       const text = await readText(file, name);
-      const parsed = datasetSchema.safeParse(parseJson(text, name));
-      if (!parsed.success) throw new UsageError(`${name}: ${describeIssues(parsed.error.issues)}`);
+      const parsed = datasetSchema.safeParse(parseJsonText(text, name));
+      if (!parsed.success) throw new InputFileError(`${name}: ${describeIssues(parsed.error.issues)}`);
       const set = basename(name, '.json');
       files.push({ file: basename(name), sha256: createHash('sha256').update(text).digest('hex') });
       scorers[set] = scorerOf(set, parsed.data);
@@ -72,11 +70,11 @@ function filesAt(path: string, cwd: string): string[] {
     const files = names
       .map((name) => join(path, name, `${name}.json`))
       .filter((file) => existsSync(resolve(cwd, file)));
-    if (files.length === 0) throw new UsageError(`${path}: has no data sets <name>/<name>.json`);
+    if (files.length === 0) throw new InputFileError(`${path}: has no data sets <name>/<name>.json`);
     return files;
   } catch (cause) {
-    if (cause instanceof UsageError) throw cause;
-    throw new UsageError(`${path}: ${fileProblem(cause)}`, { cause });
+    if (cause instanceof InputFileError) throw cause;
+    throw new InputFileError(`${path}: ${fileProblem(cause)}`, { cause });
   }
 }
 
@@ -93,7 +91,8 @@ function questionOf(
   source: Question['source'],
 ): Question {
   const instruction = (instructions as Readonly<Record<string, string | undefined>>)[String(task_instruction_id)];
-  if (instruction === undefined) throw new UsageError(`${source.name}: there is no instruction ${task_instruction_id}`);
+  if (instruction === undefined)
+    throw new InputFileError(`${source.name}: there is no instruction ${task_instruction_id}`);
   const { context, images_path: images, choice_list: choices } = task_instance;
   const asked = `${instruction}\n${context}${choices === undefined ? '' : choiceText(set, choices)}`;
   const messages: ChatMessage[] = [{ role: 'user', content: contentOf(asked, images, source.name) }];
@@ -123,7 +122,7 @@ function contentOf(text: string, images: readonly string[], where: string): Chat
     if (number === undefined) return piece === '' ? [] : [{ type: 'text', text: piece }];
     const url = images.at(Number(number) - 1);
     if (url === undefined || number === '0')
-      throw new UsageError(`${where}: ${piece}: there are ${images.length} images`);
+      throw new InputFileError(`${where}: ${piece}: there are ${images.length} images`);
     return [{ type: 'image_url', image_url: { url } }];
   });
 }

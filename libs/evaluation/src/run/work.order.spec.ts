@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { UsageError } from '../../exit.codes.js';
+import { EvaluationError } from '../evaluation.error.js';
 import type { Question } from '../question.js';
 import { workOrder } from './work.order.js';
 
@@ -38,9 +38,15 @@ describe('workOrder', () => {
     expect(tuned.includes('a1')).toBe(tuned.includes('a3'));
   });
 
+  it('is empty where a half has no questions', () => {
+    const [only] = questions;
+    const halves = (['tune', 'report'] as const).map((split) => workOrder([only], { split }));
+    expect(halves.map(({ length }) => length).sort()).toEqual([0, 1]);
+  });
+
   it('names the sets there are', () => {
     expect(() => workOrder(questions, { split: 'all', sets: ['c'] })).toThrow(
-      new UsageError('--sets: there is no set "c"; there are a, b'),
+      new EvaluationError('unknown_set', 'there is no set "c"; there are a, b'),
     );
   });
 });

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { ScorerName } from '@madakv/evaluation';
 import type { ChatMessage } from '@madakv/models';
-import type { RequestSource } from '../request/request.file.js';
+import type { RequestSource } from '@madakv/requests';
+import { EvaluationError } from './evaluation.error.js';
+import type { ScorerName } from './scoring/scorers.js';
 
 /** One question of a suite, with the answer expected. */
 export interface Question {
@@ -32,8 +33,9 @@ export interface SuiteData {
 export interface Suite {
   readonly description: string;
   /**
-   * @param path as given on the command line
-   * @throws UsageError naming file, line and key of what is wrong
+   * @param path as the caller gave it, for messages too
+   * @param cwd folder that a relative path starts from
+   * @throws InputFileError naming file, line and key of what is wrong
    */
   load(path: string, cwd: string): Promise<SuiteData>;
 }
@@ -51,4 +53,24 @@ export function documentKey(messages: readonly ChatMessage[], id: string): strin
   });
   const parts = rest.length === 0 ? [id] : rest;
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+}
+
+/**
+ * The question with an id.
+ * @param set needed where questions of several sets have the id
+ * @param name of the data, for messages
+ * @throws EvaluationError when there is none, or more than one
+ */
+export function findQuestion(
+  questions: readonly Question[],
+  { id: wanted, set: inSet }: { readonly id: string; readonly set?: string },
+  name: string,
+): Question {
+  const found = questions.filter(({ id, set }) => id === wanted && (inSet ?? set) === set);
+  if (found.length === 1) return found[0];
+  if (found.length > 1) {
+    const sets = found.map(({ set }) => set).join(', ');
+    throw new EvaluationError('ambiguous_question', `${wanted} is in several sets: ${sets}`);
+  }
+  throw new EvaluationError('unknown_question', `${name}: has no question ${wanted}; the first is ${questions[0].id}`);
 }

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { UsageError } from '../../exit.codes.js';
+import { EvaluationError } from '../evaluation.error.js';
 import { resultSchema, runSchema, type ResultRecord, type RunRecord } from './run.record.js';
 
 const RUN = 'run.json';
@@ -22,7 +22,8 @@ export class RunFolder {
   /**
    * Opens a folder for `run`, to go on where it stopped.
    * @param resume false starts anew where something was begun before
-   * @throws UsageError naming the settings that differ from those the folder was begun with
+   * @param name of the folder, for messages
+   * @throws EvaluationError naming the settings that differ from those the folder was begun with
    */
   static begin(dir: string, name: string, run: RunRecord, resume: boolean): RunFolder {
     mkdirSync(dir, { recursive: true });
@@ -31,10 +32,7 @@ export class RunFolder {
       const before = readRun(dir, name);
       const differing = differences(before.settings, run.settings);
       if (differing.length > 0) {
-        throw new UsageError(
-          `--out ${name} has a run with other settings: ${differing.join('; ')}. ` +
-            'Give another --out, or --no-resume to begin again and lose its results',
-        );
+        throw new EvaluationError('other_settings', `${name} has a run with other settings: ${differing.join('; ')}`);
       }
       return new RunFolder(dir, before, readResults(dir, name, true));
     }
@@ -42,7 +40,7 @@ export class RunFolder {
     return new RunFolder(dir, run, []);
   }
 
-  /** Opens a folder to be reported on. @throws UsageError when there is no run in it */
+  /** Opens a folder to be reported on. @throws EvaluationError when there is no run in it */
   static open(dir: string, name: string): RunFolder {
     return new RunFolder(dir, readRun(dir, name), readResults(dir, name, false));
   }
@@ -55,9 +53,10 @@ export class RunFolder {
 
 function readRun(dir: string, name: string): RunRecord {
   const path = join(dir, RUN);
-  if (!existsSync(path)) throw new UsageError(`${name}: has no ${RUN}; it is not the folder of a run`);
+  if (!existsSync(path))
+    throw new EvaluationError('unreadable_run', `${name}: has no ${RUN}; it is not the folder of a run`);
   const parsed = runSchema.safeParse(jsonOf(readFileSync(path, 'utf8')));
-  if (!parsed.success) throw new UsageError(`${name}: ${RUN} is damaged or of another version`);
+  if (!parsed.success) throw new EvaluationError('unreadable_run', `${name}: ${RUN} is damaged or of another version`);
   return parsed.data;
 }
 
@@ -74,7 +73,7 @@ function readResults(dir: string, name: string, repair: boolean): ResultRecord[]
     .slice(0, -1)
     .map((line, index) => {
       const parsed = resultSchema.safeParse(jsonOf(line));
-      if (!parsed.success) throw new UsageError(`${name}: ${RESULTS}:${index + 1} is no result`);
+      if (!parsed.success) throw new EvaluationError('unreadable_run', `${name}: ${RESULTS}:${index + 1} is no result`);
       return parsed.data;
     });
 }

@@ -2,13 +2,10 @@ import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
-import type { ScorerName } from '@madakv/evaluation';
 import { describeIssues } from '@madakv/contracts';
-import { UsageError } from '../../exit.codes.js';
-import { chatRequestSchema } from '../../request/chat.request.js';
-import { parseJson } from '../../request/json.text.js';
-import { fileProblem, readText } from '../../request/request.file.js';
+import { fileProblem, fileRequestSchema, InputFileError, parseJsonText, readText } from '@madakv/requests';
 import { documentKey, type Question, type Suite, type SuiteData } from '../question.js';
+import type { ScorerName } from '../scoring/scorers.js';
 
 /** A line as `madakv_training.make_requests` writes it. */
 const lineSchema = z.object({
@@ -16,7 +13,7 @@ const lineSchema = z.object({
   /** By default the name of the file. */
   set: z.string().min(1).nullish(),
   answer: z.string(),
-  body: chatRequestSchema,
+  body: fileRequestSchema,
 });
 
 const DEFAULT_MAX_TOKENS = 96;
@@ -35,7 +32,7 @@ export const readerSuite: Suite = {
       data.files.push({ file: basename(file), sha256: createHash('sha256').update(text).digest('hex') });
       data.questions.push(...parseLines(text, name, file));
     }
-    if (data.questions.length === 0) throw new UsageError(`${path}: has no questions`);
+    if (data.questions.length === 0) throw new InputFileError(`${path}: has no questions`);
     checkUnique(data.questions);
     const sets = new Set(data.questions.map(({ set }) => set));
     return { ...data, scorers: Object.fromEntries([...sets].map((set) => [set, scorerOfSet[set] ?? 'exact'])) };
@@ -46,11 +43,11 @@ function filesAt(path: string, cwd: string): string[] {
   try {
     if (!statSync(resolve(cwd, path)).isDirectory()) return [path];
     const files = readdirSync(resolve(cwd, path)).filter((name) => name.endsWith('.jsonl'));
-    if (files.length === 0) throw new UsageError(`${path}: has no .jsonl files`);
+    if (files.length === 0) throw new InputFileError(`${path}: has no .jsonl files`);
     return files.sort().map((name) => join(path, name));
   } catch (cause) {
-    if (cause instanceof UsageError) throw cause;
-    throw new UsageError(`${path}: ${fileProblem(cause)}`, { cause });
+    if (cause instanceof InputFileError) throw cause;
+    throw new InputFileError(`${path}: ${fileProblem(cause)}`, { cause });
   }
 }
 
@@ -58,8 +55,8 @@ function parseLines(text: string, name: string, file: string): Question[] {
   return text.split('\n').flatMap((line, index) => {
     if (line.trim() === '') return [];
     const where = `${name}:${index + 1}`;
-    const result = lineSchema.safeParse(parseJson(line, name, index + 1));
-    if (!result.success) throw new UsageError(`${where}: ${describeIssues(result.error.issues)}`);
+    const result = lineSchema.safeParse(parseJsonText(line, name, index + 1));
+    if (!result.success) throw new InputFileError(`${where}: ${describeIssues(result.error.issues)}`);
     const { id, set, answer, body } = result.data;
     return {
       id,
@@ -79,7 +76,7 @@ function checkUnique(questions: readonly Question[]): void {
     const key = JSON.stringify([set, id]);
     const before = seen.get(key);
     if (before !== undefined)
-      throw new UsageError(`${source.name}: the id ${id} of set ${set} is at ${before} already`);
+      throw new InputFileError(`${source.name}: the id ${id} of set ${set} is at ${before} already`);
     seen.set(key, source.name);
   }
 }

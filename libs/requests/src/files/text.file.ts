@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
-import { UsageError } from '../exit.codes.js';
+import { InputFileError } from './input.file.error.js';
 
 const NEWLINE = 0x0a;
 
@@ -18,35 +18,35 @@ export function fileProblem(error: unknown): string {
   }
 }
 
-/** @throws UsageError when the file cannot be read */
+/** @throws InputFileError when the file cannot be read */
 export async function readBytes(file: string, name: string): Promise<Buffer> {
   return readFile(file).catch((cause: unknown) => {
-    throw new UsageError(`${name}: ${fileProblem(cause)}`, { cause });
+    throw new InputFileError(`${name}: ${fileProblem(cause)}`, { cause });
   });
 }
 
-/** @throws UsageError when the file cannot be read or is not UTF-8 */
+/** @throws InputFileError when the file cannot be read or is not UTF-8 */
 export async function readText(file: string, name: string): Promise<string> {
   return utf8Text(await readBytes(file, name), name);
 }
 
 /**
  * The text that the bytes spell, without a byte order mark. Nothing is replaced: what a model is asked is what was written.
- * @throws UsageError naming the first line that is not UTF-8
+ * @throws InputFileError naming the first line that is not UTF-8
  */
 export function utf8Text(content: Buffer, name: string): string {
   requireNoUtf16(content, name);
   const bytes = withoutMark(content);
   if (isUtf8(bytes)) return bytes.toString('utf8');
   const line = linesOf(bytes).findIndex((each) => !isUtf8(each)) + 1;
-  throw new UsageError(`${name}: line ${line} is not UTF-8; save the file as UTF-8`);
+  throw new InputFileError(`${name}: line ${line} is not UTF-8; save the file as UTF-8`);
 }
 
-/** @throws UsageError for a file with the byte order mark of UTF-16, as some editors and shells write it */
+/** @throws InputFileError for a file with the byte order mark of UTF-16, as some editors and shells write it */
 export function requireNoUtf16(content: Buffer, name: string): void {
   const [first, second] = content;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
-    throw new UsageError(`${name}: is UTF-16; save the file as UTF-8`);
+    throw new InputFileError(`${name}: is UTF-16; save the file as UTF-8`);
   }
 }
 

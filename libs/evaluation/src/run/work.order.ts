@@ -1,6 +1,7 @@
-import { groupBy, isInSplit, type Split } from '@madakv/evaluation';
-import { UsageError } from '../../exit.codes.js';
+import { EvaluationError } from '../evaluation.error.js';
 import type { Question } from '../question.js';
+import { isInSplit, type Split } from '../split.js';
+import { groupBy } from '../statistics/cluster.bootstrap.js';
 
 export interface Choice {
   /** All sets where left out. */
@@ -13,13 +14,15 @@ export interface Choice {
 /**
  * Questions that take part, in the order they are answered. Those about one document follow each other, so that its pages
  * are read once; the sets take turns document by document, so that a run that stops early has seen something of each.
- * @throws UsageError for a set that does not exist, or when nothing is left
+ * @returns none where the data have none in the half
+ * @throws EvaluationError for a set that does not exist
  */
 export function workOrder(questions: readonly Question[], { sets, split, limit = Infinity }: Choice): Question[] {
   const bySet = groupBy(questions, ({ set }) => set);
   for (const set of sets ?? []) {
     if (!bySet.has(set)) {
-      throw new UsageError(`--sets: there is no set ${JSON.stringify(set)}; there are ${[...bySet.keys()].join(', ')}`);
+      const names = [...bySet.keys()].join(', ');
+      throw new EvaluationError('unknown_set', `there is no set ${JSON.stringify(set)}; there are ${names}`);
     }
   }
   const chosen = [...bySet]
@@ -33,6 +36,5 @@ export function workOrder(questions: readonly Question[], { sets, split, limit =
   for (let turn = 0; turn < longest; turn++) {
     for (const documents of chosen) if (turn < documents.length) order.push(...documents[turn]);
   }
-  if (order.length === 0) throw new UsageError(`there are no questions in the half --split ${split}`);
   return order;
 }

@@ -1,4 +1,4 @@
-import type { Estimate } from '@madakv/evaluation';
+import type { Estimate } from '../statistics/cluster.bootstrap.js';
 import { ABLATION_LABELS } from '../variants.js';
 import type { CellReport, EvalReport } from './report.data.js';
 import type { Figure } from './report.figures.js';

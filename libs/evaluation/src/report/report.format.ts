@@ -1,4 +1,4 @@
-import type { Estimate } from '@madakv/evaluation';
+import type { Estimate } from '../statistics/cluster.bootstrap.js';
 import { ABLATION_LABELS } from '../variants.js';
 import { OURS, type EvalReport } from './report.data.js';
 

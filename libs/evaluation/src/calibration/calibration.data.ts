@@ -2,17 +2,16 @@ import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { describeIssues } from '@madakv/contracts';
-import { UsageError } from '../exit.codes.js';
-import { chatRequestSchema } from '../request/chat.request.js';
-import { parseJson } from '../request/json.text.js';
-import { readText, type RequestSource } from '../request/request.file.js';
+import { fileRequestSchema, InputFileError, parseJsonText, readText, type RequestSource } from '@madakv/requests';
 
 /** A line: an OpenAI body and, where it is known, the right answer. */
-const lineSchema = chatRequestSchema.extend({ expected: z.string().min(1).nullish() });
+const lineSchema = fileRequestSchema.extend({ expected: z.string().min(1).nullish() });
 
 export type CalibrationLine = z.infer<typeof lineSchema>;
 
 export interface CalibrationData {
+  /** As the caller gave it. */
+  readonly file: string;
   readonly lines: readonly { readonly body: CalibrationLine; readonly source: RequestSource }[];
   readonly sha256: string;
 }
@@ -20,7 +19,7 @@ export interface CalibrationData {
 /**
  * Reads and checks a JSONL file of requests; empty lines count for nothing.
  * @param limit most requests to take, from the start
- * @throws UsageError naming file, line and key
+ * @throws InputFileError naming file, line and key
  */
 export async function readCalibrationData(path: string, cwd: string, limit = Infinity): Promise<CalibrationData> {
   const file = resolve(cwd, path);
@@ -29,10 +28,10 @@ export async function readCalibrationData(path: string, cwd: string, limit = Inf
   text.split('\n').forEach((line, index) => {
     if (line.trim() === '' || lines.length >= limit) return;
     const name = `${path}:${index + 1}`;
-    const result = lineSchema.safeParse(parseJson(line, path, index + 1));
-    if (!result.success) throw new UsageError(`${name}: ${describeIssues(result.error.issues)}`);
+    const result = lineSchema.safeParse(parseJsonText(line, path, index + 1));
+    if (!result.success) throw new InputFileError(`${name}: ${describeIssues(result.error.issues)}`);
     lines.push({ body: result.data, source: { name, folder: dirname(file) } });
   });
-  if (lines.length === 0) throw new UsageError(`${path}: has no requests`);
-  return { lines, sha256: createHash('sha256').update(text).digest('hex') };
+  if (lines.length === 0) throw new InputFileError(`${path}: has no requests`);
+  return { file: path, lines, sha256: createHash('sha256').update(text).digest('hex') };
 }

@@ -1,5 +1,6 @@
-import { groupBy, isNotStated, type Cluster } from '@madakv/evaluation';
 import type { ResultRecord, RunRecord } from '../run/run.record.js';
+import { isNotStated } from '../scoring/scorers.js';
+import { groupBy, type Cluster } from '../statistics/cluster.bootstrap.js';
 
 /** A variant at a ratio: a column of figures. */
 export interface MeasuredCell {

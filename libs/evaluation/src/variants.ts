@@ -1,7 +1,5 @@
-import { InvalidArgumentError } from 'commander';
 import { createPolicy, policies } from '@madakv/madakv';
-import { UsageError } from '../exit.codes.js';
-import { keyValue } from '../flag.values.js';
+import { EvaluationError } from './evaluation.error.js';
 
 /** A policy with its options, under a name of its own. */
 export interface Variant {
@@ -13,7 +11,7 @@ export interface Variant {
 /** Shares of the cache that are measured by default. */
 export const DEFAULT_RATIOS = [0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1];
 
-/** What each part of the method is worth: `--policies ablation`. */
+/** What each part of the method is worth (`ablation`). */
 export const ABLATION: readonly Variant[] = [
   { name: 'madakv', policy: 'madakv', options: {} },
   { name: 'madakv-no-hcc', policy: 'madakv-no-hcc', options: {} },
@@ -45,14 +43,14 @@ export const ABLATION_LABELS: Readonly<Record<string, string>> = {
 
 /**
  * Expands names of policies, `all` (every policy) and `ablation`, and adds variants.
- * @throws UnknownPolicyError, PolicyOptionError; UsageError for a name that stands for two things
+ * @throws UnknownPolicyError, PolicyOptionError; EvaluationError for a name that stands for two things
  */
 export function chooseVariants(names: readonly string[], extra: readonly Variant[]): Variant[] {
   const chosen = new Map<string, Variant>();
   const add = (variant: Variant): void => {
     const before = chosen.get(variant.name);
     if (before !== undefined && JSON.stringify(before) !== JSON.stringify(variant)) {
-      throw new UsageError(`--variant ${variant.name}: there is another variant of that name`);
+      throw new EvaluationError('variant_name_taken', `${variant.name}: there is another variant of that name`);
     }
     createPolicy(variant.policy, variant.options);
     chosen.set(variant.name, variant);
@@ -70,29 +68,4 @@ export function chooseVariants(names: readonly string[], extra: readonly Variant
 /** The ratios a variant runs at: a full cache has one only. */
 export function ratiosOf({ policy }: Variant, ratios: readonly number[]): readonly number[] {
   return policy === 'full' ? [1] : ratios;
-}
-
-/** Reads `name=policy key=value key=value`; may be repeated. */
-export function variantFlag(text: string, before: readonly Variant[] = []): Variant[] {
-  const [head, ...pairs] = text.trim().split(/\s+/);
-  const match = /^([\w.-]+)=([\w.-]+)$/.exec(head);
-  if (match === null) throw new InvalidArgumentError('It must be written "name=policy key=value ...".');
-  const options = pairs.reduce<Record<string, unknown>>((all, pair) => keyValue(pair, all), {});
-  return [...before, { name: match[1], policy: match[2], options }];
-}
-
-/** Reads `a,b,c`. */
-export function listFlag(text: string): string[] {
-  const names = text.split(',').map((name) => name.trim());
-  if (names.includes('')) throw new InvalidArgumentError('It must be a list with commas between.');
-  return [...new Set(names)];
-}
-
-/** Reads ratios with commas between. @returns ascending, each once */
-export function ratioList(text: string): number[] {
-  const ratios = listFlag(text).map(Number);
-  if (!ratios.every((value) => value > 0 && value <= 1)) {
-    throw new InvalidArgumentError('Each must be a number above 0 and at most 1.');
-  }
-  return [...new Set(ratios)].sort((a, b) => a - b);
 }

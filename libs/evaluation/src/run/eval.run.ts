@@ -1,13 +1,11 @@
-import { scorers, type ScorerName } from '@madakv/evaluation';
 import { createPolicy, type EvictionPolicy } from '@madakv/madakv';
 import type { OpenModel, PreparedImage } from '@madakv/models';
-import type { CommandIo } from '../../command.io.js';
-import { UsageError } from '../../exit.codes.js';
-import { loadImages } from '../../request/request.images.js';
+import { loadImages } from '@madakv/requests';
 import type { Answer, Answerer } from '../answer/answerer.js';
+import { EvaluationError } from '../evaluation.error.js';
 import type { Question } from '../question.js';
+import { scorers, type ScorerName } from '../scoring/scorers.js';
 import type { RunFolder } from './run.folder.js';
-import { RunProgress } from './run.progress.js';
 import type { ResultRecord, RunSettings } from './run.record.js';
 
 /** A cell of the measurement: a variant at a ratio. */
@@ -25,47 +23,50 @@ export interface EvalRun {
   readonly folder: RunFolder;
 }
 
-/** Answers every question under every variant and ratio that has no answer yet, and writes each result when it is known. */
-export async function runQuestions({ model, answerer, questions, folder }: EvalRun, io: CommandIo): Promise<void> {
+export interface EvalRunOptions {
+  readonly signal: AbortSignal;
+  /** Told of answers that have been written, and of their set. */
+  readonly onAnswers?: (answers: number, set: string) => void;
+}
+
+/**
+ * Answers every question under every variant and ratio that has no answer yet, and writes each result when it is known.
+ * @throws EvaluationError for a question that is longer than the model can read
+ */
+export async function runQuestions(
+  { model, answerer, questions, folder }: EvalRun,
+  { signal, onAnswers }: EvalRunOptions,
+): Promise<void> {
   const { settings } = folder.run;
   const cells = cellsOf(settings);
   const done = new Set(folder.results.map(({ set, id, policy, ratio }) => keyOf(set, id, policy, ratio)));
-  const progress = new RunProgress(io.stderr, questions.length * cells.length, done.size);
-  const images = new DocumentImages(model, io.signal);
-  try {
-    for (const question of questions) {
-      const open = cells.filter(({ name, ratio }) => !done.has(keyOf(question.set, question.id, name, ratio)));
-      if (open.length === 0) continue;
-      io.signal.throwIfAborted();
-      const prompt = await model.prepare(question.messages, await images.of(question));
-      const maxTokens = settings.maxTokens ?? question.maxTokens;
-      checkLength(question, prompt.nextPosition + maxTokens, model);
-      // Answers that come together are written together; one by one where each is worked on alone.
-      const batches = settings.prefill === 'shared' ? [open] : open.map((cell) => [cell]);
-      for (const batch of batches) {
-        const answers = await answerer.answer(prompt, batch, {
-          maxTokens,
-          protocol: settings.protocol,
-          signal: io.signal,
-        });
-        const { scorer } = settings.sets[question.set];
-        const tokens = prompt.inputIds.length;
-        folder.append(answers.map((answer, i) => resultOf(question, batch[i], answer, scorer, tokens)));
-        progress.advance(batch.length, question.set);
-      }
+  const images = new DocumentImages(model, signal);
+  for (const question of questions) {
+    const open = cells.filter(({ name, ratio }) => !done.has(keyOf(question.set, question.id, name, ratio)));
+    if (open.length === 0) continue;
+    signal.throwIfAborted();
+    const prompt = await model.prepare(question.messages, await images.of(question));
+    const maxTokens = settings.maxTokens ?? question.maxTokens;
+    checkLength(question, prompt.nextPosition + maxTokens, model);
+    // Answers that come together are written together; one by one where each is worked on alone.
+    const batches = settings.prefill === 'shared' ? [open] : open.map((cell) => [cell]);
+    for (const batch of batches) {
+      const answers = await answerer.answer(prompt, batch, { maxTokens, protocol: settings.protocol, signal });
+      const { scorer } = settings.sets[question.set];
+      const tokens = prompt.inputIds.length;
+      folder.append(answers.map((answer, i) => resultOf(question, batch[i], answer, scorer, tokens)));
+      onAnswers?.(batch.length, question.set);
     }
-  } finally {
-    progress.clear();
   }
 }
 
-/** @throws UsageError when prompt and answer need more positions than the model has */
+/** @throws EvaluationError when prompt and answer need more positions than the model has */
 function checkLength({ set, id, source }: Question, needed: number, { config }: OpenModel): void {
   const { maxPositions } = config.decoder;
   if (needed <= maxPositions) return;
-  throw new UsageError(
-    `${source.name}: question ${id} of ${set} needs ${needed} positions, and the model has ${maxPositions}; ` +
-      'leave its set out with --sets, or shorten it',
+  throw new EvaluationError(
+    'question_too_long',
+    `${source.name}: question ${id} of ${set} needs ${needed} positions, and the model has ${maxPositions}`,
   );
 }
 

@@ -1,4 +1,7 @@
-import { dotChart, heatMap, lineChart, seriesStyle, type LineSeries, type SeriesStyle } from '@madakv/evaluation';
+import { dotChart } from '../plot/dot.chart.js';
+import { heatMap } from '../plot/heat.map.js';
+import { lineChart, type LineSeries } from '../plot/line.chart.js';
+import { seriesStyle, type SeriesStyle } from '../plot/theme.js';
 import { OURS, type CellReport, type EvalReport } from './report.data.js';
 import { formatRatio, mainVariants, ratiosOf } from './report.format.js';
 

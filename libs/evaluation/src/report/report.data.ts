@@ -1,5 +1,6 @@
-import { clusterBootstrap, groupBy, isFalseAlarm, isNotStated, type Estimate } from '@madakv/evaluation';
 import type { ResultRecord, RunRecord } from '../run/run.record.js';
+import { isFalseAlarm, isNotStated } from '../scoring/scorers.js';
+import { clusterBootstrap, groupBy, type Estimate } from '../statistics/cluster.bootstrap.js';
 import { clustersOf, meanOf, measuredCells, type Measured, type MeasuredQuestion } from './measured.cells.js';
 
 /** What a report says of a variant at a ratio. Accuracies are shares from 0 to 1. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { ChatRequestSchema } from '@madakv/contracts';
+import { ChatRequestSchema, describeIssues, givenKeys } from '@madakv/contracts';
 import { chatMessageSchema } from '@madakv/models';
+import { InputFileError } from './input.file.error.js';
 
 /** What this project adds to an OpenAI request, without what only a system of services can do. */
 const madakvSchema = z.strictObject({
@@ -15,13 +16,20 @@ const madakvSchema = z.strictObject({
 });
 
 /**
- * The body of a chat completion for the engine alone: the API's, but the model is a flag, documents are images in paths or data
+ * The body of a chat completion for the engine alone: the API's, but the model is named elsewhere, documents are images in paths or data
  * URLs, and `stream` means nothing.
  */
-export const chatRequestSchema = ChatRequestSchema.extend({
+export const fileRequestSchema = ChatRequestSchema.extend({
   model: z.string().nullish(),
   messages: z.array(chatMessageSchema).min(1),
   madakv: madakvSchema.nullish(),
 });
 
-export type ChatRequest = z.infer<typeof chatRequestSchema>;
+export type FileRequest = z.infer<typeof fileRequestSchema>;
+
+/** @throws InputFileError naming the path of every key that is wrong */
+export function checkFileRequest(value: unknown, name: string): FileRequest {
+  const result = fileRequestSchema.safeParse(value);
+  if (!result.success) throw new InputFileError(`${name}: ${describeIssues(result.error.issues)}`);
+  return givenKeys(result.data);
+}
