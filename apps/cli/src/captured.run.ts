@@ -1,8 +1,13 @@
 import { run } from './main.js';
 
+/** Work that is over soon shows no progress; on a slow or busy machine none is. */
+const PROGRESS =
+  /^(?:(?:building the model|measuring layers|reading the prompt|uploading documents): \d+ of \d+|[\d,]+\/[\d,]+ answers), .*\n/gm;
+
 export interface CapturedRun {
   readonly code: number;
   readonly stdout: string;
+  /** Without lines of progress. */
   readonly stderr: string;
 }
 
@@ -37,7 +42,7 @@ export async function captureRun(args: readonly string[], settings: RunSettings 
     cwd: settings.cwd ?? process.cwd(),
     signal: settings.signal ?? new AbortController().signal,
   });
-  return { code, stdout, stderr };
+  return { code, stdout, stderr: stderr.replace(PROGRESS, '') };
 }
 
 async function* text(content: string): AsyncGenerator<Uint8Array> {
