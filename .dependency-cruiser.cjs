@@ -44,6 +44,13 @@ module.exports = {
       to: { pathNot: '^libs/madakv/src/' },
     },
     {
+      name: 'measures-need-no-model',
+      comment: 'scorers, statistics and figures can be imported without the engine',
+      severity: 'error',
+      from: { path: '^libs/evaluation/src/(measures|split|plot/|scoring/|statistics/)', pathNot: '\\.spec\\.ts$' },
+      to: { pathNot: '^libs/evaluation/src/(split|plot/|scoring/|statistics/)|^(node:)?crypto$' },
+    },
+    {
       name: 'no-framework-below-apps',
       severity: 'error',
       from: {
