@@ -1,6 +1,7 @@
 """The attention kernel computes what PyTorch's attention computes, forward and backward."""
 
 import random
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -13,8 +14,14 @@ from madakv_training.curriculum import STAGES, several
 from madakv_training.feed import feed
 from madakv_training.model import Reader
 
-obstacle = kernels.use()
-pytestmark = pytest.mark.skipif(obstacle is not None, reason=f"no attention kernel here: {obstacle}")
+
+@pytest.fixture(params=kernels.KINDS)
+def kind(request) -> Iterator[str]:
+    """A kernel that this processor has: which one it is is no matter to what it computes."""
+    if obstacle := kernels.use(request.param):
+        pytest.skip(f"no such attention kernel here: {obstacle}")
+    yield request.param
+    kernels.stop()
 
 
 def tensors(shape: tuple[int, ...]) -> torch.Tensor:
@@ -27,7 +34,7 @@ def near(a: torch.Tensor, b: torch.Tensor, most: float = 0.006) -> bool:
 
 
 @pytest.mark.parametrize(("prefix", "branch", "heads", "own"), [(77, 45, 8, 4), (128, 0, 6, 6), (300, 333, 4, 1), (1, 31, 2, 2)])
-def test_it_is_attention_over_two_runs_of_keys(prefix, branch, heads, own):
+def test_it_is_attention_over_two_runs_of_keys(kind, prefix, branch, heads, own):
     torch.manual_seed(prefix)
     n = prefix + branch
     q, k, v = tensors((2, heads, n, 32)), tensors((2, own, n, 32)), tensors((2, own, n, 32))
@@ -49,18 +56,19 @@ def test_it_is_attention_over_two_runs_of_keys(prefix, branch, heads, own):
         assert near(a, b)
 
 
-def test_operators_are_registered_as_pytorch_wants_them():
+def test_operators_are_registered_as_pytorch_wants_them(kind):
     q, k, v = tensors((1, 4, 40, 32)), tensors((1, 2, 40, 32)), tensors((1, 2, 40, 32))
-    torch.library.opcheck(torch.ops.madakv.attention.default, (q, k, v, kernels.everything(q, k)), test_utils=("test_schema", "test_faketensor", "test_autograd_registration"))
+    torch.library.opcheck(getattr(torch.ops.madakv, f"attention_{kind}").default, (q, k, v, kernels.everything(q, k)), test_utils=("test_schema", "test_faketensor", "test_autograd_registration"))
 
 
-def test_a_batch_means_the_same_by_ranges_as_by_a_mask(monkeypatch):
+def test_a_batch_means_the_same_by_ranges_as_by_a_mask(kind):
     torch.manual_seed(1)
     model = Reader(BASE)
     batch = collate(several(random.Random(4), STAGES[9], 0.3))
     answers, slopes = [], []
     for ranges in (True, False):
-        monkeypatch.setattr(kernels, "_ready", ranges)
+        if not ranges:
+            kernels.stop()
         fed = feed(batch, torch.device("cpu"), ranges)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits, *_ = model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask)

@@ -1,6 +1,6 @@
-// Attention of heads of 32 dimensions on CPUs with AMX, forward and backward, where each query sees two runs of keys: [0, end) and [start2, end2).
+// Attention of heads of 32 dimensions on CPUs with AMX or AVX-512 BF16, forward and backward, where each query sees two runs of keys: [0, end) and [start2, end2).
 // Scores are computed transposed (keys by queries), so that what belongs to a query is a lane and softmax needs no sums across lanes; blocks of keys
-// that no query of a block sees are skipped. Sums are in float, products in bfloat16.
+// that no query of a block sees are skipped. Sums are in float, products in bfloat16. The two kinds of processor differ in who multiplies: Amx or Lanes.
 #include <ATen/Parallel.h>
 #include <immintrin.h>
 #include <sys/syscall.h>
@@ -23,21 +23,6 @@ constexpr float NOTHING = -1e30f;
 
 struct alignas(64) Tile {  // 16 rows of 64 bytes
   uint32_t row[16][16];
-};
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start = 0, reserved[14] = {};
-  uint16_t bytes[16] = {};
-  uint8_t rows[16] = {};
-};
-
-struct Tiles {  // this thread's tile registers, for as long as it lives
-  Tiles() {
-    TileConfig config;
-    for (int i = 0; i < 8; i++) config.bytes[i] = 64, config.rows[i] = 16;
-    _tile_loadconfig(&config);
-  }
-  ~Tiles() { _tile_release(); }
 };
 
 inline __m512 exp2_(__m512 x) {
@@ -159,48 +144,108 @@ struct alignas(64) Scores {  // keys x queries of a block
   float at[BLOCK][BLOCK];
 };
 
-// left: two tiles of 16 tokens (keys), right: two turned tiles of 16 tokens (queries) -> products of each with each
-inline void products(const Tile* left, const Tile* right, Scores& out) {
-  _tile_loadd(0, left, 64);
-  _tile_loadd(1, left + 1, 64);
-  _tile_loadd(2, right, 64);
-  _tile_loadd(3, right + 1, 64);
-  _tile_zero(4);
-  _tile_zero(5);
-  _tile_zero(6);
-  _tile_zero(7);
-  _tile_dpbf16ps(4, 0, 2);
-  _tile_dpbf16ps(5, 0, 3);
-  _tile_dpbf16ps(6, 1, 2);
-  _tile_dpbf16ps(7, 1, 3);
-  _tile_stored(4, &out.at[0][0], BLOCK * 4);
-  _tile_stored(5, &out.at[0][16], BLOCK * 4);
-  _tile_stored(6, &out.at[16][0], BLOCK * 4);
-  _tile_stored(7, &out.at[16][16], BLOCK * 4);
-}
+// Both multiply pairs of tiles: out[2 i + j] = or += sum over n of left[n][i] . right[n][j], where a left tile has 16 rows of 16 pairs, and a right one
+// 16 rows of pairs, a pair for each of 16 columns. One is made in each thread and lives as long as it multiplies.
+struct Factors {
+  const Tile *left, *right;  // two tiles each
+};
 
-// out[i][j] += left[i] . right[j], tiles of float: [2 i + j]
-inline void add_products(const Tile* left, const Tile* right, Tile* out) {
-  _tile_loadd(0, left, 64);
-  _tile_loadd(1, left + 1, 64);
-  _tile_loadd(2, right, 64);
-  _tile_loadd(3, right + 1, 64);
-  _tile_loadd(4, out, 64);
-  _tile_loadd(5, out + 1, 64);
-  _tile_loadd(6, out + 2, 64);
-  _tile_loadd(7, out + 3, 64);
-  _tile_dpbf16ps(4, 0, 2);
-  _tile_dpbf16ps(5, 0, 3);
-  _tile_dpbf16ps(6, 1, 2);
-  _tile_dpbf16ps(7, 1, 3);
-  _tile_stored(4, out, 64);
-  _tile_stored(5, out + 1, 64);
-  _tile_stored(6, out + 2, 64);
-  _tile_stored(7, out + 3, 64);
-}
+struct alignas(64) TileConfig {
+  uint8_t palette = 1, start = 0, reserved[14] = {};
+  uint16_t bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+class Amx {
+ public:
+  Amx() {
+    TileConfig config;
+    for (int i = 0; i < 8; i++) config.bytes[i] = 64, config.rows[i] = 16;
+    _tile_loadconfig(&config);
+  }
+  ~Amx() { _tile_release(); }
+
+  static void products(Factors f, Scores& out) {
+    _tile_zero(4);
+    _tile_zero(5);
+    _tile_zero(6);
+    _tile_zero(7);
+    add(f);
+    _tile_stored(4, &out.at[0][0], BLOCK * 4);
+    _tile_stored(5, &out.at[0][16], BLOCK * 4);
+    _tile_stored(6, &out.at[16][0], BLOCK * 4);
+    _tile_stored(7, &out.at[16][16], BLOCK * 4);
+  }
+
+  static void add_products(const Factors* factors, int count, Tile* out) {
+    _tile_loadd(4, out, 64);
+    _tile_loadd(5, out + 1, 64);
+    _tile_loadd(6, out + 2, 64);
+    _tile_loadd(7, out + 3, 64);
+    for (int n = 0; n < count; n++) add(factors[n]);
+    _tile_stored(4, out, 64);
+    _tile_stored(5, out + 1, 64);
+    _tile_stored(6, out + 2, 64);
+    _tile_stored(7, out + 3, 64);
+  }
+
+ private:
+  static void add(Factors f) {
+    _tile_loadd(0, f.left, 64);
+    _tile_loadd(1, f.left + 1, 64);
+    _tile_loadd(2, f.right, 64);
+    _tile_loadd(3, f.right + 1, 64);
+    _tile_dpbf16ps(4, 0, 2);
+    _tile_dpbf16ps(5, 0, 3);
+    _tile_dpbf16ps(6, 1, 2);
+    _tile_dpbf16ps(7, 1, 3);
+  }
+};
+
+class Lanes {
+ public:
+  static void products(Factors f, Scores& out) {
+    for (int first = 0; first < BLOCK; first += ROWS) {
+      __m512 sums[ROWS][2];
+      for (int i = 0; i < ROWS; i++) sums[i][0] = sums[i][1] = _mm512_setzero_ps();
+      add(f, first, sums);
+      for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < 2; j++) _mm512_store_ps(&out.at[first + i][16 * j], sums[i][j]);
+    }
+  }
+
+  static void add_products(const Factors* factors, int count, Tile* out) {
+    for (int first = 0; first < BLOCK; first += ROWS) {
+      Tile* to = out + 2 * (first / 16);
+      __m512 sums[ROWS][2];
+      for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < 2; j++) sums[i][j] = _mm512_load_ps(to[j].row[first % 16 + i]);
+      for (int n = 0; n < count; n++) add(factors[n], first, sums);
+      for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < 2; j++) _mm512_store_ps(to[j].row[first % 16 + i], sums[i][j]);
+    }
+  }
+
+ private:
+  static constexpr int ROWS = 8;  // of both columns of tiles: sixteen sums in registers, enough to hide how long a product takes
+
+  static inline __attribute__((always_inline)) void add(Factors f, int first, __m512 (&sums)[ROWS][2]) {
+    const uint32_t(*left)[16] = f.left[first / 16].row + first % 16;
+    for (int k = 0; k < 16; k++) {
+      const __m512bh a = (__m512bh)_mm512_load_si512(f.right[0].row[k]), b = (__m512bh)_mm512_load_si512(f.right[1].row[k]);
+#pragma GCC unroll 8
+      for (int i = 0; i < ROWS; i++) {
+        const __m512bh x = (__m512bh)_mm512_set1_epi32(int(left[i][k]));
+        sums[i][0] = _mm512_dpbf16_ps(sums[i][0], x, a);
+        sums[i][1] = _mm512_dpbf16_ps(sums[i][1], x, b);
+      }
+    }
+  }
+};
 
 inline float* floats(Tile& t, int row) { return (float*)t.row[row]; }
 
+template <class Unit>
 void forward_head(const Head& q, const Head& k, const Head& v, const Ranges& ranges, float scale, bf16* out, int64_t stride, float* lse) {
   const __m512 c = _mm512_set1_ps(scale * float(M_LOG2E));
   Scores scores[CHUNK];
@@ -216,7 +261,7 @@ void forward_head(const Head& q, const Head& k, const Head& v, const Ranges& ran
         const auto seen = ranges.seen(qb, kb * BLOCK);
         if (seen == Ranges::none) continue;
         Scores& s = scores[count];
-        products(&k.rows[2 * kb], &q.turned[2 * qb], s);
+        Unit::products({&k.rows[2 * kb], &q.turned[2 * qb]}, s);
         for (int h = 0; h < 2; h++)
           for (int i = 0; i < BLOCK; i++) {
             __m512 x = _mm512_load_ps(&s.at[i][16 * h]);
@@ -248,24 +293,9 @@ void forward_head(const Head& q, const Head& k, const Head& v, const Ranges& ran
             _mm512_store_si512(weights[n][h].row[i], pairs(a, b));
           }
       }
-      _tile_loadd(4, &sums[0], 64);
-      _tile_loadd(5, &sums[1], 64);
-      _tile_loadd(6, &sums[2], 64);
-      _tile_loadd(7, &sums[3], 64);
-      for (int n = 0; n < count; n++) {
-        _tile_loadd(0, &v.across[2 * found[n]], 64);
-        _tile_loadd(1, &v.across[2 * found[n] + 1], 64);
-        _tile_loadd(2, &weights[n][0], 64);
-        _tile_loadd(3, &weights[n][1], 64);
-        _tile_dpbf16ps(4, 0, 2);
-        _tile_dpbf16ps(5, 0, 3);
-        _tile_dpbf16ps(6, 1, 2);
-        _tile_dpbf16ps(7, 1, 3);
-      }
-      _tile_stored(4, &sums[0], 64);
-      _tile_stored(5, &sums[1], 64);
-      _tile_stored(6, &sums[2], 64);
-      _tile_stored(7, &sums[3], 64);
+      Factors factors[CHUNK];
+      for (int n = 0; n < count; n++) factors[n] = {&v.across[2 * found[n]], weights[n]};
+      Unit::add_products(factors, count, sums);
     }
     for (int i = 0; i < BLOCK && qb * BLOCK + i < q.tokens; i++) {
       const int query = qb * BLOCK + i;
@@ -282,6 +312,7 @@ struct Gradients {  // of a head's tokens, float tiles
 };
 
 // lse and delta: of q's tokens, padded to whole blocks. dk, dv: [2 * half of the block's keys + half of the dimensions]; dq: [2 * half of the dimensions + half of the queries]
+template <class Unit>
 void backward_head(const Head& q, const Head& k, const Head& v, const Head& dout, const Ranges& ranges, float scale, const float* lse, const float* delta, Gradients& dq, Gradients& dk, Gradients& dv) {
   const __m512 c = _mm512_set1_ps(scale * float(M_LOG2E));
   Scores scores, slopes;
@@ -290,8 +321,8 @@ void backward_head(const Head& q, const Head& k, const Head& v, const Head& dout
     for (int qb = 0; qb < q.blocks; qb++) {
       const auto seen = ranges.seen(qb, kb * BLOCK);
       if (seen == Ranges::none) continue;
-      products(&k.rows[2 * kb], &q.turned[2 * qb], scores);
-      products(&v.rows[2 * kb], &dout.turned[2 * qb], slopes);
+      Unit::products({&k.rows[2 * kb], &q.turned[2 * qb]}, scores);
+      Unit::products({&v.rows[2 * kb], &dout.turned[2 * qb]}, slopes);
       __m512 base[2], mean[2];
       for (int h = 0; h < 2; h++) base[h] = _mm512_loadu_ps(lse + qb * BLOCK + 16 * h), mean[h] = _mm512_loadu_ps(delta + qb * BLOCK + 16 * h);
       for (int i = 0; i < BLOCK; i += 2) {
@@ -309,9 +340,10 @@ void backward_head(const Head& q, const Head& k, const Head& v, const Head& dout
         }
         for (int h = 0; h < 2; h++) _mm512_store_si512(paired[h].row[i / 2], pairs(s[0][h], s[1][h]));
       }
-      add_products(weights, &dout.paired[2 * qb], &dv.tiles[4 * kb]);
-      add_products(flat, &q.paired[2 * qb], &dk.tiles[4 * kb]);
-      add_products(&k.across[2 * kb], paired, &dq.tiles[4 * qb]);
+      const Factors of_values{weights, &dout.paired[2 * qb]}, of_keys{flat, &q.paired[2 * qb]}, of_queries{&k.across[2 * kb], paired};
+      Unit::add_products(&of_values, 1, &dv.tiles[4 * kb]);
+      Unit::add_products(&of_keys, 1, &dk.tiles[4 * kb]);
+      Unit::add_products(&of_queries, 1, &dq.tiles[4 * qb]);
     }
 }
 
@@ -324,32 +356,34 @@ Tensor like_tokens(const Tensor& t) {  // [batch, heads, tokens, dim], heads of 
 }
 
 // q [batch, heads, Q, 32], k, v [batch, heads / groups, K, 32], ranges int32 [3 (end, start2, end2), batch, Q] -> out like q, and lse (base 2) [batch, heads, Q]
+template <class Unit>
 std::tuple<Tensor, Tensor> forward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& ranges_) {
   check(q, "q"), check(k, "k"), check(v, "v");
   const Tensor ranges = ranges_.contiguous();
   const int64_t batch = q.size(0), heads = q.size(1), own = k.size(1), groups = heads / own;
   Tensor out = like_tokens(q), lse = at::empty({batch, heads, q.size(2)}, q.options().dtype(at::kFloat));
   at::parallel_for(0, batch * own, 1, [&](int64_t first, int64_t last) {
-    Tiles tiles;
+    [[maybe_unused]] const Unit unit;
     for (int64_t n = first; n < last; n++) {
       const int64_t b = n / own, kv = n % own;
       const Ranges seen(ranges, b);
       const Head keys(k, b, kv, false, false, false), values(v, b, kv, false, false, true);
       for (int64_t h = kv * groups; h < (kv + 1) * groups; h++)
-        forward_head(Head(q, b, h, true, false, false), keys, values, seen, 1 / std::sqrt(float(DIM)), (bf16*)out.data_ptr() + b * out.stride(0) + h * out.stride(1), out.stride(2), lse.data_ptr<float>() + (b * heads + h) * q.size(2));
+        forward_head<Unit>(Head(q, b, h, true, false, false), keys, values, seen, 1 / std::sqrt(float(DIM)), (bf16*)out.data_ptr() + b * out.stride(0) + h * out.stride(1), out.stride(2), lse.data_ptr<float>() + (b * heads + h) * q.size(2));
     }
   });
   return {out, lse};
 }
 
 // The gradients of q, k and v.
+template <class Unit>
 std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dout_, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out, const Tensor& lse, const Tensor& ranges_) {
   const Tensor ranges = ranges_.contiguous(), dout = dout_.stride(3) == 1 ? dout_ : dout_.contiguous();
   const int64_t batch = q.size(0), heads = q.size(1), own = k.size(1), groups = heads / own, Q = q.size(2), K = k.size(2);
   Tensor dq = like_tokens(q), dk = like_tokens(k), dv = like_tokens(v);
   const float scale = 1 / std::sqrt(float(DIM));
   at::parallel_for(0, batch * own, 1, [&](int64_t first, int64_t last) {
-    Tiles tiles;
+    [[maybe_unused]] const Unit unit;
     for (int64_t n = first; n < last; n++) {
       const int64_t b = n / own, kv = n % own;
       const Ranges seen(ranges, b);
@@ -363,7 +397,7 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dout_, const Tensor& q
         const bf16* result = (const bf16*)out.data_ptr() + b * out.stride(0) + h * out.stride(1);
         for (int i = 0; i < Q; i++)
           for (int d = 0; d < DIM; d++) delta[i] += widened(result[i * out.stride(2) + d]) * widened(slopes.at(i, d));
-        backward_head(queries, keys, values, slopes, seen, scale, base.data(), delta.data(), of_queries, of_keys, of_values);
+        backward_head<Unit>(queries, keys, values, slopes, seen, scale, base.data(), delta.data(), of_queries, of_keys, of_values);
         bf16* to = (bf16*)dq.data_ptr() + b * dq.stride(0) + h * dq.stride(1);
         for (int i = 0; i < Q; i++)
           for (int d = 0; d < DIM; d++) to[i * dq.stride(2) + d] = rounded(scale * floats(of_queries.tiles[4 * (i / BLOCK) + 2 * (d / 16) + i % BLOCK / 16], d % 16)[i % 16]);
@@ -382,20 +416,31 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& dout_, const Tensor& q
 }
 
 // Linux gives a process the tile registers only when it asks for them.
-bool available() {
+bool has_amx() {
   __builtin_cpu_init();
   return __builtin_cpu_supports("amx-bf16") && __builtin_cpu_supports("avx512bf16") && syscall(SYS_arch_prctl, 0x1023, 18) == 0;
 }
 
+bool has_lanes() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
 }  // namespace
 
+#define DEFINE(unit)                                                                                                                              \
+  m.def("attention_" #unit "(Tensor q, Tensor k, Tensor v, Tensor ranges) -> (Tensor, Tensor)");                                                 \
+  m.def("attention_" #unit "_backward(Tensor dout, Tensor q, Tensor k, Tensor v, Tensor out, Tensor lse, Tensor ranges) -> (Tensor, Tensor, Tensor)"); \
+  m.def("has_" #unit "() -> bool", has_##unit)
+
 TORCH_LIBRARY(madakv, m) {
-  m.def("attention(Tensor q, Tensor k, Tensor v, Tensor ranges) -> (Tensor, Tensor)");
-  m.def("attention_backward(Tensor dout, Tensor q, Tensor k, Tensor v, Tensor out, Tensor lse, Tensor ranges) -> (Tensor, Tensor, Tensor)");
-  m.def("attention_available() -> bool", available);
+  DEFINE(amx);
+  DEFINE(lanes);
 }
 
 TORCH_LIBRARY_IMPL(madakv, CPU, m) {
-  m.impl("attention", forward);
-  m.impl("attention_backward", backward);
+  m.impl("attention_amx", forward<Amx>);
+  m.impl("attention_amx_backward", backward<Amx>);
+  m.impl("attention_lanes", forward<Lanes>);
+  m.impl("attention_lanes_backward", backward<Lanes>);
 }
