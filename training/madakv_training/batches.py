@@ -11,7 +11,7 @@ from itertools import zip_longest
 import numpy as np
 
 from . import tokens
-from .bindings import Bindings, Bound, bound
+from .bindings import Asked, Bindings, Bound, bound
 from .config import CELL, MERGE, PATCH
 from .content import Page, Passage
 from .episode import Episode
@@ -24,7 +24,8 @@ QUESTION_WEIGHT = 0.3  # loss on the tokens of a question: to foresee a label is
 class PageArrays:
     pixels: np.ndarray  # uint8 [images, patches, 588]
     grid: tuple[int, int]
-    places: np.ndarray  # int64 [images * cells]
+    places: np.ndarray  # int64 [n]: where in the prefixes visual tokens stand
+    sources: np.ndarray  # int64 [n]: which ones, among [images * cells]: a page may stand in several prompts, and is looked at once
     glyphs: np.ndarray  # uint8 [images * cells, slots]
 
 
@@ -39,6 +40,7 @@ class Batch:
     weights: np.ndarray  # float32 [batch, Q]
     pages: list[PageArrays]
     bound: Bound
+    asked: Asked
     stage: int = 0
 
 
@@ -57,6 +59,7 @@ class PrefixBuilder:
         self.positions: list[np.ndarray] = []
         self.next = 0
         self.images: list[tuple[Page, int]] = []  # page and index of its first visual token
+        self.question: tuple[int, int] | None = None  # its first token and the one after its last, if it is in the shared part
         self.bindings: list[tuple[int, int, Bindings]] = []  # of pages and passages: the index of their first token, and the page's number (0 for a passage)
 
     def text(self, ids: list[int]) -> None:
@@ -86,12 +89,15 @@ def build_prefix(episode: Episode) -> PrefixBuilder:
     if episode.system:
         out.text([*tokens.turn_start("system"), *tokens.encode(episode.system), tokens.IM_END, *tokens.encode("\n")])
     out.text(tokens.turn_start("user"))
-    for part, gap in zip_longest(episode.parts, episode.gaps, fillvalue=0):
+    for i, (part, gap) in enumerate(zip_longest(episode.parts, episode.gaps, fillvalue=0)):
         out.next += gap
+        begun = len(out.ids)
         if isinstance(part, Page):
             out.page(part)
         else:
             out.passage(part)
+        if i == episode.question:
+            out.question = (begun, len(out.ids))
     if episode.bridge and not isinstance(episode.parts[-1], str):
         out.text(tokens.encode(episode.bridge))
     return out
@@ -106,8 +112,22 @@ def branch(turns: list[QA]) -> tuple[list[int], list[float]]:
         asked, cue, said = tokens.encode(question), tokens.answer_cue(), [*tokens.encode(answer), tokens.IM_END]
         share = 1.0 if len(said) <= 40 else max(0.31, (40 / len(said)) ** 0.5)  # a transcription must not drown the short answers
         ids += again + asked + cue + said
-        weights += [0.0] * (len(again) + 1) + [QUESTION_WEIGHT] * (len(asked) - 1) + [0.0] * len(cue) + [share] * len(said)
+        weights += [0.0] * (len(again) + min(1, len(asked))) + [QUESTION_WEIGHT] * (len(asked) - 1) + [0.0] * len(cue) + [share] * len(said)
     return ids, weights
+
+
+def _looked_at(grid: tuple[int, int], found: list[tuple[Page, int]]) -> PageArrays:
+    """found: pages of one size, and where in the prefixes each begins."""
+    cells = grid[0] * grid[1]
+    once = list({id(page): page for page, _ in found}.values())
+    number = {id(page): i for i, page in enumerate(once)}
+    return PageArrays(
+        np.stack([patches(page.pixels) for page in once]),
+        grid,
+        np.concatenate([np.arange(start, start + cells) for _, start in found]),
+        np.concatenate([np.arange(cells) + cells * number[id(page)] for page, _ in found]),
+        np.concatenate([page.cells for page in once]),
+    )
 
 
 def collate(episodes: list[Episode], stage: int = 0, pad_to: int = 16) -> Batch:
@@ -139,13 +159,18 @@ def collate(episodes: list[Episode], stage: int = 0, pad_to: int = 16) -> Batch:
             targets[b, at : at + n - 1] = ids[1:]
             weights[b, at : at + n - 1] = w[1:]
             at += n
-    pages = [
-        PageArrays(
-            np.stack([patches(page.pixels) for page, _ in found]),
-            grid,
-            np.concatenate([np.arange(start, start + grid[0] * grid[1]) for _, start in found]),
-            np.concatenate([page.cells for page, _ in found]),
-        )
-        for grid, found in groups.items()
-    ]
-    return Batch(prefix, branches, owner, np.array([len(p.ids) for p in prefixes]), positions, targets, weights, pages, bound([p.bindings for p in prefixes], P), stage)
+    early = [(b, P + int(np.argmax(weights[b] > QUESTION_WEIGHT)), *p.question) for b, p in enumerate(prefixes) if p.question]
+    pages = [_looked_at(grid, found) for grid, found in groups.items()]
+    return Batch(
+        prefix,
+        branches,
+        owner,
+        np.array([len(p.ids) for p in prefixes]),
+        positions,
+        targets,
+        weights,
+        pages,
+        bound([p.bindings if e.taught else [] for p, e in zip(prefixes, episodes, strict=True)], P),
+        Asked(*np.array(early, np.int64).reshape(-1, 4).T),
+        stage,
+    )

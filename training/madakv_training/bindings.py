@@ -30,6 +30,17 @@ class Bound:
     start_of: np.ndarray  # int32 [batch, P]: identity of the name that a token begins
     placed: np.ndarray  # int64 [m]: where prompts have several pages, tokens whose page matters: each page's first mark, and what is part of values and names
     page: np.ndarray  # uint8 [m]: their page, counted from 1
+    opens: np.ndarray  # int64 [m]: the first mark of that page
+
+
+@dataclass
+class Asked:
+    """Of prompts whose question comes first: where an answer begins, and where its question is."""
+
+    row: np.ndarray  # int64 [n]: which prompt of the batch
+    at: np.ndarray  # int64 [n]: the token before the answer, of the P + Q
+    first: np.ndarray  # int64 [n]: the question's first token, of the P
+    end: np.ndarray  # int64 [n]: the one after its last
 
 
 def bound(parts: list[list[tuple[int, int, Bindings]]], width: int) -> Bound:
@@ -41,6 +52,7 @@ def bound(parts: list[list[tuple[int, int, Bindings]]], width: int) -> Bound:
     wanted: list[tuple[int, int]] = []
     placed: list[int] = []
     pages: list[int] = []
+    opens: list[int] = []
     last = 0
     for b, found in enumerate(parts):
         several = max((page for _, page, _ in found), default=0) > 1
@@ -49,6 +61,7 @@ def bound(parts: list[list[tuple[int, int, Bindings]]], width: int) -> Bound:
                 here = [first - 1, *(first + i for i in sorted({*bindings.values, *(i for at in bindings.names.values() for i in at)}))]
                 placed += [b * width + i for i in here]
                 pages += [min(page, LAST_PAGE)] * len(here)
+                opens += [b * width + first - 1] * len(here)
             identity = {name: last + i for i, name in enumerate(bindings.names, 1)}
             last += len(identity)
             for name, at in bindings.names.items():
@@ -66,4 +79,5 @@ def bound(parts: list[list[tuple[int, int, Bindings]]], width: int) -> Bound:
         start_of,
         np.array(placed, np.int64),
         np.array(pages, np.uint8),
+        np.array(opens, np.int64),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from .content import Passage
+from .arrangement import framed, packaging, questions_first, surround
 from .documents import Scene, any_of, mixed, pages, text_facts
-from .episode import Episode, Mix, about_page, converse, packaging, spread
+from .episode import Episode, Mix, about_page, converse, spread
 from .pages import PageSpec, dense_page, drawn_page, style_for
 from .questions import absent_question, fact_question, on_page_question, page_question, transcription
 
@@ -29,6 +29,7 @@ class Stage:
     prose: float = 0.0
     mix: Mix = Mix(transcribe=0.25, cells=0.0, absent=0.0, judge=0.0)
     multi: float = 0.0  # share of batches of several pages and passages
+    first: float = 0.0  # share of batches whose questions come before what they ask about
     drill: float = 0.0  # share of batches that drill one skill on small prompts: cells of a table, fields in text, a field in one of two parts, the number of a page
     pdf: float = 0.0  # share of pages that come out of a PDF
     large: float = 0.0  # share of single pages of about A4
@@ -40,7 +41,7 @@ class Stage:
 LESSON = Mix(transcribe=0.15, cells=0.0, absent=0.0, judge=0.0, literal=0.85)
 PLAIN = Mix(transcribe=0.06, cells=0.25, absent=0.05, judge=0.0, literal=0.5)
 CELLS = Mix(transcribe=0.0, cells=1.0, absent=0.03, judge=0.0)
-FULL = Mix(transcribe=0.06, cells=0.4, absent=0.1, judge=0.06, literal=0.1)
+FULL = Mix(transcribe=0.06, cells=0.4, absent=0.1, judge=0.06, literal=0.1, schema=0.22)
 
 STAGES = [
     Stage("reading", (8, 8), (8, 16), (0, 0), 1600, 0, noise=0.3, advance=0.8),
@@ -52,7 +53,7 @@ STAGES = [
     Stage("receipt", (12, 20), (16, 20), (8, 14), 1300, 10, extras=0.3, noise=0.3, tables=0.25, prose=0.05, pdf=0.15, mix=PLAIN, advance=0.83, exact=0.45),
     Stage("half page", (20, 28), (20, 28), (10, 20), 1500, 11, extras=0.5, noise=0.4, tables=0.5, prose=0.12, pdf=0.25, mix=FULL, advance=0.86, exact=0.55),
     Stage("page", (24, 41), (24, 30), (10, 26), 2000, 11, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.12, mix=FULL, advance=0.9, exact=0.65, multi=0.25, drill=0.25, reading=0.5),
-    Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.15, mix=FULL, advance=2.0, multi=0.5, drill=0.3, reading=0.5),
+    Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.15, mix=FULL, advance=2.0, multi=0.5, drill=0.3, first=0.27, reading=0.5),
 ]
 
 
@@ -98,6 +99,7 @@ def several(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
         episode = any_of(r, scene, budget, round(stage.questions * max(1.0, length)))
         if episode.asked:
             episode.system, episode.bridge = packaging(r)
+            surround(r, episode)
             if r.random() < 0.3:
                 spread(r, episode, r.choice([500, 2000, 6000]))
             out.append(episode)
@@ -125,10 +127,10 @@ def texts(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
     left = stage.cells * scale * 0.4
     while left > 0:
         text, found = text_facts(r, sentences, facts, set(), False)
-        asked = [fact_question(r, f, stage.mix.literal) for f in found]
-        asked += [absent_question(r, {f.label for f in found}, False) for _ in asked if r.random() < stage.mix.absent]
+        asked = [fact_question(r, f, stage.mix.literal, stage.mix.schema) for f in found]
+        asked += [absent_question(r, {f.label for f in found}, False, stage.mix.schema) for _ in asked if r.random() < stage.mix.absent]
         system, bridge = packaging(r)
-        out.append(Episode([Passage(text + r.choice(["\n", "\n\n", " "]), found)], asked, system, bridge))
+        out.append(Episode([framed(r, text, found)], asked, system, bridge))
         left -= len(text)
     return out
 
@@ -165,9 +167,41 @@ def numbered(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
     return out
 
 
+def asked_first(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
+    """Prompts that begin with their question, several for each page or passage."""
+    kind = r.choice(["page"] * 4 + ["table", "text", "text", "pair", "pages"])
+    grid = r.choice([(6, 12), (8, 16), (8, 16), (8, 20), (12, 16), (12, 20), (16, 20), (24, 20)])
+    plain = replace(stage, facts=(3, 12), mix=replace(stage.mix, transcribe=0.0), large=0.0)
+    lesson = replace(stage, facts=(0, 2), extras=0.3, tables=1.0, mix=CELLS, large=0.0)
+    sentences, facts = r.choice([(0, 3), (0, 6), (2, 3), (4, 5), (8, 6)])
+    out: list[Episode] = []
+    left = stage.cells * scale
+    while left > 0:
+        episode: Episode | None
+        if kind == "text":
+            text, found = text_facts(r, sentences, facts, set(), False)
+            episode = Episode([framed(r, text, found)], [fact_question(r, f, stage.mix.literal, stage.mix.schema) for f in found])
+        elif kind == "pair":
+            episode = mixed(r, Scene(grid, stage.noise, stage.pdf, mix=stage.mix), 1, 1, 3, r.randint(2, 6), stage.questions)
+        elif kind == "pages":
+            episode = pages(r, Scene(grid if grid[0] < 16 else (8, 16), stage.noise, stage.pdf, mix=stage.mix), r.randint(2, 3), r.randint(2, 4), stage.questions)
+        else:
+            episode = single(r, lesson if kind == "table" else plain, grid)
+        if episode is None or not episode.asked:
+            continue
+        if r.random() < 0.2:
+            episode.system, _ = packaging(r)
+        found_first = questions_first(r, episode, 6)
+        out += found_first
+        left -= len(found_first) * (60 + sum(len(p) if isinstance(p, str) else p.grid[0] * p.grid[1] for p in episode.parts))
+    return out
+
+
 def episodes(r: random.Random, index: int, scale: float = 1.0) -> list[Episode]:
     """A batch of stage index: pages of one size, about scale * stage.cells visual tokens in all."""
     stage = STAGES[index]
+    if stage.first and r.random() < stage.first:
+        return asked_first(r, stage, scale)
     if r.random() < stage.drill:
         return r.choice([tables, tables, texts, pairs, pairs, numbered, numbered])(r, stage, scale)
     if r.random() < stage.multi:
@@ -185,6 +219,8 @@ def episodes(r: random.Random, index: int, scale: float = 1.0) -> list[Episode]:
     while len(out) < count:
         if episode := single(r, stage, grid):
             episode.system, episode.bridge = system, bridge
+            if index >= 8:
+                surround(r, episode)
             if talk:
                 converse(r, episode)
             out.append(episode)

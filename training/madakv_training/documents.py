@@ -61,13 +61,13 @@ def about_pages(r: random.Random, shown: list[Page], count: int, scene: Scene, r
         elif len(shown) > 1 and r.random() < 0.15:
             pool.append(questions.page_question(r, fact, i + 1))
         else:
-            pool.append(questions.fact_question(r, fact))
+            pool.append(questions.fact_question(r, fact, schema=scene.mix.schema))
     cells = [q for page in shown for q in questions.cell_questions(r, page.content)]
     r.shuffle(pool)
     r.shuffle(cells)
     from_cells = round(count * scene.mix.cells * 0.5)
     asked = pool[: count - min(from_cells, len(cells))] + cells[:from_cells]
-    asked += [questions.absent_question(r, reserved, scene.unseen) for _ in range(count) if r.random() < scene.mix.absent]
+    asked += [questions.absent_question(r, reserved, scene.unseen, scene.mix.schema) for _ in range(count) if r.random() < scene.mix.absent]
     return asked
 
 
@@ -108,8 +108,8 @@ def mixed(r: random.Random, scene: Scene, pages_count: int, passages: int, sente
             known += found
             reserved |= {f.label for f in found}
     r.shuffle(known)
-    from_text = [questions.fact_question(r, f) for f in known[:asked]]
-    extra = [questions.absent_question(r, reserved, scene.unseen) for _ in range(asked) if r.random() < scene.mix.absent]
+    from_text = [questions.fact_question(r, f, schema=scene.mix.schema) for f in known[:asked]]
+    extra = [questions.absent_question(r, reserved, scene.unseen, scene.mix.schema) for _ in range(asked) if r.random() < scene.mix.absent]
     return Episode(parts, from_text + cells[: max(1, asked // 6)] + extra)
 
 
@@ -120,7 +120,7 @@ def needle_in_text(r: random.Random, scene: Scene, sentences: int, needles: int 
     if with_page:
         page = _page(r, scene, style_for(r), Palette.random(r), {f.label for f in found}, 6)
         parts.insert(r.randint(0, 1), page)
-    return Episode(parts, [questions.fact_question(r, f) for f in found])
+    return Episode(parts, [questions.fact_question(r, f, schema=scene.mix.schema) for f in found])
 
 
 def needle_in_pages(r: random.Random, scene: Scene, count: int, depth: int | None = None) -> Episode:
@@ -136,7 +136,7 @@ def needle_in_pages(r: random.Random, scene: Scene, count: int, depth: int | Non
         facts += page.content.facts
     if not facts:
         return needle_in_pages(r, scene, count, depth)
-    asked = [questions.fact_question(r, f) for f in facts]
+    asked = [questions.fact_question(r, f, schema=scene.mix.schema) for f in facts]
     if r.random() < 0.3:
         asked.append(questions.page_question(r, facts[0], at + 1))
     return Episode(list(out), asked)

@@ -9,9 +9,6 @@ from . import questions
 from .content import Page
 from .questions import QA
 
-SYSTEMS = ["You are a helpful assistant.", "You are a helpful assistant.", "Answer from the documents.", "You answer questions about documents.", "Be brief."]
-BRIDGES = ["", "", "", "\n", "\n", "\n\n"]
-
 
 @dataclass
 class Episode:
@@ -23,15 +20,12 @@ class Episode:
     bridge: str = ""
     gaps: list[int] = field(default_factory=list)  # positions that are left out before each part: distances as in a longer prompt, without its tokens
     dialogues: list[list[QA]] = field(default_factory=list)  # questions asked one after the other in one conversation
+    question: int | None = None  # the part that is the question, where it comes before what it asks about
+    taught: bool = True  # whether what belongs to what is among its lessons (bindings.py)
 
     @property
     def pages(self) -> list[Page]:
         return [p for p in self.parts if isinstance(p, Page)]
-
-
-def packaging(r: random.Random) -> tuple[str, str]:
-    """-> system message or "", and what stands between the last part and the question."""
-    return (r.choice(SYSTEMS) if r.random() < 0.15 else "", r.choice(BRIDGES))
 
 
 def spread(r: random.Random, episode: Episode, most: int) -> None:
@@ -49,6 +43,7 @@ class Mix:
     absent: float = 0.1
     judge: float = 0.05
     literal: float = 0.0  # share of questions that name the label as printed
+    schema: float = 0.0  # share of questions for fields that name them as schemas do
 
 
 def about_page(r: random.Random, page: Page, count: int, mix: Mix, unseen: bool = False) -> list[QA]:
@@ -58,7 +53,7 @@ def about_page(r: random.Random, page: Page, count: int, mix: Mix, unseen: bool 
     if r.random() < mix.transcribe and (whole := questions.transcription(r, content)):
         asked.append(whole)
         count = min(count, 2)
-    pool = [questions.fact_question(r, f, mix.literal) for f in content.facts]
+    pool = [questions.fact_question(r, f, mix.literal, mix.schema) for f in content.facts]
     r.shuffle(pool)
     cells = questions.cell_questions(r, content)
     wanted = count if not pool else round(count * mix.cells)
@@ -66,7 +61,7 @@ def about_page(r: random.Random, page: Page, count: int, mix: Mix, unseen: bool 
     asked += pool[: max(0, count - len(asked))]
     asked += cells[wanted : wanted + max(0, count - len(asked))]
     extra = sum(r.random() < mix.absent for _ in range(count))
-    asked += [questions.absent_question(r, content.taken() | set(content.lines), unseen) for _ in range(extra)]
+    asked += [questions.absent_question(r, content.taken() | set(content.lines), unseen, mix.schema) for _ in range(extra)]
     if r.random() < mix.judge * count:
         asked += questions.judgements(r, content.facts, 2)
     return asked

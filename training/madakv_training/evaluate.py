@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from . import infer, sets
+from . import infer, kernels, sets
 from .batches import collate
 from .checkpoint import reader_from_folder, reader_of
 from .feed import feed
@@ -41,7 +41,7 @@ def run_set(model: Reader, name: str, count: int, split: int, decode: int) -> di
         absent = sum(answer == NOT_STATED for _, answer in outcome)
         if (min(absent, len(outcome) - absent) if name == "absent" else len(outcome)) >= count:
             break
-        fed = feed(collate([episode]), device)
+        fed = feed(collate([episode]), device, kernels.ready())
         with torch.autocast(device.type, dtype=torch.bfloat16):
             logits, *_ = model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask)
         right = right_branches(logits, fed.targets, fed.weights, fed.owner)
@@ -81,7 +81,10 @@ def main() -> None:
     p.add_argument("--out", type=Path, help="folder for accuracy.json and accuracy.md")
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--decode", type=int, default=40, help="wrong answers of a set that are decoded (all, for the set of absent fields)")
+    p.add_argument("--kernel", action="store_true", help="attention as in training on this CPU (needs g++ and ninja, half a minute to build): faster, and rounded a little differently")
     args = p.parse_args()
+    if args.kernel and (obstacle := kernels.use()):
+        p.error(f"no attention kernel: {obstacle}")
     torch.set_num_threads(args.threads)
     model = reader_of(args.model) if args.model.is_file() else reader_from_folder(args.model)
     model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .batches import Batch
-from .model import Bindings, Pages
+from .model import Asked, Bindings, Pages
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Fed:
     weights: Tensor
     pages: list[Pages]
     bound: Bindings
+    asked: Asked
 
 
 def branch_mask(owner: Tensor, prefix_lengths: Tensor, prefix: int) -> Tensor:
@@ -53,8 +54,10 @@ def feed(batch: Batch, device: torch.device, ranges: bool = False) -> Fed:
         return torch.from_numpy(a).to(device, non_blocking=True)
 
     owner = t(batch.owner)
-    pages = [Pages(t(p.pixels), p.grid, t(p.places), t(p.glyphs)) for p in batch.pages]
+    pages = [Pages(t(p.pixels), p.grid, t(p.places), t(p.sources), t(p.glyphs)) for p in batch.pages]
     b = batch.bound
-    bindings = Bindings(t(b.values), t(b.names), t(b.wanted), t(b.part_of), t(b.start_of), t(b.placed), t(b.page))
+    bindings = Bindings(t(b.values), t(b.names), t(b.wanted), t(b.part_of), t(b.start_of), t(b.placed), t(b.page), t(b.opens))
+    a = batch.asked
+    asked = Asked(t(a.row), t(a.at), t(a.first), t(a.end), t(batch.prefix_lengths))
     mask = (branch_ranges if ranges else branch_mask)(owner, t(batch.prefix_lengths), batch.prefix.shape[1])
-    return Fed(t(batch.prefix), t(batch.branches), owner, t(batch.positions), mask, t(batch.targets), t(batch.weights), pages, bindings)
+    return Fed(t(batch.prefix), t(batch.branches), owner, t(batch.positions), mask, t(batch.targets), t(batch.weights), pages, bindings, asked)

@@ -20,10 +20,12 @@ MODEL = "madakv-reader"
 
 
 def body(episode: Episode, question: str, files: list[str]) -> dict:
-    """One request: images and passages in order, the question as the last text part."""
+    """One request: images and passages in order, the question as the last text part if it is not among them."""
     names = iter(files)
     content = [{"type": "image_url", "image_url": {"url": next(names)}} if isinstance(p, Page) else {"type": "text", "text": p} for p in episode.parts]
-    content.append({"type": "text", "text": question})
+    last = (episode.bridge if isinstance(episode.parts[-1], Page) else "") + question
+    if last:
+        content.append({"type": "text", "text": last})
     messages = [{"role": "user", "content": content}]
     if episode.system:
         messages.insert(0, {"role": "system", "content": episode.system})

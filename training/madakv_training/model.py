@@ -17,17 +17,19 @@ from .layers import DecoderBlock, RMSNorm, VisionBlock, text_angles, vision_angl
 
 PATCHES_A_CELL = MERGE * MERGE
 PIXELS_A_PATCH = 3 * PATCH * PATCH
+RECALL = {3: slice(0, 4), 4: slice(4, 8)}  # heads of blocks that look from where an answer begins to its question: those that do so by themselves where the question is near
 BINDING = 2  # block in which values look at their labels, and after which they know them: late enough to find them, early enough to be found
 
 
 @dataclass
 class Pages:
     """Images of one size. pixels uint8 [images, cells * 4 patches, 588] in the order of Qwen's image processor; grid = (rows, columns) in cells;
-    places [images * cells]: flat index of each visual token in the batch's prefix [batch * prefix tokens]."""
+    places [n]: flat indices in the batch's prefix [batch * prefix tokens] where visual tokens stand; sources [n]: which ones, of [images * cells], or None for each in turn."""
 
     pixels: Tensor
     grid: tuple[int, int]
     places: Tensor
+    sources: Tensor | None = None
     glyphs: Tensor | None = None
 
 
@@ -42,16 +44,30 @@ class Bindings:
     start_of: Tensor
     placed: Tensor
     page: Tensor
+    opens: Tensor
+
+
+@dataclass
+class Asked:
+    """bindings.Asked as tensors, and the prefixes' lengths [batch]."""
+
+    row: Tensor
+    at: Tensor
+    first: Tensor
+    end: Tensor
+    lengths: Tensor
 
 
 @dataclass
 class Bound:
-    """What the model made of bindings: logits of the names [n, NAME_CHARS * CLASSES]; attended [m]: logarithm of the attention on what should be attended to;
-    pages: logits of the placed tokens' pages [k, 1 + LAST_PAGE]."""
+    """What the model made of bindings: logits of the names [n, NAME_CHARS * CLASSES]; logarithms of the attention on what should be attended to, from values [m] to their
+    names, opened [k] from placed tokens to the first mark of their page, recalled [a] from answers to early questions; pages: logits of the placed tokens' pages [k, 1 + LAST_PAGE]."""
 
     names: Tensor
     attended: Tensor
     pages: Tensor
+    opened: Tensor
+    recalled: Tensor
 
 
 @lru_cache(maxsize=512)
@@ -103,6 +119,43 @@ def attended(block: DecoderBlock, x: Tensor, cos: Tensor, sin: Tensor, bindings:
         share = torch.logsumexp(scores.masked_fill(~right, -1e9), 2) - torch.logsumexp(scores, 2)
         out.append(share[right.any(2)])
     return torch.cat(out)
+
+
+def opened(block: DecoderBlock, x: Tensor, cos: Tensor, sin: Tensor, bindings: Bindings) -> Tensor:
+    """How much the second query head of a block attends from the placed tokens to the first mark of their page. Arguments as for attended(). -> logarithms [k]."""
+    attn = block.self_attn
+    batch, width = bindings.part_of.shape
+    at, out = bindings.placed, []
+    rows = [((at // width == b).nonzero()[:, 0], b) for b in range(batch)] if len(at) else []
+    for mine, b in rows:
+        if not len(mine):
+            continue
+        h, c, s = block.input_layernorm(x[b : b + 1, :width]), cos[b : b + 1, :width], sin[b : b + 1, :width]
+        here = at[mine] % width
+        k = attn.turn(attn.k_proj, h, c, s)[0, :, : attn.dim]
+        q = attn.turn(attn.q_proj, *(t[0, here] for t in (h, c, s)))[:, attn.dim : 2 * attn.dim]
+        scores = (q @ k.T).float() * attn.dim**-0.5
+        scores = scores.masked_fill(torch.arange(width, device=at.device) > here.unsqueeze(1), -1e9)
+        out.append(scores.gather(1, (bindings.opens[mine] % width).unsqueeze(1))[:, 0] - torch.logsumexp(scores, 1))
+    return torch.cat(out) if out else x.new_zeros(0)
+
+
+def recalled(block: DecoderBlock, x: Tensor, cos: Tensor, sin: Tensor, asked: Asked, prefix: int, heads: slice) -> Tensor:
+    """How much these query heads of a block attend to a question that came first from where its answer begins.
+
+    x [batch, prefix + branch tokens, width]: the block's input; such a prompt has a single branch. -> logarithms [n * heads].
+    """
+    attn = block.self_attn
+    h, cos, sin = (t[asked.row] for t in (block.input_layernorm(x), cos, sin))
+    n, tokens = h.shape[:2]
+    one = torch.arange(n, device=x.device)
+    q = attn.turn(attn.q_proj, *(t[one, asked.at] for t in (h, cos, sin))).view(n, -1, attn.dim)[:, heads]
+    k = attn.turn(attn.k_proj, h, cos, sin).view(n, tokens, -1, attn.dim).repeat_interleave(attn.groups, 2)[:, :, heads]
+    scores = torch.einsum("nhd,nthd->nht", q, k).float() * attn.dim**-0.5
+    key, at, lengths, first, end = torch.arange(tokens, device=x.device), *(t.unsqueeze(1) for t in (asked.at, asked.lengths[asked.row], asked.first, asked.end))
+    seen = (key < lengths) | ((key >= prefix) & (key <= at))
+    wanted = (key >= first) & (key < end)
+    return (torch.logsumexp(scores.masked_fill(~wanted.unsqueeze(1), -1e9), 2) - torch.logsumexp(scores.masked_fill(~seen.unsqueeze(1), -1e9), 2)).flatten()
 
 
 class PatchEmbed(nn.Module):
@@ -181,11 +234,13 @@ class Reader(nn.Module):
         if seen:
             flat = x.reshape(-1, x.shape[-1])
             places = torch.cat([p.places for p in pages])
-            values = torch.cat([s.reshape(-1, s.shape[-1]) for s in seen]).to(flat.dtype)
+            values = torch.cat([v if p.sources is None else v[p.sources] for p, s in zip(pages, seen, strict=True) for v in [s.reshape(-1, s.shape[-1])]]).to(flat.dtype)
             x = flat.index_copy(0, places, values).view_as(x)
         return x, seen
 
-    def forward(self, prefix: Tensor, pages: list[Pages], branches: Tensor, positions: Tensor, mask: Tensor, bindings: Bindings | None = None) -> tuple[Tensor, list[Tensor], Bound | None]:
+    def forward(
+        self, prefix: Tensor, pages: list[Pages], branches: Tensor, positions: Tensor, mask: Tensor, bindings: Bindings | None = None, asked: Asked | None = None
+    ) -> tuple[Tensor, list[Tensor], Bound | None]:
         """prefix ids [batch, P], branch ids [batch, Q], positions [3, batch, P + Q], mask [batch, 1, Q, P + Q] (0 or very negative) or ranges [3, batch, P + Q] (kernels.attention).
 
         -> logits [batch, Q, vocabulary], glyph logits [cells, slots * classes] of each group of pages, and what became of the bindings, if there are any.
@@ -193,14 +248,18 @@ class Reader(nn.Module):
         x, seen = self.embed(prefix, pages)
         x = torch.cat([x, self.model.embed_tokens(branches)], 1)
         cos, sin = (a.to(torch.get_autocast_dtype(x.device.type)) if torch.is_autocast_enabled(x.device.type) else a for a in text_angles(positions, self.config))
-        last, known = len(self.model.layers) - 1, None
+        last, known, recall = len(self.model.layers) - 1, None, []
         for i, block in enumerate(self.model.layers):
             before = x
             x = block(x, prefix.shape[1], cos, sin, mask, i == last)
+            if i in RECALL and asked is not None and len(asked.row):
+                recall.append(recalled(block, before, cos, sin, asked, prefix.shape[1], RECALL[i]))
             if i == BINDING and bindings is not None and len(bindings.values):
                 flat = x[:, : prefix.shape[1]].reshape(-1, x.shape[-1])
                 values, placed = (F.rms_norm(flat[at].float(), flat.shape[-1:]) for at in (bindings.values, bindings.placed))
-                known = Bound(self.name_head(values), attended(block, before, cos, sin, bindings), self.page_head(placed))
+                known = Bound(self.name_head(values), attended(block, before, cos, sin, bindings), self.page_head(placed), opened(block, before, cos, sin, bindings), x.new_zeros(0))
+        if recall and known is not None:
+            known.recalled = torch.cat(recall)
         logits = F.linear(self.model.norm(x), self.model.embed_tokens.weight)
         return logits, [self.glyph_head(s) for s in seen], known
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from . import values, vocabulary
+from . import phrasing, values, vocabulary
 from .content import Content, Fact
 from .values import number_in
 
@@ -48,10 +48,12 @@ def spoken(r: random.Random, label: str) -> str:
     return text
 
 
-def fact_question(r: random.Random, fact: Fact, literal: float = 0.0) -> QA:
-    """A question for a field. literal: how often it names the label as printed and says little else, as the first lessons do."""
+def fact_question(r: random.Random, fact: Fact, literal: float = 0.0, schema: float = 0.0) -> QA:
+    """A question for a field. literal: how often it names the label as printed and says little else, as the first lessons do; schema: how often it names it as schemas do."""
     if r.random() < literal:
         return r.choice(["{L}?", "{L}?", "What is the {L}?"]).format(L=fact.label), fact.value
+    if r.random() < schema:
+        return phrasing.as_schema(r, fact.label, fact.value), fact.value
     said = spoken(r, fact.label)
     kind = values.BY_WORD.get(fact.label.lower().split()[-1])
     if kind in ASK_KIND and r.random() < 0.15:
@@ -69,10 +71,10 @@ def on_page_question(r: random.Random, fact: Fact, page: int) -> QA:
     return r.choice(ASK_ON_PAGE).format(l=spoken(r, fact.label), p=page), fact.value
 
 
-def absent_question(r: random.Random, taken: set[str], unseen: bool) -> QA:
+def absent_question(r: random.Random, taken: set[str], unseen: bool, schema: float = 0.0) -> QA:
     """A question for a label that is nowhere: the answer is that it is not stated."""
     label = vocabulary.labels(r, 1, unseen, taken)[0]
-    return fact_question(r, Fact(label, NOT_STATED))
+    return fact_question(r, Fact(label, NOT_STATED), schema=schema)
 
 
 def cell_questions(r: random.Random, content: Content) -> list[QA]:

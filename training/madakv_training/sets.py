@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image
 
-from . import documents, foreign_layouts, pdf, questions
+from . import documents, foreign_layouts, pdf, phrasing, questions, vocabulary
 from .config import CELL
 from .content import Content, Page
 from .documents import Scene
@@ -90,6 +90,38 @@ def needle_image(r: random.Random) -> Episode:
     return documents.needle_in_pages(r, _scene(r), r.randint(2, 6))
 
 
+def _one_first(r: random.Random, episode: Episode) -> Episode:
+    """One of the questions, before all else."""
+    question, answer = r.choice(episode.asked)
+    gap = r.choice(["", "", "\n", "\n\n"]) if isinstance(episode.parts[0], Page) else r.choice(["\n", "\n\n"])
+    return Episode([question + gap, *episode.parts], [("", answer)])
+
+
+def passage(r: random.Random) -> Episode:
+    """A passage and the question after it in one text."""
+    text, found = documents.text_facts(r, r.randint(2, 16), r.randint(2, 6), set(), False)
+    return Episode([text + r.choice(["\n", "\n\n", "\n\nQuestion: "])], [questions.fact_question(r, f) for f in found])
+
+
+def schema_like(r: random.Random) -> Episode:
+    """Fields named as schemas and forms name them. Pages hold more common labels than usual: those have descriptions."""
+    spec = PageSpec(*_grid(r), facts=r.randint(10, 20), noise=0.5, extras=0.6)
+    wanted = [label.title() for label in r.sample(list(phrasing.DESCRIPTIONS), 8)]
+    page = drawn_page(r, spec, style_for(r, r.random() < 0.4), wanted=[w for i, w in enumerate(wanted) if not any(vocabulary.clash(w.lower(), o.lower()) for o in wanted[:i])])
+    return Episode([page], [(phrasing.as_schema(r, f.label, f.value, held_out=True), f.value) for f in r.sample(page.content.facts, min(8, len(page.content.facts)))])
+
+
+def instructed(r: random.Random) -> Episode:
+    """One to three small documents under a system message, with texts before, between and after them."""
+    episode = documents.mixed(r, _scene(r), r.randint(1, 2), r.randint(0, 1), 6, r.randint(4, 8), 6)
+    name = r.choice(["Document {}:\n", "Attachment no. {}\n", "Doc {}: "])
+    parts: list[Page | str] = [r.choice(["Please go through these documents carefully.\n", "You will find the answer below.\n\n", "My documents:\n"])]
+    for n, part in enumerate(episode.parts, 1):
+        parts += [name.format(n), part]
+    system = r.choice(["You help an accountant with paperwork. Reply with the value alone.", "Answer questions about the user's documents in as few words as you can."])
+    return Episode(parts, episode.asked, system, r.choice(["\nQuestion: ", "\n\n", "\nHere is what I want to know: "]))
+
+
 def page_of(image: Image.Image, content: Content) -> Page:
     """A rasterised page as the image processor sees it: sides rounded to multiples of 28 px."""
     rows, columns = round(image.height / CELL), round(image.width / CELL)
@@ -129,20 +161,29 @@ MAKERS: dict[str, Callable[[random.Random], Episode]] = {
     "PDF reportlab": foreign_reportlab,
     "slips": slips,
 }
-NAMES = [*MAKERS, "PDF Chromium"]
 LONG = {f"{k}K tokens": k for k in (1, 2, 4, 8, 16, 32)}  # accuracy against length: about a page a thousand tokens
+# The forms of a request; they came later, and keep the numbers of the sets before them.
+FORMS: dict[str, Callable[[random.Random], Episode]] = {
+    "question first": lambda r: _one_first(r, fields(r)),
+    "question then passage": lambda r: _one_first(r, passage(r)),
+    "passage then question": passage,
+    "schema-like": schema_like,
+    "instructions": instructed,
+}
+NAMES = [*MAKERS, "PDF Chromium", *FORMS]
+NUMBERED = [*MAKERS, "PDF Chromium", *LONG, *FORMS]
 GOALS = {"fields": 95, "cells": 90, "unseen labels": 85, "2-8 pages": 90, "mixed": 95, "needle in text": 95, "needle in image": 95, "absent": 90, "PDF reportlab": 85, "PDF Chromium": 85}
 
 
 def episodes(name: str, split: int = 0) -> Iterator[Episode]:
     """The set's episodes, without end. split: 0 to report on; others to tune on."""
-    base = SEED + 1_000_000 * split + 100_000 * [*NAMES, *LONG].index(name)
+    base = SEED + 1_000_000 * split + 100_000 * NUMBERED.index(name)
     if name == "PDF Chromium":
         yield from foreign_chromium(random.Random(base))
     index = 0
     while True:
         r = random.Random(base + index)
-        episode = long(r, LONG[name]) if name in LONG else MAKERS[name](r)
+        episode = long(r, LONG[name]) if name in LONG else {**MAKERS, **FORMS}[name](r)
         index += 1
         if episode.asked:
             yield episode

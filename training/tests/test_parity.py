@@ -126,5 +126,5 @@ def test_attention_on_labels_is_what_the_block_computes():
 
 
 def test_values_without_a_name_in_sight_leave_the_loss_finite():
-    bound = Bound(torch.zeros(2, NAME_CHARS * CLASSES), torch.zeros(0), torch.zeros(0, 1 + LAST_PAGE))
+    bound = Bound(torch.zeros(2, NAME_CHARS * CLASSES), torch.zeros(0), torch.zeros(0, 1 + LAST_PAGE), torch.zeros(0), torch.zeros(0))
     assert torch.isfinite(binding_loss(bound, torch.zeros(2, NAME_CHARS), torch.zeros(0)))
