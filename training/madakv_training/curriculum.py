@@ -6,10 +6,10 @@ import random
 from dataclasses import dataclass, replace
 
 from .arrangement import framed, packaging, questions_first, surround
-from .documents import Scene, any_of, mixed, pages, text_facts
+from .documents import Scene, any_of, mixed, needle_in_text, pages, text_facts
 from .episode import Episode, Mix, about_page, converse, spread
 from .pages import PageSpec, dense_page, drawn_page, style_for
-from .questions import absent_question, fact_question, on_page_question, page_question, transcription
+from .questions import absent_question, fact_question, judgements, on_page_question, page_question, transcription
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,34 @@ def texts(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
     return out
 
 
+def long_text(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
+    """A passage of thousands of tokens with a dozen fields strewn in."""
+    episode = needle_in_text(r, Scene((8, 16), mix=stage.mix), r.randint(20, round(110 * max(0.2, scale))), r.randint(6, 14))
+    episode.system, episode.bridge = packaging(r)
+    surround(r, episode)
+    return [episode]
+
+
+def judged(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
+    """Yes or no, and which of two, about small pages or lines of text."""
+    out: list[Episode] = []
+    left = stage.cells * scale * 0.5
+    grid, on_page = r.choice([(6, 12), (8, 16), (12, 16)]), r.random() < 0.6
+    while left > 0:
+        if on_page:
+            page = drawn_page(r, PageSpec(*grid, facts=r.randint(2, 8), noise=stage.noise, extras=0.2), style_for(r, r.random() < stage.pdf))
+            episode = Episode([page], judgements(r, page.content.facts, 10))
+            left -= grid[0] * grid[1]
+        else:
+            text, found = text_facts(r, r.randint(0, 3), r.randint(2, 6), set(), False)
+            episode = Episode([framed(r, text, found)], judgements(r, found, 10))
+            left -= len(text)
+        if episode.asked:
+            episode.system, episode.bridge = packaging(r)
+            out.append(episode)
+    return out
+
+
 def pairs(r: random.Random, stage: Stage, scale: float) -> list[Episode]:
     """A small page and a short passage, in either order; the answer is in one of them."""
     scene = Scene(r.choice([(6, 12), (8, 16), (12, 16)]), stage.noise, stage.pdf, mix=stage.mix)
@@ -203,7 +231,7 @@ def episodes(r: random.Random, index: int, scale: float = 1.0) -> list[Episode]:
     if stage.first and r.random() < stage.first:
         return asked_first(r, stage, scale)
     if r.random() < stage.drill:
-        return r.choice([tables, tables, texts, pairs, pairs, numbered, numbered])(r, stage, scale)
+        return r.choice([tables, tables, texts, pairs, pairs, numbered, numbered, long_text, judged])(r, stage, scale)
     if r.random() < stage.multi:
         return several(r, stage, scale)
     grid = grid_of(r, stage)

@@ -14,15 +14,15 @@ NAMED = ["Item", "Description", "Product", "Article", "Position", "Region", "Pro
 TOTALS = ["Subtotal", "Tax", "Total", "Discount", "Shipping", "Amount Due", "VAT", "Grand Total", "Balance Due", "Total Amount"]
 
 
-def _column(r: random.Random, unseen: bool) -> tuple[str, object, bool]:
-    """-> header, maker of a cell, whether numbers (flush right)."""
+def _column(r: random.Random, unseen: bool, known_share: float) -> tuple[str, object, bool]:
+    """-> header (known_share: how often one that many tables have), maker of a cell, whether numbers (flush right)."""
     known = [
         ("Qty", lambda q: str(q.randint(1, 99)), True), ("Quantity", lambda q: str(q.randint(1, 999)), True), ("Price", lambda q: f"{q.uniform(1, 999):.2f}", True), ("Unit Price", lambda q: f"{q.uniform(1, 99):.2f}", True),
         ("Amount", values.amount, True), ("Total", lambda q: f"{q.uniform(1, 9999):.2f}", True), ("Tax", lambda q: f"{q.randint(0, 25)}%", True), ("Date", values.date, False), ("Code", values.code, False), ("Status", values.yes_no, False),
         ("City", values.city, False), ("Name", values.person, False), ("Hours", lambda q: str(q.randint(1, 60)), True), ("Weight", values.measure, True), ("Country", lambda q: q.choice(vocabulary.COUNTRIES), False), ("Rate", lambda q: f"{q.uniform(0, 40):.1f}%", True),
         ("January", None, True), ("March", None, True), ("Q1", None, True), ("Q2", None, True), ("Q3", None, True), ("Q4", None, True), ("2022", None, True), ("2023", None, True), ("2024", None, True), ("2025", None, True),
     ]  # fmt: skip
-    if r.random() < 0.6:
+    if r.random() < known_share:
         header, make, number = r.choice(known)
     else:
         header, make, number = vocabulary.label(r, unseen), r.choice([None, values.code, values.place, values.phrase, values.amount, values.date]), False
@@ -48,7 +48,8 @@ def _matter(flow: Flow, rows: int, cols: int) -> Grid | None:
 
     name = vocabulary.label(r, flow.unseen) if r.random() < 0.4 else r.choice(NAMED)
     maker = r.choice([values.phrase, values.phrase, values.person, values.city, values.code, lambda q: vocabulary.label(q, flow.unseen)])
-    specs = [_column(r, flow.unseen) for _ in range(cols - 1)]
+    known_share = r.choice([0.1, 0.6, 0.6, 0.8])  # in a table of made-up headers, all cells of a row may be alike
+    specs = [_column(r, flow.unseen, known_share) for _ in range(cols - 1)]
     headers = [name, *[s[0] for s in specs]]
     if len({h.lower() for h in headers}) < len(headers) or any(clashes(h, taken) for h in headers):
         return None
@@ -137,8 +138,9 @@ def totals(flow: Flow) -> None:
     r = flow.r
     chosen = [t for t in r.sample(TOTALS, r.randint(1, 4)) if vocabulary.held_out(t) == flow.unseen]
     free: list[str] = []
+    alike = r.random() < 0.4  # "Total" beside "Subtotal" and "Total Amount": which is asked for is said in full
     for t in chosen:
-        if not any(vocabulary.clash(t.lower(), o.lower()) for o in [*free, *flow.content.taken()]):
+        if not any(vocabulary.clash(t.lower(), o.lower()) for o in [*(() if alike else free), *flow.content.taken()]):
             free.append(t)
     if free and flow.width > 16 * flow.style.size:
         x0, flow.x0, kept = flow.x0, flow.x0 + flow.width * r.uniform(0.4, 0.55), flow.wanted

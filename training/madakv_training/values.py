@@ -45,6 +45,8 @@ def date(r: random.Random) -> str:
 
 
 def code(r: random.Random) -> str:
+    if r.random() < 0.25:
+        return long_code(r)
     letters = "".join(r.choice(CODE_LETTERS) for _ in range(r.randint(1, 4)))
     t = r.random()
     if t < 0.35:
@@ -56,6 +58,20 @@ def code(r: random.Random) -> str:
     if t < 0.88:
         return f"{letters}/{r.randint(2000, 2030)}/{digits(r, 2, 5)}"
     return "".join(r.choice(CODE_LETTERS + "23456789") for _ in range(r.randint(5, 9)))
+
+
+def long_code(r: random.Random) -> str:
+    """Characters that nothing foretells: serial numbers, keys, IBANs, hexadecimal."""
+    mixed = CODE_LETTERS + "23456789"
+    t = r.random()
+    if t < 0.4:
+        return "".join(r.choice(mixed) for _ in range(r.randint(7, 14)))
+    if t < 0.7:
+        group = r.choice([3, 4, 4, 5])
+        return r.choice(["-", "-", " ", "."]).join("".join(r.choice(mixed) for _ in range(group)) for _ in range(r.randint(2, 4)))
+    if t < 0.85:
+        return "".join(r.choice("0123456789abcdef") for _ in range(r.choice([6, 8, 8, 12])))
+    return r.choice(["DE", "GB", "FR", "CH", "AT"]) + digits(r, 2, 2) + "".join(" " + digits(r, 4, 4) for _ in range(r.randint(2, 4)))
 
 
 def person(r: random.Random) -> str:

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from madakv_training import curriculum, documents, questions, sets, tokens, vocabulary
+from madakv_training import arrangement, curriculum, documents, phrasing, questions, sets, tokens, vocabulary
 from madakv_training.batches import collate
 from madakv_training.content import Fact, Passage
 from madakv_training.episode import Episode, spread
@@ -58,7 +58,7 @@ def test_the_glyphs_of_a_page_are_the_text_on_it():
 
 
 def test_sets_answer_from_what_is_there():
-    for name in ("fields", "2-8 pages", "mixed", "needle in text", "needle in image", "PDF reportlab"):
+    for name in ("fields", "2-8 pages", "mixed", "needle in text", "needle in image", "PDF reportlab", *sets.FORMS):
         episode = next(sets.episodes(name))
         text = " ".join(
             p if isinstance(p, str) else " ".join([*p.content.lines, *(f.value for f in p.content.facts), *(c for t in p.content.tables for row in t.rows for c in row)]) for p in episode.parts
@@ -128,3 +128,49 @@ def test_parts_that_are_spread_keep_their_order_and_their_tokens():
     steps = np.diff(far.positions[0, 0, :count])
     assert (steps > 0).all() and steps.max() > 1 and (np.diff(near.positions[0, 0, :count]) == 1).all()
     assert far.positions[0, 0, far.prefix.shape[1]] == far.positions[0, 0, count - 1] + 1
+
+
+def test_questions_that_come_first_share_their_page():
+    shown = page(3)
+    asked = [questions.fact_question(random.Random(i), f) for i, f in enumerate(shown.content.facts[:4])]
+    prompts = arrangement.questions_first(random.Random(1), Episode([shown], asked), 4)
+    batch = collate(prompts)
+    assert len(prompts) == len(asked) > 2 and len(batch.pages) == 1 and len(batch.pages[0].pixels) == 1
+    assert len(batch.pages[0].places) == len(batch.pages[0].sources) == len(asked) * len(batch.pages[0].glyphs)
+    assert np.array_equal(batch.pages[0].sources, np.tile(np.arange(len(batch.pages[0].glyphs)), len(asked)))
+    for b, prompt in enumerate(prompts):
+        ids, start = batch.prefix[b], batch.pages[0].places[b * len(batch.pages[0].glyphs)]
+        assert ids[start] == tokens.IMAGE_PAD and ids[start - 1] == tokens.VISION_START
+        assert prompt.parts[0].encode() in bytes(int(i) if i < 256 else 0 for i in ids[:start])
+    assert set(batch.bound.values // batch.prefix.shape[1]) == {0}  # what belongs to what is taught once
+
+
+def test_where_an_answer_begins_and_its_question_is_are_known():
+    prompts = curriculum.asked_first(random.Random(3), curriculum.STAGES[9], 1.0)
+    batch = collate(prompts)
+    assert len(batch.asked.row) >= len(prompts) // 2
+    for row, at, start, end in zip(batch.asked.row, batch.asked.at, batch.asked.first, batch.asked.end, strict=True):
+        prompt, width = prompts[row], batch.prefix.shape[1]
+        assert bytes(batch.prefix[row, start:end].tolist()).decode() == prompt.parts[prompt.question]
+        answer = prompt.asked[0][1].encode()
+        assert bytes(batch.targets[row, at - width : at - width + len(answer)].tolist()) == answer
+
+
+def test_texts_around_documents_leave_the_documents_in_order():
+    shown = [page(i) for i in range(3)]
+    changed = 0
+    for seed in range(30):
+        episode = Episode(list(shown), [])
+        arrangement.surround(random.Random(seed), episode)
+        assert all(a is b for a, b in zip(episode.pages, shown, strict=True))
+        changed += len(episode.parts) > 3
+    assert 5 < changed < 25
+
+
+def test_schemas_name_fields():
+    r = random.Random(2)
+    assert {phrasing.key_of(r, "Invoice No.") for _ in range(99)} >= {"invoice_no", "invoiceNo", "InvoiceNo", "invoice-no", "INVOICE_NO"}
+    assert not any(vocabulary.held_out(label) for label in phrasing.DESCRIPTIONS)
+    kept = {found[-1] for found in phrasing.DESCRIPTIONS.values()}
+    said = {phrasing.description_of(r, label) for label in phrasing.DESCRIPTIONS for _ in range(9)}
+    assert len(kept) == len(phrasing.DESCRIPTIONS) and not kept & said

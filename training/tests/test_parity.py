@@ -14,13 +14,15 @@ from madakv_training.checkpoint import reader_from_folder
 from madakv_training.config import MODELS
 from madakv_training.content import Page
 from madakv_training.curriculum import STAGES, single
+from madakv_training.documents import Scene
+from madakv_training.documents import pages as pages_of_a_document
 from madakv_training.episode import Episode
 from madakv_training.export import export_model
 from madakv_training.feed import feed
 from madakv_training.glyphs import CLASSES, NAME_CHARS, SLOTS
 from madakv_training.layers import text_angles
 from madakv_training.losses import binding_loss
-from madakv_training.model import Bound, Reader, attended
+from madakv_training.model import Bound, Reader, attended, opened, recalled
 from madakv_training.weights import SUPERVISION
 
 transformers = pytest.importorskip("transformers")
@@ -123,6 +125,44 @@ def test_attention_on_labels_is_what_the_block_computes():
     at, label = int(f.bound.values[0]), int(f.bound.wanted[0, 0])
     share = seen[at][f.bound.start_of[0] == label].sum()
     assert torch.isclose(found[0].exp(), share, atol=1e-6)
+
+
+def test_attention_to_an_early_question_is_what_the_block_computes():
+    model, shown = Reader(MODELS["tiny"]).eval(), page(1, 4, 5)
+    episodes = [Episode([q, shown], [("", a)], question=0) for q, a in (("Total?", "12"), ("What is the date? ", "May"))]
+    f = feed(collate(episodes), torch.device("cpu"))
+    block, width = model.model.layers[0], f.prefix.shape[1]
+    with torch.no_grad():
+        x, _ = model.embed(f.prefix, f.pages)
+        x = torch.cat([x, model.model.embed_tokens(f.branches)], 1)
+        cos, sin = text_angles(f.positions, model.config)
+        found = recalled(block, x, cos, sin, f.asked, width, slice(0, 2)).view(2, 2)
+        for b, episode in enumerate(episodes):
+            ids, _, _ = infer.prompt(episode, "")
+            own = [*range(int(f.asked.lengths[b])), *range(width, int(f.asked.at[b]) + 1)]
+            assert torch.cat([f.prefix[b], f.branches[b]])[own].tolist() == ids
+            h = block.input_layernorm(x[b : b + 1, own])
+            q, k = block.self_attn.queries(h, cos[b : b + 1, own], sin[b : b + 1, own]), block.self_attn.keys_values(h, cos[b : b + 1, own], sin[b : b + 1, own])[0]
+            for head in range(2):
+                seen = torch.softmax(q[0, head, -1] @ k[0, 0].T * block.self_attn.dim**-0.5, -1)
+                start, end = f.asked.first[b], f.asked.end[b]
+                assert torch.isclose(found[b, head].exp(), seen[start:end].sum(), atol=1e-5)
+
+
+def test_attention_to_the_beginning_of_a_page_is_what_the_block_computes():
+    model = Reader(MODELS["tiny"]).eval()
+    shown = pages_of_a_document(random.Random(5), Scene((8, 12)), 2, 3, 2)
+    f = feed(collate([shown]), torch.device("cpu"))
+    block, width = model.model.layers[0], f.prefix.shape[1]
+    with torch.no_grad():
+        x, _ = model.embed(f.prefix, f.pages)
+        cos, sin = (t[:, :width] for t in text_angles(f.positions, model.config))
+        found = opened(block, x, cos, sin, f.bound)
+        h = block.input_layernorm(x)
+        q, k = block.self_attn.queries(h, cos, sin), block.self_attn.keys_values(h, cos, sin)[0]
+        scores = (q[0, 1] @ k[0, 0].T * block.self_attn.dim**-0.5).masked_fill(torch.ones(width, width).triu(1) > 0, -torch.inf)
+    expected = torch.softmax(scores, -1)[f.bound.placed, f.bound.opens]
+    assert len(found) == len(f.bound.placed) > 4 and torch.allclose(found.exp(), expected, atol=1e-6)
 
 
 def test_values_without_a_name_in_sight_leave_the_loss_finite():
