@@ -139,7 +139,7 @@ def test_questions_that_come_first_share_their_page():
     assert len(batch.pages[0].places) == len(batch.pages[0].sources) == len(asked) * len(batch.pages[0].glyphs)
     assert np.array_equal(batch.pages[0].sources, np.tile(np.arange(len(batch.pages[0].glyphs)), len(asked)))
     for b, prompt in enumerate(prompts):
-        ids, start = batch.prefix[b], batch.pages[0].places[b * len(batch.pages[0].glyphs)]
+        ids, start = batch.prefix[b], batch.pages[0].places[b * len(batch.pages[0].glyphs)] - b * batch.prefix.shape[1]
         assert ids[start] == tokens.IMAGE_PAD and ids[start - 1] == tokens.VISION_START
         assert prompt.parts[0].encode() in bytes(int(i) if i < 256 else 0 for i in ids[:start])
     assert set(batch.bound.values // batch.prefix.shape[1]) == {0}  # what belongs to what is taught once
