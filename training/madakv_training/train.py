@@ -60,6 +60,7 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--muon-lr", type=float, default=1.6e-3)
     p.add_argument("--optimizer", choices=["muon", "adamw"], default="muon")
     p.add_argument("--anneal", type=float, default=0.0, help="share of the minutes at the end over which the rate falls")
+    p.add_argument("--average", type=float, default=0.998, metavar="DECAY", help="of the running average of the weights: 0.99 for a run of a few hundred steps")
     p.add_argument("--stage", type=int, help="start in this stage")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--workers", type=int)
@@ -87,7 +88,7 @@ class Trainer:
         config = ReaderConfig.from_dict(state["config"]) if state else MODELS[preset.model]
         self.model = Reader(config).to(self.device)
         self.optimizers = Optimizers(self.model, args.lr, args.optimizer == "muon", args.muon_lr)
-        self.average = Average(self.model)
+        self.average = Average(self.model, args.average)
         self.progress = Progress(seed=args.seed)
         if state:
             checkpoint.adopt(self.model, state["model"] or state["average"])

@@ -13,7 +13,7 @@ import torch.multiprocessing as mp
 from .batches import Batch, collate
 from .curriculum import episodes
 
-REHEARSAL = 0.2  # share of batches from earlier stages
+REHEARSAL = 0.1  # share of batches from earlier stages
 
 
 def _work(worker: int, seed: int, stage, scale: float, out, nice: int) -> None:
