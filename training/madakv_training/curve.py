@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .curriculum import STAGES
 
-LINE = re.compile(r"min (?P<minute>[\d.]+) step (?P<step>\d+) stage (?P<stage>\d+) answer [\d.]+ reading [\d.]+ characters (?P<characters>[\d.]+) exact (?P<exact>[\d.]+)")
+LINE = re.compile(r"min (?P<minute>[\d.]+) step (?P<step>\d+) stage (?P<stage>\d+) answer [\d.]+ reading [\d.]+ (?:binding [\d.]+ )?characters (?P<characters>[\d.]+) exact (?P<exact>[\d.]+)")
 
 
 def rows(log: str, every: float) -> list[dict[str, float]]:
