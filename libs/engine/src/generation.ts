@@ -1,6 +1,7 @@
 import type { EvictionPolicy } from '@madakv/madakv';
 import type { PreparedPrompt } from '@madakv/models';
 import type { SamplingOptions, TokenLogprob } from './sampling/sampler.js';
+import type { TokenConstraint } from './sampling/token.constraint.js';
 import type { CacheTrace } from './trace/cache.trace.js';
 import type { PromptImage } from './vision.encoder.js';
 
@@ -22,6 +23,8 @@ export interface GenerationRequest {
   readonly stop?: readonly string[];
   /** Ids that end the answer; by default the model's own. */
   readonly stopIds?: readonly number[];
+  /** What the answer must keep to. The engine frees it when the request has ended, however it does. */
+  readonly constraint?: TokenConstraint;
   /** Report the chosen token's log-probability and those of this many likeliest tokens. */
   readonly topLogprobs?: number;
   /** Report the logits that the first answer token was chosen from. */

@@ -35,5 +35,6 @@ export type { KvMemory, KvShape, LayerCache, Projections, PromptBuffer } from '.
 export { HostLayerCache } from './kv/host.layer.cache.js';
 export { promptLayout, countModalities, MODALITIES } from './prompt.layout.js';
 export { GREEDY, type SamplingOptions, type TokenLogprob } from './sampling/sampler.js';
+export type { TokenConstraint } from './sampling/token.constraint.js';
 export { decodePositions, type CacheTrace, type LayerTrace, type PrefillSharing } from './trace/cache.trace.js';
 export type { DeferredImage, PromptImage } from './vision.encoder.js';

@@ -50,6 +50,14 @@ export class Scheduler {
   }
 
   async submit(request: GenerationRequest, control: GenerationControl): Promise<GenerationResult> {
+    try {
+      return await this.enqueue(request, control);
+    } finally {
+      request.constraint?.free();
+    }
+  }
+
+  private async enqueue(request: GenerationRequest, control: GenerationControl): Promise<GenerationResult> {
     if (this.closed) throw new Error('the engine is closed');
     const job = new Job(request, control, this.decoder.config, this.geometry, this.ledger);
     const behind = this.waiting.findIndex((other) => rankOf(other) > rankOf(job));
@@ -107,7 +115,7 @@ export class Scheduler {
         return;
       }
       this.prefilling = undefined;
-      for (const prefilled of next.value) this.take(prefilled);
+      for (const prefilled of next.value) await this.take(prefilled);
     } catch (error) {
       this.prefilling = undefined;
       // Lets the generator free what it holds.
@@ -117,9 +125,9 @@ export class Scheduler {
   }
 
   /** A sequence joins those that decode, unless its first token has ended it. */
-  private take({ job, sequence, logits }: Prefilled): void {
+  private async take({ job, sequence, logits }: Prefilled): Promise<void> {
     try {
-      if (logits !== undefined) this.accept(job, sequence, logits);
+      if (logits !== undefined) await this.accept(job, sequence, logits);
     } catch (error) {
       sequence.free();
       job.fail(error);
@@ -143,10 +151,9 @@ export class Scheduler {
         })),
       );
       const vocab = this.decoder.config.vocabSize;
-      batch.forEach(({ job, sequence }, row) => {
-        this.accept(job, sequence, logits.subarray(row * vocab, (row + 1) * vocab));
-        this.settle(job, sequence);
-      });
+      for (const [row, { job, sequence }] of batch.entries()) {
+        await this.choose(job, sequence, logits.subarray(row * vocab, (row + 1) * vocab));
+      }
     } catch (error) {
       // A failed run leaves the batch's caches in an unknown state: every sequence in it fails.
       for (const { job, sequence } of batch) {
@@ -157,8 +164,19 @@ export class Scheduler {
     this.keepUnsettled();
   }
 
-  private accept(job: Job, sequence: Sequence, logits: Float32Array): void {
-    const token = sequence.accept(logits);
+  /** Chooses the next token of a sequence. Where that fails the sequence fails, and no other one. */
+  private async choose(job: Job, sequence: Sequence, logits: Float32Array): Promise<void> {
+    try {
+      await this.accept(job, sequence, logits);
+      this.settle(job, sequence);
+    } catch (error) {
+      sequence.free();
+      job.fail(error);
+    }
+  }
+
+  private async accept(job: Job, sequence: Sequence, logits: Float32Array): Promise<void> {
+    const token = await sequence.accept(logits);
     job.accepted();
     if (token !== undefined) job.emit({ kind: 'token', token });
     if (sequence.trailing !== '') job.emit({ kind: 'trailing', text: sequence.trailing });

@@ -47,11 +47,13 @@ export class Sequence {
 
   /**
    * Chooses the next token from its logits and decides whether the answer ends with it.
-   * @param logits `[vocab]`; changed by penalties
+   * @param logits `[vocab]`; changed by the constraint and by penalties
    * @returns the token, or undefined when an end-of-answer id was chosen
    */
-  accept(logits: Float32Array): GeneratedToken | undefined {
+  async accept(logits: Float32Array): Promise<GeneratedToken | undefined> {
     if (this.tokens.length === 0 && this.request.wantFirstLogits === true) this.firstLogits = logits.slice();
+    const { constraint } = this.request;
+    constraint?.mask(logits);
     const id = this.sampler.next(logits);
     if (this.stopIds.has(id)) {
       this.finish('stop');
@@ -61,7 +63,9 @@ export class Sequence {
     const { topLogprobs } = this.request;
     const token = topLogprobs === undefined ? { id, text } : { id, text, logprobs: logprobs(logits, id, topLogprobs) };
     this.tokens.push(token);
+    await constraint?.accept(id);
     if (this.matcher.matched !== undefined) this.finishReason = 'stop';
+    else if (constraint?.ended === true) this.finish('stop');
     else if (this.tokens.length >= this.request.maxTokens) this.finish('length');
     const at = this.request.prompt.nextPosition + this.tokens.length - 1;
     this.newest = { id, position: new Int32Array(this.request.prompt.axes).fill(at) };

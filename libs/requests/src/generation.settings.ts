@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
-import { ChatRequestSchema, MadakvError, type ChatRequest } from '@madakv/contracts';
+import { answerFormat, ChatRequestSchema, MadakvError, type ChatRequest } from '@madakv/contracts';
 import type { Protocol, SamplingOptions } from '@madakv/engine';
+import type { AnswerFormat } from '@madakv/grammar';
 
 /** Everything of a request but its messages and its model. */
 export type RequestParameters = Omit<ChatRequest, 'messages' | 'model'>;
@@ -22,6 +23,8 @@ export interface GenerationSettings {
   readonly protocol: Protocol;
   readonly sampling: Partial<SamplingOptions>;
   readonly stop: readonly string[];
+  /** Absent: any text. */
+  readonly format?: AnswerFormat;
   /** Absent: no log-probabilities are asked for. */
   readonly topLogprobs: number | undefined;
 }
@@ -77,6 +80,7 @@ export function generationSettings(
   const cacheRatio = requested ?? (policy === 'full' ? 1 : DEFAULTS.cacheRatio);
   checkLeast(madakv?.min_cache_ratio, cacheRatio);
   const stop = parameters.stop ?? [];
+  const format = answerFormat(parameters.response_format);
   return {
     policy,
     policyOptions: { ...ownOptions, ...overrides.policyOptions },
@@ -87,6 +91,7 @@ export function generationSettings(
     protocol: overrides.protocol ?? DEFAULTS.protocol,
     sampling: samplingOptions(parameters),
     stop: typeof stop === 'string' ? [stop] : stop,
+    ...(format === undefined ? {} : { format }),
     topLogprobs: logprobs === true ? (parameters.top_logprobs ?? 0) : undefined,
   };
 }

@@ -7,6 +7,7 @@
  *
  * A request that is read from a file, without gateway and workers, comes by `files/`.
  */
+export * from './answer.constraint.js';
 export * from './applied.profile.js';
 export * from './chat.completion.js';
 export * from './chat.messages.js';

@@ -2,6 +2,7 @@ import type { Engine, GenerationRequest, GenerationResult } from '@madakv/engine
 import { createPolicy, type EvictionPolicy } from '@madakv/madakv';
 import { type ChatMessage, openModel, type DecoderConfig, type OpenModel, type PreparedPrompt } from '@madakv/models';
 import {
+  answerConstraint,
   checkLength,
   inReadingOrder,
   loadImages,
@@ -46,7 +47,10 @@ export async function generate(input: GenerateInput, io: CommandIo): Promise<voi
   try {
     const profile = flags.profile ? profileFor(engine, settings) : undefined;
     const policy = profile === undefined ? draft : createPolicy(settings.policy, profile.policyOptions);
-    const request = toRequest(prompt, policy, settings, flags.logits === true);
+    const { format } = settings;
+    const plain = toRequest(prompt, policy, settings, flags.logits === true);
+    const constraint = format === undefined ? undefined : await answerConstraint(model, format);
+    const request = constraint === undefined ? plain : { ...plain, constraint };
     const result = await answer(engine, request, flags.json === true, io);
     writeResult(result, { prompt, model, profile, json: flags.json === true }, io);
   } finally {

@@ -2,7 +2,15 @@ import { MadakvError } from '@madakv/contracts';
 import type { Engine, GenerationEvent, GenerationResult, PromptImage } from '@madakv/engine';
 import { createPolicy } from '@madakv/madakv';
 import type { PreparedPrompt } from '@madakv/models';
-import { chatMessages, checkLength, profileFor, requestPolicy, tokenLogprob, usageOf } from '@madakv/requests';
+import {
+  answerConstraint,
+  chatMessages,
+  checkLength,
+  profileFor,
+  requestPolicy,
+  tokenLogprob,
+  usageOf,
+} from '@madakv/requests';
 import { DeferredImages } from './deferred.images.js';
 import type { WireRequest } from './engine.protocol.js';
 import type { EngineAnswer, EngineEvent } from './engine.request.js';
@@ -26,7 +34,8 @@ export async function runRequest(engine: Engine, request: WireRequest, control: 
   const prompt = layOut(engine, request, control);
   checkPrepared(prompt, request.promptTokens);
   checkLength(prompt, settings.maxTokens, engine.model.config.decoder.maxPositions);
-  const { maxTokens, protocol, sampling, stop, topLogprobs } = settings;
+  const { maxTokens, protocol, sampling, stop, format, topLogprobs } = settings;
+  const constraint = format === undefined ? undefined : await answerConstraint(engine.model, format);
   const result = await engine.generate(
     {
       prompt,
@@ -37,6 +46,7 @@ export async function runRequest(engine: Engine, request: WireRequest, control: 
       protocol,
       sampling,
       stop,
+      ...(constraint === undefined ? {} : { constraint }),
       ...(topLogprobs === undefined ? {} : { topLogprobs }),
     },
     { signal: control.signal, onEvent: eventTranslator(engine, control.onEvent) },

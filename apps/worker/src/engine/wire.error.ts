@@ -1,6 +1,7 @@
 import { MadakvError, type ErrorCode } from '@madakv/contracts';
 import { GrantTooSmallError, PolicyOptionError, UnknownPolicyError } from '@madakv/madakv';
 import { ImageError, PromptError } from '@madakv/models';
+import { asUnspeakable } from '@madakv/requests';
 
 /** An error between threads, where classes get lost. */
 export interface WireError {
@@ -15,7 +16,8 @@ const OUT_OF_MEMORY = /allocation failed|failed to allocate|bad_alloc|out of mem
 
 /** The error that a request fails with, whatever the engine threw. */
 export function toMadakvError(error: unknown): MadakvError {
-  if (error instanceof MadakvError) return error;
+  const known = error instanceof MadakvError ? error : asUnspeakable(error);
+  if (known !== undefined) return known;
   const cause = error;
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof PromptError) return new MadakvError('invalid_request', message, { param: 'messages', cause });

@@ -55,10 +55,6 @@ const only = (...values: readonly (string | number | boolean)[]): Unsupported =>
 
 /** What is refused by name, with what may stand there nevertheless. */
 export const UNSUPPORTED_KEYS = {
-  response_format: {
-    asksNothing: (value) => isEmpty(value) || (isObject(value) && value['type'] === 'text'),
-    nothing: 'null or {"type": "text"}',
-  },
   tools: EMPTY,
   // Without tools, which are refused, these ask for what is done anyway.
   tool_choice: only('none', 'auto'),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { optional } from './absent.js';
 import { ignoredKeys, unsupportedInMessages, unsupportedKeys } from './chat.other.keys.js';
+import { ResponseFormatSchema } from './response.format.js';
 import { namesKnownKeys } from './schema.issues.js';
 
 const tokens = z.int().min(1);
@@ -113,6 +114,7 @@ export const ChatRequestSchema = z.strictObject(
     max_completion_tokens: tokens.nullish(),
     logprobs: z.boolean().nullish(),
     top_logprobs: z.int().min(0).max(20).nullish(),
+    response_format: ResponseFormatSchema.nullish(),
     n: z.literal(1).nullish(),
     stream: z.boolean().nullish(),
     stream_options: z

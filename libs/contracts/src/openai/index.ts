@@ -8,4 +8,5 @@ export * from './error.body.js';
 export * from './files.js';
 export * from './json.text.js';
 export * from './models.js';
+export * from './response.format.js';
 export * from './schema.issues.js';

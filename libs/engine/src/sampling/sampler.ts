@@ -29,7 +29,7 @@ export const GREEDY: SamplingOptions = {
 
 export interface TokenLogprob {
   readonly id: number;
-  /** Natural logarithm of the probability before temperature and truncation, after penalties. */
+  /** Natural logarithm of the probability before temperature and truncation, after penalties and constraint. */
   readonly logprob: number;
 }
 
@@ -89,7 +89,7 @@ export class Sampler {
   }
 }
 
-/** The `count` likeliest tokens with their log-probabilities, and the chosen one's. */
+/** The `count` likeliest tokens that are possible, with their log-probabilities, and the chosen one's. */
 export function logprobs(
   logits: Float32Array,
   chosen: number,
@@ -101,7 +101,9 @@ export function logprobs(
   for (const value of logits) total += Math.exp(value - highest);
   const offset = highest + Math.log(total);
   const entry = (id: number): TokenLogprob => ({ id, logprob: logits[id] - offset });
-  return { chosen: entry(chosen), top: count === 0 ? [] : Array.from(topCandidates(logits, count), entry) };
+  // What a constraint has forbidden has no logarithm.
+  const top = Array.from(topCandidates(logits, count), entry).filter(({ logprob }) => logprob > -Infinity);
+  return { chosen: entry(chosen), top };
 }
 
 /** @returns the position of the largest value, the first of equals */
