@@ -137,7 +137,7 @@ describe('a batch', () => {
       { model: MODEL },
       ask('Total?', { model: 'nobody' }),
       ask('Total?'),
-      ask('Total?', { response_format: { type: 'json_object' } }),
+      ask('Total?', { tools: [{ type: 'function', function: { name: 'a' } }] }),
     ]);
     expect(status).toBe('validating');
     const batch = await ended(client, id);
@@ -154,7 +154,7 @@ describe('a batch', () => {
       { custom_id: 'c3', response: { status_code: 404, body: { error: { code: 'not_found' } } } },
       { custom_id: 'c4', response: { status_code: 400, body: { error: { param: 'messages' } } } },
       { custom_id: 'c5', response: { status_code: 404, body: { error: { code: 'model_not_found' } } } },
-      { custom_id: 'c7', response: { status_code: 400, body: { error: { param: 'response_format' } } } },
+      { custom_id: 'c7', response: { status_code: 400, body: { error: { param: 'tools' } } } },
     ]);
     const listed: string[] = [];
     for await (const found of client.batches.list({ limit: 1 })) listed.push(found.id);

@@ -165,7 +165,6 @@ describe('a body', () => {
   });
 
   it.each([
-    ['response_format', { type: 'json_object' }, 'unsupported_parameter'],
     ['tools', [{ type: 'function', function: { name: 'a' } }], 'unsupported_parameter'],
     ['logit_bias', { '50256': -100 }, 'unsupported_parameter'],
     ['guided_json', { type: 'object' }, 'unsupported_parameter'],
@@ -176,6 +175,17 @@ describe('a body', () => {
     const failed = gateway.client().chat.completions.create(body);
     await expect(failed).rejects.toBeInstanceOf(BadRequestError);
     await expect(failed).rejects.toMatchObject({ status: 400, code, param });
+  });
+
+  it('that asks for a schema that cannot be honoured is refused by the keyword', async () => {
+    const schema = { type: 'object', properties: { a: { oneOf: [{ type: 'string' }] } } };
+    const response_format = { type: 'json_schema' as const, json_schema: { name: 'a', schema } };
+    const failed = gateway.client().chat.completions.create({ ...ask('say: a'), response_format });
+    await expect(failed).rejects.toMatchObject({
+      status: 400,
+      code: 'unsupported_schema',
+      param: 'response_format.json_schema.schema.properties.a.oneOf',
+    });
   });
 
   it('that asks for nothing more is answered, whatever it says so with', async () => {

@@ -210,7 +210,7 @@ describe('the OpenAPI document', () => {
       properties: {
         messages: { type: 'array', maxItems: 256 },
         user: { description: 'Ignored.' },
-        response_format: { description: 'Not supported: only null or {"type": "text"}.' },
+        tools: { description: 'Not supported: only null or an empty one.' },
         madakv: { anyOf: [{ properties: { layout: {} } }, { type: 'null' }] },
       },
     });

@@ -123,9 +123,30 @@ export const BAD_INPUTS: readonly BadInputs[] = [
       refusedRequest(
         'a key that asks for what is not done here',
         'unsupported_parameter',
-        { ...hi, response_format: { type: 'json_object' } },
-        'response_format',
-        'response_format: not supported; leave it out, or send null or {"type": "text"}',
+        { ...hi, tools: [{ type: 'function' }] },
+        'tools',
+        'tools: not supported; leave it out, or send null or an empty one',
+      ),
+      refusedRequest(
+        'a schema with a keyword that cannot be honoured',
+        'unsupported_schema',
+        withSchema({ type: 'object', properties: { total: { oneOf: [{ type: 'number' }] } } }),
+        'response_format.json_schema.schema.properties.total.oneOf',
+        'response_format.json_schema.schema.properties.total.oneOf: is not supported',
+      ),
+      refusedRequest(
+        'a schema that says `strict` and does not keep to its rules',
+        'unsupported_schema',
+        withSchema({ type: 'object', properties: { total: { type: 'number' } }, additionalProperties: false }, true),
+        'response_format.json_schema.schema.required',
+        'response_format.json_schema.schema.required: expected every property, as strict asks for; an optional one may be null',
+      ),
+      refusedRequest(
+        'a schema whose value has no end',
+        'unsupported_schema',
+        withSchema({ type: 'object', properties: { next: { $ref: '#' } }, required: ['next'] }),
+        'response_format.json_schema.schema',
+        'response_format.json_schema.schema: no value of it comes to an end: it holds itself in any case',
       ),
       refusedRequest(
         'a key that does not exist',

@@ -154,8 +154,6 @@ describe('checkChatRequest', () => {
 
 describe('what is not obeyed', () => {
   it.each([
-    ['response_format', { type: 'json_object' }, { type: 'text' }],
-    ['response_format', { type: 'json_schema', json_schema: {} }, {}],
     ['tools', [{ type: 'function' }], []],
     ['tool_choice', 'required', 'auto'],
     ['tool_choice', { type: 'function' }, 'none'],

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { checkChatRequest } from './chat.check.js';
+import { answerFormat } from './response.format.js';
+
+const hi = { model: 'm', messages: [{ role: 'user', content: 'Hi' }] };
+const schema = { type: 'object', properties: { a: { type: 'string' } }, required: ['a'], additionalProperties: false };
+const of = (given: unknown, strict?: boolean): unknown => ({
+  ...hi,
+  response_format: { type: 'json_schema', json_schema: { name: 'x', schema: given, strict } },
+});
+
+describe('response_format', () => {
+  it('says what the answer has to be', () => {
+    const format = (response_format: unknown) => answerFormat(checkChatRequest({ ...hi, response_format }).response_format);
+    expect(format(null)).toBeUndefined();
+    expect(format({ type: 'text' })).toBeUndefined();
+    expect(format({ type: 'json_object' })).toEqual({ kind: 'json_object' });
+    expect(answerFormat(checkChatRequest(of(schema, true)).response_format)).toEqual({
+      kind: 'json_schema',
+      schema,
+      strict: true,
+    });
+    expect(answerFormat(checkChatRequest(of(schema)).response_format)).toMatchObject({ strict: false });
+  });
+
+  it('is the same after it was kept', () => {
+    const kept = checkChatRequest(of(schema, true));
+    expect(checkChatRequest(JSON.parse(JSON.stringify(kept)))).toEqual(kept);
+  });
+
+  it.each([
+    ['oneOf', of({ oneOf: [schema] }), 'oneOf: is not supported'],
+    ['properties.a.not', of({ type: 'object', properties: { a: { not: {} } } }), 'not: is not supported'],
+    ['properties.a.format', of({ type: 'object', properties: { a: { format: 'hostname' } } }), 'expected one of date'],
+    ['additionalProperties', of({ ...schema, additionalProperties: true }, true), 'as strict asks for'],
+    ['required', of({ ...schema, required: [] }, true), 'expected every property'],
+    ['type', of({ type: 'array' }, true), 'expected object, as strict asks for'],
+  ])('names the keyword that cannot be honoured: %s', (path, body, message) => {
+    const param = `response_format.json_schema.schema.${path}`;
+    const refused = { code: 'invalid_request', param, reason: 'unsupported_schema', httpStatus: 400 };
+    expect(() => checkChatRequest(body)).toThrow(expect.objectContaining(refused));
+    expect(() => checkChatRequest(body)).toThrow(message);
+  });
+
+  it.each([
+    [{ type: 'grammar' }, 'response_format.type'],
+    [{ type: 'json_schema' }, 'response_format.json_schema'],
+    [{ type: 'json_schema', json_schema: { schema } }, 'response_format.json_schema.name'],
+    [{ type: 'json_schema', json_schema: { name: 'x', schema, extra: 1 } }, 'response_format.json_schema.extra'],
+    [{ type: 'json_object', schema }, 'response_format.schema'],
+  ])('refuses %j', (response_format, param) => {
+    expect(() => checkChatRequest({ ...hi, response_format })).toThrow(expect.objectContaining({ param }));
+  });
+});
