@@ -94,6 +94,10 @@ function refusedUrl(input: string, code: string, url: (world: PrepareWorld) => s
 
 const hi: ChatRequest = chat('Hi');
 
+function withSchema(schema: unknown, strict = false): object {
+  return { ...hi, response_format: { type: 'json_schema', json_schema: { name: 'invoice', schema, strict } } };
+}
+
 export const BAD_INPUTS: readonly BadInputs[] = [
   {
     title: 'The request itself',

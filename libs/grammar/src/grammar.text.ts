@@ -65,6 +65,8 @@ function hex(code: number): string {
 export class GrammarText {
   private readonly rules = new Map<string, Expression>();
   private count = 0;
+  /** Places where many letters may come next. */
+  openPlaces = 0;
 
   /** Adds a rule. @returns its name, which is an expression */
   add(body: Expression): Expression {

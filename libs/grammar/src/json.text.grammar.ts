@@ -17,6 +17,9 @@ export const NUMBER_DIGITS = 15;
 /** Spaces that a line may be indented by. */
 const INDENT = 32;
 
+/** What a string of bounded length costs to compile, in places of a pattern. */
+const PLACES_OF_LENGTHS = 4;
+
 const codesOf = (text: string): number[] => [...text].map((character) => character.charCodeAt(0));
 const CONTROLS = Array.from({ length: 0x20 }, (_, code) => code);
 const HEX = oneOfCharacters(codesOf('0123456789abcdefABCDEF'));
@@ -57,7 +60,10 @@ export class JsonText {
 
   /** @param most absent: any number of characters */
   string(least = 0, most?: number): Expression {
-    return quoted(repeated(this.character, least, most));
+    return this.grammar.shared(`string_${least}_${most ?? ''}`, () => {
+      if (least > 0 || most !== undefined) this.grammar.openPlaces += PLACES_OF_LENGTHS;
+      return quoted(repeated(this.character, least, most));
+    });
   }
 
   get number(): Expression {

@@ -8,10 +8,12 @@ import {
   type Expression,
   type GrammarText,
 } from './grammar.text.js';
-import { automatonOf, OTHER, type Automaton } from './regular.automaton.js';
+import { automatonOf, OTHER, type State } from './regular.automaton.js';
 import type { Regular } from './regular.js';
 
 const ASCII = Array.from({ length: 0x80 }, (_, code) => code);
+/** Letters that may come next in a place that counts as open: more than there are digits. */
+const OPEN = 10;
 /** What stands behind a backslash in a JSON string. */
 const ESCAPES = new Map(
   [...'"\\\b\f\n\r\t'].map((character) => [character.charCodeAt(0), JSON.stringify(character)[2]]),
@@ -44,24 +46,24 @@ export function regularExpression(expression: Regular, grammar: GrammarText): Ex
   for (let state = open.pop(); state !== undefined; state = open.pop()) {
     grammar.define(
       rules.get(state) ?? first,
-      bodyOf(automaton, state, (to) => (isLast(automaton[to]) ? EMPTY : ruleOf(to))),
+      bodyOf(automaton[state], grammar, (to) => (isLast(automaton[to]) ? EMPTY : ruleOf(to))),
     );
   }
   return first;
 }
 
-function isLast({ ends, ways }: Automaton[number]): boolean {
+function isLast({ ends, ways }: State): boolean {
   return ends && ways.size === 0;
 }
 
-function bodyOf(automaton: Automaton, state: number, ruleOf: (to: number) => Expression): Expression {
-  const { ends, ways } = automaton[state];
+function bodyOf({ ends, ways }: State, grammar: GrammarText, ruleOf: (to: number) => Expression): Expression {
   const targets = new Map<number, number[]>();
   for (const [code, to] of ways) targets.set(to, [...(targets.get(to) ?? []), code]);
   const alternatives: Expression[] = ends ? [EMPTY] : [];
   const escaped: Expression[] = [];
   for (const [to, codes] of targets) {
     const rest = ruleOf(to);
+    if (codes.length > OPEN) grammar.openPlaces++;
     const plain = codes.filter((code) => code >= 0 && code < ASCII.length && !ESCAPES.has(code));
     if (codes.includes(OTHER)) {
       // Letters that are named have a way of their own as well, which leads no less far.

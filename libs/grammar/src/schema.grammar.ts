@@ -54,6 +54,13 @@ class SchemaWriter {
   text(): string {
     const root = this.reference('#', []);
     checkReferences(this.root);
+    const { openPlaces } = this.grammar;
+    if (openPlaces > SCHEMA_LIMITS.openPlaces) {
+      throw new SchemaError(
+        [],
+        `has patterns, bounded strings and open objects with ${openPlaces} places for letters; at most ${SCHEMA_LIMITS.openPlaces} are allowed`,
+      );
+    }
     return this.grammar.text(root);
   }
 

@@ -13,6 +13,11 @@ export const SCHEMA_LIMITS = {
   enumValues: 1_000,
   /** What `minItems` and `minLength` may ask for, and beyond which the others are no limits any more. */
   repetitions: 10_000,
+  /**
+   * Places in its patterns, bounded strings and names of further properties where many letters may come next: each is held against the whole
+   * vocabulary when the grammar is compiled, which takes some milliseconds.
+   */
+  openPlaces: 128,
   /** Bytes of the grammar that it becomes. */
   grammarBytes: 524_288,
 } as const;

@@ -4,7 +4,7 @@ const ORDINARY_DAY = `(?:${MONTH_31}-(?:0[1-9]|[12]\\d|3[01])|${MONTH_30}-(?:0[1
 const DATE = `(?:\\d{4}-${ORDINARY_DAY}|${LEAP_YEAR}-02-29)`;
 const HOUR = '(?:[01]\\d|2[0-3])';
 const TIME = `${HOUR}:[0-5]\\d:[0-5]\\d(?:\\.\\d{1,6})?(?:Z|[+-]${HOUR}:[0-5]\\d)`;
-const LABEL = '[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?';
+const LABEL = '[a-z0-9]+(?:-[a-z0-9]+)*';
 const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
 
 /** What `format` may say (JSON Schema 2020-12, validation, section 7.3), as patterns for a whole string. */
@@ -12,7 +12,7 @@ export const STRING_FORMATS = {
   date: DATE,
   time: TIME,
   'date-time': `${DATE}T${TIME}`,
-  email: `[A-Za-z0-9_+-]{1,32}(?:\\.[A-Za-z0-9_+-]{1,16}){0,2}@(?:${LABEL}\\.){1,3}[a-z]{2,16}`,
+  email: `[A-Za-z0-9_+-]+(?:\\.[A-Za-z0-9_+-]+)*@(?:${LABEL}\\.)+[a-z]{2,6}`,
   ipv4: `${OCTET}(?:\\.${OCTET}){3}`,
   uuid: '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',
 } as const satisfies Readonly<Record<string, string>>;
