@@ -151,7 +151,7 @@ describe('answers of a schema', () => {
         const value: unknown = JSON.parse(answer.text);
         expect(validate(value) || { text: answer.text, errors: validate.errors }).toBe(true);
       }),
-      { numRuns: Number(process.env['RUNS'] ?? 500) },
+      { numRuns: Number(process.env['RUNS'] ?? 300) },
     );
     expect(ended).toBeGreaterThan(100);
   });

@@ -17,7 +17,9 @@ export const NUMBER_DIGITS = 15;
 /** Spaces that a line may be indented by. */
 const INDENT = 32;
 
-/** What a string of bounded length costs to compile, in places of a pattern. */
+/** Characters up to which a string's length is counted rule by rule: the faster way at every step, and the slower one to compile. */
+const COUNTED = 50;
+/** What a longer string of bounded length costs to compile, in places of a pattern. */
 const PLACES_OF_LENGTHS = 4;
 
 const codesOf = (text: string): number[] => [...text].map((character) => character.charCodeAt(0));
@@ -42,9 +44,16 @@ export class JsonText {
 
   /** One character of a string as JSON writes it. Halves of surrogate pairs cannot be written. */
   get character(): Expression {
-    return this.grammar.shared('character', () => {
+    return this.grammar.shared('character', () =>
+      oneOf([noneOfCharacters([...CONTROLS, ...codesOf('"\\')]), sequence(literal('\\'), this.escape)]),
+    );
+  }
+
+  /** What stands behind a backslash. */
+  private get escape(): Expression {
+    return this.grammar.shared('escape', () => {
       const [any, surrogate] = [codesOf('0123456789abcefABCEF'), codesOf('dD')];
-      const escaped = oneOf([
+      return oneOf([
         oneOfCharacters(codesOf('"\\/bfnrt')),
         sequence(
           literal('u'),
@@ -54,15 +63,34 @@ export class JsonText {
           ]),
         ),
       ]);
-      return oneOf([noneOfCharacters([...CONTROLS, ...codesOf('"\\')]), sequence(literal('\\'), escaped)]);
     });
   }
 
   /** @param most absent: any number of characters */
   string(least = 0, most?: number): Expression {
+    if (Math.max(least, most ?? 0) <= COUNTED) return sequence(literal('"'), this.rest(least, most));
     return this.grammar.shared(`string_${least}_${most ?? ''}`, () => {
-      if (least > 0 || most !== undefined) this.grammar.openPlaces += PLACES_OF_LENGTHS;
+      this.grammar.openPlaces += PLACES_OF_LENGTHS;
       return quoted(repeated(this.character, least, most));
+    });
+  }
+
+  /**
+   * What follows in a string, with the quote that ends it: a character and the rest of the rest. So it is known from compiling
+   * what a token of many letters does, where a repetition has to be tried with every such token at every step.
+   */
+  private rest(least: number, most: number | undefined): Expression {
+    const name = `rest_${least}_${most ?? ''}`;
+    return this.grammar.shared(name, () => {
+      if (least > 0 || most !== undefined) this.grammar.openPlaces++;
+      if (most === 0) return literal('"');
+      const [fewer, room] = [Math.max(0, least - 1), most === undefined ? undefined : most - 1];
+      const further = fewer === least && room === most ? name : this.rest(fewer, room);
+      return oneOf([
+        ...(least === 0 ? [literal('"')] : []),
+        sequence(noneOfCharacters([...CONTROLS, ...codesOf('"\\')]), further),
+        sequence(literal('\\'), this.escape, further),
+      ]);
     });
   }
 
