@@ -41,7 +41,7 @@ function expectValid(text: string): void {
     expect(Number.isInteger(amount) && amount >= 0 && amount <= 99).toBe(true);
   }
   expect([true, false, null]).toContain(answer.paid);
-  expect([...answer.name].length).toBeLessThanOrEqual(4);
+  expect(Array.from(answer.name).length).toBeLessThanOrEqual(4);
 }
 
 describe.each(['qwen-plain one-image', 'llava-plain one-image'])('answers as JSON about %s', (name) => {

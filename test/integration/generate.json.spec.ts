@@ -1,18 +1,24 @@
 import type { ChatCompletion } from '@madakv/contracts';
+import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { TestServices, type RunningService } from './budget.services.js';
+import { startService, type RunningService } from './budget.services.js';
 import { WorkerBench } from './worker.bench.js';
 
-const services = new TestServices();
+let redis: RedisServer;
 let bench: WorkerBench;
 let budget: RunningService;
 
 beforeAll(async () => {
-  budget = await services.start(services.fresh());
-  bench = await WorkerBench.open({ redisUrl: services.redis.url, budgetPort: budget.port });
+  redis = await startRedis({ appendOnly: true });
+  budget = await startService({ MADAKV_REDIS_URL: redis.url });
+  bench = await WorkerBench.open({ redisUrl: redis.url, budgetPort: budget.port });
   await bench.startWorker();
 });
-afterAll(() => bench.close());
+afterAll(async () => {
+  await bench.close();
+  await budget.end('SIGKILL');
+  await redis.stop();
+});
 
 const schema = {
   type: 'object',
@@ -29,7 +35,7 @@ const ask = (changes: object = {}) => ({
 
 function expectValid({ choices }: ChatCompletion): void {
   expect(choices[0].finish_reason).toBe('stop');
-  const { total, paid, ...others } = JSON.parse(choices[0].message.content ?? '') as Record<string, unknown>;
+  const { total, paid, ...others } = JSON.parse(choices[0].message.content) as Record<string, unknown>;
   expect(Number.isInteger(total) && Number(total) >= 1 && Number(total) <= 20).toBe(true);
   expect(['yes', 'no']).toContain(paid);
   expect(others).toEqual({});

@@ -22,7 +22,7 @@ const COUNTED = 50;
 /** What a longer string of bounded length costs to compile, in places of a pattern. */
 const PLACES_OF_LENGTHS = 4;
 
-const codesOf = (text: string): number[] => [...text].map((character) => character.charCodeAt(0));
+const codesOf = (text: string): number[] => Array.from(text, (character) => character.charCodeAt(0));
 const CONTROLS = Array.from({ length: 0x20 }, (_, code) => code);
 const HEX = oneOfCharacters(codesOf('0123456789abcdefABCDEF'));
 

@@ -87,7 +87,7 @@ function digitsBetween(from: number, to: number): Regular {
 function sameLength(low: string, high: string): Regular {
   const rest = low.length - 1;
   if (/^0*$/.test(low) && /^9*$/.test(high)) return repeat(DIGIT, low.length, low.length);
-  if (low[0] === high[0]) return all(text(low[0]), sameLength(low.slice(1), high.slice(1)));
+  if (high.startsWith(low[0])) return all(text(low[0]), sameLength(low.slice(1), high.slice(1)));
   const between = [Number(low[0]) + 1, Number(high[0]) - 1];
   const alternatives = [
     all(text(low[0]), sameLength(low.slice(1), '9'.repeat(rest))),

@@ -15,8 +15,10 @@ const ASCII = Array.from({ length: 0x80 }, (_, code) => code);
 /** What a string has as an escape only. */
 const isEscaped = (code: number): boolean => code < 0x20 || code === 0x22 || code === 0x5c;
 const ESCAPED = ASCII.filter(isEscaped);
-/** Names with one of these are never written without an escape. */
-const NEVER_PLAIN = /[\0-\x1f"\\\u2028\u2029\ud800-\udfff]/;
+/** Whether a name is ever written without an escape. */
+const isPlain = (name: string): boolean =>
+  !/[\u2028\u2029\p{Surrogate}]/u.test(name) &&
+  !Array.from(name).some((character) => isEscaped(character.charCodeAt(0)));
 
 /** Names by their characters. */
 interface Branch {
@@ -45,7 +47,7 @@ export function otherNames(known: readonly string[], grammar: GrammarText): Expr
     const all = oneOf([sequence(first, any), ...further]);
     return ends ? all : optional(all);
   };
-  return quoted(after(tree(known.filter((name) => !NEVER_PLAIN.test(name)))));
+  return quoted(after(tree(known.filter(isPlain))));
 }
 
 function tree(names: readonly string[]): Branch {

@@ -16,7 +16,7 @@ const ASCII = Array.from({ length: 0x80 }, (_, code) => code);
 const OPEN = 10;
 /** What stands behind a backslash in a JSON string. */
 const ESCAPES = new Map(
-  [...'"\\\b\f\n\r\t'].map((character) => [character.charCodeAt(0), JSON.stringify(character)[2]]),
+  Array.from('"\\\b\f\n\r\t', (character) => [character.charCodeAt(0), JSON.stringify(character)[2]] as const),
 );
 
 /** Other control characters, and the separators of lines and paragraphs, which are never written. */
