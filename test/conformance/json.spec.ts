@@ -50,7 +50,10 @@ describe.each(['qwen-plain one-image', 'llava-plain one-image'])('answers as JSO
     engine = await loadEngine(fixture(name).checkpoint, cacheDir, { maxSequences: 16 });
   });
 
-  const ask = async (changes: Partial<GenerationRequest> = {}, format = FORMAT): Promise<GenerationRequest> => {
+  const ask = async (
+    changes: Partial<GenerationRequest> = {},
+    format: AnswerFormat = FORMAT,
+  ): Promise<GenerationRequest> => {
     const { messages, images } = fixture(name);
     const prompt = await engine.model.prepare(messages, images);
     return request(prompt, {

@@ -11,7 +11,8 @@ const of = (given: unknown, strict?: boolean): unknown => ({
 
 describe('response_format', () => {
   it('says what the answer has to be', () => {
-    const format = (response_format: unknown) => answerFormat(checkChatRequest({ ...hi, response_format }).response_format);
+    const format = (response_format: unknown) =>
+      answerFormat(checkChatRequest({ ...hi, response_format }).response_format);
     expect(format(null)).toBeUndefined();
     expect(format({ type: 'text' })).toBeUndefined();
     expect(format({ type: 'json_object' })).toEqual({ kind: 'json_object' });
