@@ -141,7 +141,7 @@ describe.each(['qwen-plain one-image', 'llava-plain one-image'])('answers as JSO
   });
 
   it('that cannot go on fail alone', async () => {
-    const ready = await ask();
+    const [ready, neighbour] = [await ask(), await ask()];
     const broken = {
       ended: false,
       mask: () => undefined,
@@ -150,7 +150,7 @@ describe.each(['qwen-plain one-image', 'llava-plain one-image'])('answers as JSO
     };
     const [failed, other] = await Promise.allSettled([
       engine.generate({ ...ready, constraint: broken }),
-      engine.generate(await ask()),
+      engine.generate(neighbour),
     ]);
     expect(failed).toMatchObject({ status: 'rejected', reason: { message: 'cannot go on' } });
     expect(other.status).toBe('fulfilled');
