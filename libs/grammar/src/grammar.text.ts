@@ -1,3 +1,6 @@
+import { SchemaError } from './schema.error.js';
+import { SCHEMA_LIMITS } from './schema.limits.js';
+
 /** An expression in xgrammar's EBNF; what is joined by `|` stands in parentheses. */
 export type Expression = string;
 
@@ -61,12 +64,33 @@ function hex(code: number): string {
   return `\\x${code.toString(16).padStart(2, '0')}`;
 }
 
-/** The rules of a grammar as they come up. Each is written once. */
+/** The rules of a grammar as they come up. Each is written once. Limits are kept while it is written: what is too large costs no more than what is not. */
 export class GrammarText {
   private readonly rules = new Map<string, Expression>();
   private count = 0;
-  /** Places where many letters may come next. */
-  openPlaces = 0;
+  private bytes = 0;
+  private places = 0;
+  private steps = 0;
+
+  /** @throws SchemaError beyond the limit of places where many letters may come next */
+  addOpenPlaces(count: number): void {
+    this.places += count;
+    if (this.places <= SCHEMA_LIMITS.openPlaces) return;
+    throw new SchemaError(
+      [],
+      `has too many places for letters in patterns, bounded strings and open objects; at most ${SCHEMA_LIMITS.openPlaces} are allowed`,
+    );
+  }
+
+  /** Counts the work of patterns and ranges. @throws SchemaError beyond its limit, so that none holds up who else waits */
+  spend(steps: number): void {
+    this.steps += steps;
+    if (this.steps <= SCHEMA_LIMITS.steps) return;
+    throw new SchemaError(
+      [],
+      `has patterns and limits of numbers that take too much work; at most ${SCHEMA_LIMITS.steps} steps are allowed`,
+    );
+  }
 
   /** Adds a rule. @returns its name, which is an expression */
   add(body: Expression): Expression {
@@ -80,15 +104,23 @@ export class GrammarText {
     return `r${this.count++}`;
   }
 
+  /** @throws SchemaError beyond the limit of the whole grammar */
   define(name: Expression, body: Expression): void {
     this.rules.set(name, body);
+    this.bytes += Buffer.byteLength(body);
+    if (this.bytes > SCHEMA_LIMITS.grammarBytes) {
+      throw new SchemaError(
+        [],
+        `becomes a grammar of more than the ${SCHEMA_LIMITS.grammarBytes} bytes that are allowed`,
+      );
+    }
   }
 
   /** A rule that many refer to: made by the first one. */
   shared(name: string, body: () => Expression): Expression {
     if (!this.rules.has(name)) {
       this.rules.set(name, EMPTY);
-      this.rules.set(name, body());
+      this.define(name, body());
     }
     return name;
   }

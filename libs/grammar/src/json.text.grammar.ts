@@ -70,7 +70,7 @@ export class JsonText {
   string(least = 0, most?: number): Expression {
     if (Math.max(least, most ?? 0) <= COUNTED) return sequence(literal('"'), this.rest(least, most));
     return this.grammar.shared(`string_${least}_${most ?? ''}`, () => {
-      this.grammar.openPlaces += PLACES_OF_LENGTHS;
+      this.grammar.addOpenPlaces(PLACES_OF_LENGTHS);
       return quoted(repeated(this.character, least, most));
     });
   }
@@ -82,7 +82,7 @@ export class JsonText {
   private rest(least: number, most: number | undefined): Expression {
     const name = `rest_${least}_${most ?? ''}`;
     return this.grammar.shared(name, () => {
-      if (least > 0 || most !== undefined) this.grammar.openPlaces++;
+      if (least > 0 || most !== undefined) this.grammar.addOpenPlaces(1);
       if (most === 0) return literal('"');
       const [fewer, room] = [Math.max(0, least - 1), most === undefined ? undefined : most - 1];
       const further = fewer === least && room === most ? name : this.rest(fewer, room);

@@ -33,7 +33,7 @@ interface Branch {
 export function otherNames(known: readonly string[], grammar: GrammarText): Expression {
   const any = repeated(noneOfCharacters(ESCAPED), 0);
   const after = ({ ends, ways }: Branch): Expression => {
-    grammar.openPlaces++;
+    grammar.addOpenPlaces(1);
     const taken = [...ways.keys()];
     const ascii = taken.filter((code) => code < ASCII.length);
     // No class leaves out a single letter beyond ASCII, so beside one none of the others is let in.

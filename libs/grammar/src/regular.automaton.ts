@@ -24,13 +24,19 @@ interface Node {
 /**
  * Thompson's construction, and subsets of it.
  * @param drop characters that cannot be written
+ * @param spend told of the steps that it takes, before they are many; may throw
  * @returns undefined for an expression that matches nothing
  * @throws RangeError for one that needs too many states
  */
-export function automatonOf(expression: Regular, drop: (code: number) => boolean): Automaton | undefined {
+export function automatonOf(
+  expression: Regular,
+  drop: (code: number) => boolean,
+  spend: (steps: number) => void,
+): Automaton | undefined {
   const nodes: Node[] = [];
   const end = build(expression, addNode(nodes), nodes);
-  const found = subsets(nodes, end, drop);
+  spend(nodes.length);
+  const found = subsets(nodes, end, drop, spend);
   return withoutDeadEnds(found);
 }
 
@@ -79,11 +85,17 @@ function joined(ends: readonly number[], nodes: Node[]): number {
   return end;
 }
 
-function subsets(nodes: readonly Node[], end: number, drop: (code: number) => boolean): State[] {
+function subsets(
+  nodes: readonly Node[],
+  end: number,
+  drop: (code: number) => boolean,
+  spend: (steps: number) => void,
+): State[] {
   const numbers = new Map<string, number>();
   const sets: number[][] = [];
   const numberOf = (starts: readonly number[]): number => {
     const set = closure(starts, nodes);
+    spend(set.length);
     const key = set.join();
     const known = numbers.get(key);
     if (known !== undefined) return known;
@@ -98,7 +110,13 @@ function subsets(nodes: readonly Node[], end: number, drop: (code: number) => bo
     const targets = new Map<number, number[]>();
     for (const { set, to } of sets[i].flatMap((node) => nodes[node].ways)) {
       const codes = set.beyond === 'all' ? [...set.ascii, ...named, OTHER] : [...set.ascii, ...set.beyond];
-      for (const code of codes) if (!drop(code)) targets.set(code, [...(targets.get(code) ?? []), to]);
+      spend(codes.length);
+      for (const code of codes) {
+        if (drop(code)) continue;
+        const known = targets.get(code);
+        if (known === undefined) targets.set(code, [to]);
+        else known.push(to);
+      }
     }
     const ways = new Map([...targets].map(([code, to]) => [code, numberOf(to)]));
     states.push({ ends: sets[i].includes(end), ways });

@@ -30,7 +30,9 @@ const isUnwritten = (code: number): boolean =>
  * @throws RangeError for an expression that is too large
  */
 export function regularExpression(expression: Regular, grammar: GrammarText): Expression | undefined {
-  const automaton = automatonOf(expression, isUnwritten);
+  const automaton = automatonOf(expression, isUnwritten, (steps) => {
+    grammar.spend(steps);
+  });
   if (automaton === undefined) return undefined;
   const rules = new Map<number, Expression>();
   const open = [0];
@@ -63,7 +65,7 @@ function bodyOf({ ends, ways }: State, grammar: GrammarText, ruleOf: (to: number
   const escaped: Expression[] = [];
   for (const [to, codes] of targets) {
     const rest = ruleOf(to);
-    if (codes.length > OPEN) grammar.openPlaces++;
+    if (codes.length > OPEN) grammar.addOpenPlaces(1);
     const plain = codes.filter((code) => code >= 0 && code < ASCII.length && !ESCAPES.has(code));
     if (codes.includes(OTHER)) {
       // Letters that are named have a way of their own as well, which leads no less far.

@@ -119,6 +119,9 @@ describe('a schema takes', () => {
 
 describe('a schema is refused', () => {
   const deep = (levels: number): Schema => (levels === 0 ? {} : { items: deep(levels - 1) });
+  const many = (each: (i: number) => Schema): Schema => ({
+    properties: Object.fromEntries(Array.from({ length: 256 }, (_, i) => [`p${i}`, each(i)])),
+  });
   it.each<[Schema, string, RegExp]>([
     [{ properties: { a: { oneOf: [{}] } } }, 'properties.a.oneOf', /^is not supported$/],
     [{ not: {} }, 'not', /^is not supported$/],
@@ -154,6 +157,13 @@ describe('a schema is refused', () => {
       /at most 256/,
     ],
     [{ anyOf: Array.from({ length: 40 }, (_, i) => ({ type: 'string', maxLength: 100 + i })) }, '', /at most 128/],
+    // Each is within its own limits; all of them together are not, which has to be known before they are made.
+    [many((i) => ({ pattern: `^(((a{1,9}){1,9}){1,9}){1,${i + 1}}$` })), '', /at most 2000000 steps/],
+    [
+      many((i) => ({ type: 'integer', minimum: 1_234_567 * i + 1, maximum: 1_234_567 * i + 987_654_321 })),
+      '',
+      /more than the 524288 bytes/,
+    ],
     [{ description: 'a'.repeat(70_000) }, '', /bytes; at most 65536/],
     [deep(70), '', /deeper than 64 levels/],
   ])('%#: the keyword is named', (schema, path, message) => {

@@ -25,13 +25,7 @@ const LONGEST_NAME = 256;
  */
 export function schemaGrammar(schema: Schema): string {
   checkSize(schema);
-  const writer = new SchemaWriter(schema);
-  const text = writer.text();
-  const bytes = Buffer.byteLength(text);
-  if (bytes > SCHEMA_LIMITS.grammarBytes) {
-    throw new SchemaError([], `becomes a grammar of ${bytes} bytes; at most ${SCHEMA_LIMITS.grammarBytes} are allowed`);
-  }
-  return text;
+  return new SchemaWriter(schema).text();
 }
 
 /** The grammar of any JSON object. */
@@ -54,13 +48,6 @@ class SchemaWriter {
   text(): string {
     const root = this.reference('#', []);
     checkReferences(this.root);
-    const { openPlaces } = this.grammar;
-    if (openPlaces > SCHEMA_LIMITS.openPlaces) {
-      throw new SchemaError(
-        [],
-        `has patterns, bounded strings and open objects with ${openPlaces} places for letters; at most ${SCHEMA_LIMITS.openPlaces} are allowed`,
-      );
-    }
     return this.grammar.text(root);
   }
 

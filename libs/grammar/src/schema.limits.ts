@@ -18,6 +18,8 @@ export const SCHEMA_LIMITS = {
    * vocabulary when the grammar is compiled, which takes some milliseconds.
    */
   openPlaces: 128,
+  /** Steps that it takes to make automata of its patterns and limits of numbers: some tenths of a second. */
+  steps: 2_000_000,
   /** Bytes of the grammar that it becomes. */
   grammarBytes: 524_288,
 } as const;
