@@ -351,7 +351,8 @@ describe('processes', () => {
     }, 400);
     const before = performance.now();
     await expect(draw(samples.slowPdf(), { signal: controller.signal })).rejects.toBe(reason);
-    expect(performance.now() - before).toBeLessThan(2000);
+    // Well before a page's time is up, on a busy machine too.
+    expect(performance.now() - before).toBeLessThan(10_000);
     await expect(draw(samples.plainPdf(), { signal: controller.signal })).rejects.toBe(reason);
   });
 

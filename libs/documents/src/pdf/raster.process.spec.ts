@@ -83,6 +83,7 @@ describe('RasterProcess', () => {
     parent.kill('SIGKILL');
     // The process holds the same pipe: it closes when both are gone.
     await once(parent, 'close');
-    expect(performance.now() - before).toBeLessThan(1000);
+    // Well before the drawing would end by itself, on a busy machine too.
+    expect(performance.now() - before).toBeLessThan(10_000);
   });
 });
