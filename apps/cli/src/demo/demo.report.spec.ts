@@ -8,6 +8,7 @@ function answer(question: string, expected: string, row: Partial<AnswerRow>): De
     expected,
     file: 'a.pdf',
     modelMs: 500,
+    sharedTokens: 100,
     row: {
       answer: '',
       cacheKept: 0.2,
@@ -51,6 +52,7 @@ Wrong with the full cache too: 0 of 1; what was evicted was needed.
 total              20 % of the cache  100 % of the cache
 right                1 of 3 (33.3 %)    3 of 3 (100.0 %)
 prompt tokens                  2,400               2,400
+of them shared                   300                 300
 cache kept                  4.00 KiB            30.0 KiB
 cache saved                 26.0 KiB                 0 B
 time of the model              1.5 s               1.5 s

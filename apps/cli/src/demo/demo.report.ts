@@ -10,6 +10,8 @@ export interface DemoAnswer {
   readonly row: AnswerRow;
   /** Time that the model took: prefill, eviction and decoding; pages were drawn and seen before. */
   readonly modelMs: number;
+  /** Prompt tokens that were not read for this question, but once for it and others. */
+  readonly sharedTokens: number;
 }
 
 export interface DemoRound {
@@ -87,6 +89,7 @@ function totals(reduced: DemoRound, full: DemoRound): string {
         return `${right} of ${answers.length} (${percent(right / answers.length)})`;
       }),
       line('prompt tokens', (round) => formatCount(sum(round, ({ row }) => row.promptTokens))),
+      line('of them shared', (round) => formatCount(sum(round, ({ sharedTokens }) => sharedTokens))),
       line('cache kept', (round) => formatBytes(keptBytes(round))),
       line('cache saved', (round) => formatBytes(keptBytes(full) - keptBytes(round))),
       line('time of the model', (round) => formatMs(sum(round, ({ modelMs }) => modelMs))),

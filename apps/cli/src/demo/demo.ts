@@ -99,13 +99,15 @@ async function round(
       expected: item.columns.get('answer') ?? '',
       row,
       modelMs: trace?.error === null ? modelMsOf(trace) : 0,
+      sharedTokens: trace?.error === null ? trace.cache.sharing.cachedTokens : 0,
     });
   }
   return { cacheRatio, wallMs, answers };
 }
 
-function modelMsOf({ ms }: AnsweredTrace): number {
-  return ms.prefill + ms.observe + ms.evict + ms.decode;
+/** A prefill that several requests shared is in the trace of each: here each has its part of it. */
+function modelMsOf({ ms, cache: { sharing } }: AnsweredTrace): number {
+  return ms.prefill / sharing.requests + ms.observe + ms.evict + ms.decode;
 }
 
 /** How to draw it again, where the data stays. */
