@@ -80,9 +80,12 @@ export function importanceScore(shape: AttentionShape): Uint8Array {
     graph.op('Concat', [graph.ints(kvHeads, group, -1), tokens], { axis: 0 }),
   ]);
   const visible = graph.op('LessOrEqual', [index, position]);
-  const masked = graph.op('Where', [visible, shaped, graph.scalar(-3.0e38)]);
-  const attention = graph.op('Mul', [graph.op('Softmax', [masked], { axis: 3 }), weight]);
-  graph.output('importance', graph.op('ReduceSum', [attention, graph.ints(2)], { keepdims: 0 }), 'float32', [
+  // One small mask is added to all heads, and the weighted sum is a product: two passes over the scores less than with selections.
+  const mask = graph.op('Where', [visible, graph.scalar(0), graph.scalar(-3.0e38)]);
+  const attention = graph.op('Softmax', [graph.op('Add', [shaped, mask])], { axis: 3 });
+  const weights = graph.op('Reshape', [weight, graph.ints(1, -1)]);
+  const sum = graph.op('Squeeze', [graph.op('MatMul', [weights, attention]), graph.ints(2)]);
+  graph.output('importance', sum, 'float32', [
     kvHeads,
     group,
     'tokens',
