@@ -1,6 +1,6 @@
 import type { Engine, GenerationRequest, GenerationResult, KvPrecision } from '@madakv/engine';
 import { createPolicy, policies } from '@madakv/madakv';
-import type { ChatMessage, PreparedPrompt } from '@madakv/models';
+import type { ChatMessage, PreparedImage, PreparedPrompt } from '@madakv/models';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fixture, loadEngine, relativeError, request, temporaryCache } from './engine.fixture.js';
 
@@ -177,6 +177,37 @@ describe('a group', () => {
       expect(value.tokenIds).toEqual(expected[i].tokenIds);
       expect(value.trace.sharing.requests).toBe(5);
     });
+    expect(engine.kvBytes).toBe(0);
+  });
+
+  it('goes on with another member’s pixels when the first takes its own along', async () => {
+    const { images } = fixture(name);
+    const prepared = await Promise.all(images.map((image) => engine.model.prepareImage(image)));
+    const stop = new AbortController();
+    const promptOf = (question: string, prepare: (index: number) => Promise<PreparedImage>) => {
+      const content = [
+        ...images.map(() => ({ type: 'image_url' as const, image_url: { url: '' } })),
+        { type: 'text' as const, text: `${'A line of text. '.repeat(4)}${question}` },
+      ];
+      const deferred = prepared.map(({ patchGrid, grid, tokens }, index) => {
+        return { patchGrid, grid, tokens, key: `pixels-${index}`, prepare: () => prepare(index) };
+      });
+      return engine.model.layoutOf([{ role: 'user', content }], deferred);
+    };
+    const first = promptOf('total', () => {
+      stop.abort(new Error('no longer wanted'));
+      return Promise.reject(new Error('the pixels are gone'));
+    });
+    const second = promptOf('date', (index) => Promise.resolve(prepared[index]));
+    const [cancelled, answered] = await Promise.allSettled([
+      engine.generate(
+        { prompt: first, policy: createPolicy('full'), cacheRatio: 1, maxTokens: 4 },
+        { signal: stop.signal },
+      ),
+      engine.generate({ prompt: second, policy: createPolicy('full'), cacheRatio: 1, maxTokens: 4 }),
+    ]);
+    expect(cancelled).toMatchObject({ status: 'rejected', reason: { message: 'no longer wanted' } });
+    expect(answered).toMatchObject({ status: 'fulfilled', value: { trace: { sharing: { requests: 2 } } } });
     expect(engine.kvBytes).toBe(0);
   });
 

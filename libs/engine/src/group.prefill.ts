@@ -6,7 +6,7 @@ import type { PrefillMember, PrefillOutcome, PrefillResult, PromptRows } from '.
 import type { GenerationRequest } from './generation.js';
 import type { Job } from './job.js';
 import { KvLedger } from './kv/kv.ledger.js';
-import { embedPrompt, type TokenSpan } from './prompt.embedding.js';
+import { embedPrompt, imageAt, type TokenSpan } from './prompt.embedding.js';
 import { samePrompt } from './prompt.groups.js';
 import { Sequence } from './sequence.js';
 import type { VisionEncoder } from './vision.encoder.js';
@@ -97,7 +97,7 @@ export class GroupPrefill {
     try {
       if (shared > 0) prefix = await this.rows(all, all[0].job.request, { start: 0, end: shared });
     } catch (error) {
-      for (const { job } of all) job.fail(error);
+      for (const { job } of all) job.fail(job.cancelled ? job.cancelReason : error);
       return { prefix, branches: [] };
     }
     const branches: Branch[] = [];
@@ -113,12 +113,10 @@ export class GroupPrefill {
   }
 
   private async rows(takers: readonly Taking[], { prompt }: GenerationRequest, span: TokenSpan): Promise<PromptRows> {
-    const { inputs, vision } = this.tools;
-    const embeddings = await embedPrompt(prompt, span, inputs, async (image) => {
-      const wanted = takers.find(({ job }) => !job.cancelled);
-      if (wanted === undefined) throw takers[0].job.cancelReason;
+    const { inputs } = this.tools;
+    const embeddings = await embedPrompt(prompt, span, inputs, async (place) => {
       const started = performance.now();
-      const features = await vision.encode(image);
+      const features = await this.encode(takers, place);
       for (const { job } of takers) job.saw(performance.now() - started);
       return features;
     });
@@ -129,6 +127,22 @@ export class GroupPrefill {
       positions.set(prompt.positions.subarray(line + span.start, line + span.end), axis * rows);
     }
     return { rows, embeddings, positions };
+  }
+
+  /**
+   * Features of an image that all takers have at that place. Pixels may come from a request's own caller, who takes them along when
+   * the request is cancelled: then the next one's are asked for.
+   */
+  private async encode(takers: readonly Taking[], place: number): Promise<Float32Array> {
+    for (const { job } of takers) {
+      if (isCancelled(job)) continue;
+      try {
+        return await this.tools.vision.encode(imageAt(job.request.prompt, place));
+      } catch (error) {
+        if (!isCancelled(job)) throw error;
+      }
+    }
+    throw takers[0].job.cancelReason;
   }
 
   private settle(job: Job, outcome: PrefillOutcome): Prefilled[] {
@@ -153,6 +167,9 @@ export class GroupPrefill {
     return new Sequence(job.request, caches, job.ledger, inputs.newDetokenizer(), inputs.eosIds, newest);
   }
 }
+
+/** Asked anew after every wait. */
+const isCancelled = (job: Job): boolean => job.cancelled;
 
 const NO_ROWS: PromptRows = { rows: 0, embeddings: new Float32Array(0), positions: new Int32Array(0) };
 

@@ -10,7 +10,8 @@ export interface TokenSpan {
 
 /**
  * The decoder's input for a part of a prompt: text tokens from the embedding matrix, placeholders replaced by visual features.
- * @param encode features `[image.tokens, hidden]` of an image; called for those that lie in the part
+ * @param encode features `[image.tokens, hidden]` of the image at that place among the prompt's visual segments; called for those
+ *   that lie in the part
  * @returns `[end - start, hidden]`
  * @throws RangeError when placeholders and features do not match
  */
@@ -18,18 +19,17 @@ export async function embedPrompt(
   prompt: PreparedPrompt<PromptImage>,
   { start, end }: TokenSpan,
   inputs: DecoderInputs,
-  encode: (image: PromptImage) => Promise<Float32Array>,
+  encode: (place: number) => Promise<Float32Array>,
 ): Promise<Float32Array> {
   const { hiddenSize } = inputs.embeddings;
   const result = inputs.embeddings.rows(prompt.inputIds.subarray(start, end));
   let next = 0;
   for (const segment of prompt.segments) {
     if (segment.modality !== 'visual') continue;
-    const image = prompt.images[segment.image ?? next];
-    next++;
+    const place = next++;
     const [from, to] = [Math.max(start, segment.start), Math.min(end, segment.end)];
     if (from >= to) continue;
-    const features = await encode(image);
+    const features = await encode(place);
     const rows = segment.end - segment.start;
     if (features.length !== rows * hiddenSize) {
       throw new RangeError(`image ${next} has ${features.length / hiddenSize} features for ${rows} placeholders`);
@@ -38,4 +38,10 @@ export async function embedPrompt(
     result.set(own, (from - start) * hiddenSize);
   }
   return result;
+}
+
+/** The image at that place among a prompt's visual segments. */
+export function imageAt({ segments, images }: PreparedPrompt<PromptImage>, place: number): PromptImage {
+  const segment = segments.filter(({ modality }) => modality === 'visual')[place];
+  return images[segment.image ?? place];
 }
