@@ -5,7 +5,7 @@ import { chat, dataUrl, fixtureImage, TENANT, type PrepareWorld } from './prepar
 
 /*
  * Requests that cannot be answered, and what their callers are told: the table of docs/bad-input.md. A `…` in a message
- * stands for what differs from run to run.
+ * stands for what differs from run to run. Long because it is that table, one entry a row.
  */
 
 export interface BadInput {
