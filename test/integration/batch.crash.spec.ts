@@ -1,4 +1,4 @@
-import type { RequestJob } from '@madakv/contracts';
+import { storeKeys, type RequestJob } from '@madakv/contracts';
 import type { JobQueues } from '@madakv/queue';
 import { Records } from '@madakv/records';
 import { startRedis, type RedisServer } from '@madakv/testing';
@@ -156,10 +156,10 @@ describe('a worker that wakes after another has taken its job', () => {
     await world.runGenerate();
     await world.runPrepare();
     const running = await world.take(`generate.${MODEL}`);
-    // It has read the record before the other one moved the cursor.
+    // It has read the record before the other one moved on.
     const record = await world.record(id);
     const records = new Records(world.redis, world.prefix);
-    const stale = { ...record, cursor: { byte: 0, line: 1 } };
+    const stale = { ...record, order: { key: record.order?.key, window: 0, byte: 0 } };
     Object.defineProperty(records.batches, 'get', { value: () => Promise.resolve(stale) });
     let looks = 0;
     const handle: BatchJobHandle = {
@@ -171,7 +171,7 @@ describe('a worker that wakes after another has taken its job', () => {
     await expect(zombie.process(handle, 'stale')).rejects.toBeInstanceOf(WaitingChildrenError);
     expect(await world.queues.prepare(MODEL).getJobCountByTypes('waiting', 'prioritized')).toBe(1);
     expect(await world.queues.generate(MODEL).getJobCountByTypes('waiting-children', 'prioritized', 'active')).toBe(2);
-    expect((await world.record(id)).cursor).toEqual(record.cursor);
+    expect((await world.record(id)).order).toEqual(record.order);
     await world.answer(running?.job.data as RequestJob);
     await running?.job.moveToCompleted({ state: 'settled' }, running.token, false);
     await world.drain();
@@ -190,7 +190,7 @@ describe('a worker that wakes after another has taken its job', () => {
     const late = job?.data as RequestJob;
     await world.answer(late);
     expect(await world.records.outcomes.find(late)).toBeUndefined();
-    expect(await world.keys('requests/')).toEqual([]);
+    expect(await world.keys('requests/')).toEqual([storeKeys.order(id)]);
     await world.records.outcomes.forgetLines(id);
     await world.answer(late);
     expect(await world.records.outcomes.find(late)).toBeUndefined();
@@ -215,7 +215,7 @@ it('says when lines did not reach their queues, and adds them the next time', as
   await expect(world.runBatchJob(world.processorOver(world.records, deaf, world.store))).rejects.toThrow(
     '2 lines of batch_',
   );
-  expect((await world.record(id)).cursor.line).toBe(1);
+  expect((await world.record(id)).order?.byte).toBe(0);
   await world.drain();
   expect((await world.record(id)).object.request_counts.completed).toBe(2);
 });

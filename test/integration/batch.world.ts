@@ -5,10 +5,12 @@ import {
   MadakvError,
   modelQueue,
   newId,
+  requestsOf,
   storeKeys,
   type BatchRecord,
   type BatchResult,
   type ChatCompletion,
+  type ModelJob,
   type RequestJob,
 } from '@madakv/contracts';
 import { JobQueues } from '@madakv/queue';
@@ -30,6 +32,7 @@ export const TENANT = 'acme';
 
 export interface BatchWorldOptions {
   readonly windowLines?: number;
+  readonly groupLines?: number;
   readonly maxLineBytes?: number;
 }
 
@@ -86,8 +89,8 @@ export class BatchWorld {
   }
 
   processorOver(records: Records, queues: JobQueues, store: FileStore): BatchProcessor {
-    const { windowLines = 3, maxLineBytes = 100_000 } = this.options;
-    return new BatchProcessor({ records, queues, store, windowLines, maxLineBytes });
+    const { windowLines = 3, groupLines = 64, maxLineBytes = 100_000 } = this.options;
+    return new BatchProcessor({ records, queues, store, windowLines, groupLines, maxLineBytes });
   }
 
   announce(id: string): Promise<void> {
@@ -175,11 +178,11 @@ export class BatchWorld {
     const taken = await this.take(modelQueue('generate', model));
     if (taken === undefined) return false;
     const { job, token } = taken;
-    const data = job.data as RequestJob;
-    if (!(await this.outcomes.isSettled(data))) {
-      this.generated.set(data.requestId, (this.generated.get(data.requestId) ?? 0) + 1);
+    for (const request of requestsOf(job.data as ModelJob)) {
+      if (await this.outcomes.isSettled(request)) continue;
+      this.generated.set(request.requestId, (this.generated.get(request.requestId) ?? 0) + 1);
       try {
-        await this.generate(data, (status) => this.answer(data, status));
+        await this.generate(request, (status) => this.answer(request, status));
       } catch (error) {
         await job.moveToFailed(new UnrecoverableError((error as Error).message), token, false);
         return true;

@@ -26,7 +26,7 @@ export function sampleTrace(request: TracedRequest): AnsweredTrace {
       layers: [],
       bytes: { full: 1, peak: 1, afterEviction: 1, final: 1 },
     },
-    lease: { leaseId: 'l', deviceId: 'd', fencingToken: 1, grantedBytes: 1, events: [] },
+    lease: { leaseId: 'l', deviceId: 'd', fencingToken: 1, requests: 1, grantedBytes: 1, events: [] },
     usage: { promptTokens: 5, completionTokens: 1 },
     finishReason: 'stop',
     ms: { ...WAITS, vision: 0, prefill: 0, observe: 0, evict: 0, firstToken: 0, decode: 0, total: 0 },

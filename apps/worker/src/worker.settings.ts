@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { basename, resolve } from 'node:path';
 import {
   COMMON_SETTINGS,
+  MAX_GROUP,
   milliseconds,
   ModelIdSchema,
   QUEUE_KINDS,
@@ -16,6 +17,8 @@ import type { EngineSettings } from './engine/engine.host.js';
 import { PREPARE_SETTINGS } from './prepare/index.js';
 
 const GIB = 1024 ** 3;
+/** Lines of batches in groups that a worker answers at a time: one group is read while another is answered. */
+export const GROUPED_REQUESTS = 2 * MAX_GROUP;
 /** Ids as the memory-budget service takes them. */
 const ID = z.string().regex(/^[A-Za-z0-9._:-]{1,96}$/);
 const ROLES = z.string().regex(new RegExp(`^(${QUEUE_KINDS.join('|')})(,(${QUEUE_KINDS.join('|')}))*$`));
@@ -93,7 +96,13 @@ export const WorkerSettingsSchema = z
       min: 1,
       max: 256,
       default: 8,
-      about: 'Requests that are generated at a time: what one step of decoding answers together.',
+      about: 'Requests that are generated at a time; those of a batch that are read together count as one.',
+    }),
+    MADAKV_GROUP: wholeNumber({
+      min: 1,
+      max: MAX_GROUP,
+      default: MAX_GROUP,
+      about: 'Requests about one document that are read together at most; 1 for each by itself.',
     }),
     MADAKV_PREPARE_CONCURRENCY: wholeNumber({
       min: 1,
@@ -201,7 +210,8 @@ export function engineSettingsOf(settings: WorkerSettings): EngineSettings {
     threads: settings.MADAKV_THREADS,
     precision: precisionOf(settings),
     kvPrecision: settings.MADAKV_KV_CACHE as EngineSettings['kvPrecision'],
-    maxSequences: settings.MADAKV_CONCURRENCY,
+    maxSequences: settings.MADAKV_CONCURRENCY + GROUPED_REQUESTS,
+    maxGroup: settings.MADAKV_GROUP,
     ...(settings.MADAKV_CACHE === '' ? {} : { cacheDir: settings.MADAKV_CACHE }),
     ...(settings.MADAKV_FEATURE_CACHE_BYTES === ''
       ? {}

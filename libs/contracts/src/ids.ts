@@ -13,3 +13,8 @@ export function newId(kind: IdKind): string {
 export function lineRequestId(batchId: string, line: number): string {
   return `${batchId}_${line}`;
 }
+
+/** The jobs of lines of a batch that are answered together. @param line the first of them, counted from 1 */
+export function lineGroupId(batchId: string, line: number): string {
+  return `${lineRequestId(batchId, line)}.group`;
+}

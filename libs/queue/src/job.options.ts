@@ -1,4 +1,4 @@
-import { ATTEMPTS, type RequestJob } from '@madakv/contracts';
+import { ATTEMPTS, isGroupJob, requestsOf, type ModelJob } from '@madakv/contracts';
 import type { JobsOptions } from 'bullmq';
 
 /** How long what failed for good may be looked at, and how much of it, in each queue. */
@@ -9,9 +9,10 @@ const FAILED = { age: 7 * 24 * 3600, count: 10_000 } as const;
  * not fail its parent, which finds no outcome and says so. A batch's line leaves nothing behind in any case: BullMQ would
  * let the batch wait for ever for a failed line that is added to it once more; why it failed stands with the batch's job.
  */
-export function requestJobOptions({ requestId, fairTag, source }: RequestJob) {
+export function modelJobOptions(job: ModelJob) {
+  const [{ source, fairTag }] = requestsOf(job);
   return {
-    jobId: requestId,
+    jobId: isGroupJob(job) ? job.groupId : job.requestId,
     attempts: ATTEMPTS.count,
     backoff: { type: 'exponential', delay: ATTEMPTS.backoffMs, jitter: 0.5 },
     removeOnComplete: true,

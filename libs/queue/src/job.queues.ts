@@ -1,7 +1,15 @@
-import { BATCH_QUEUE, modelQueue, type BatchJob, type RequestJob, type RequestJobResult } from '@madakv/contracts';
+import {
+  BATCH_QUEUE,
+  isGroupJob,
+  modelQueue,
+  type BatchJob,
+  type ModelJob,
+  type RequestJob,
+  type RequestJobResult,
+} from '@madakv/contracts';
 import { FlowProducer, Queue, type FlowJob, type JobsOptions, type QueueOptions, type Telemetry } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { batchJobOptions, requestJobOptions } from './job.options.js';
+import { batchJobOptions, modelJobOptions } from './job.options.js';
 
 /** Names of the jobs in the batch queue. */
 export const BATCH_JOBS = { run: 'run', expire: 'expire', sweep: 'sweep' } as const;
@@ -15,6 +23,15 @@ export interface JobQueuesOptions {
 
 /** What names a line's jobs. */
 export type LineRef = Pick<RequestJob, 'model' | 'requestId'>;
+
+export interface LineOptions {
+  /** The trace that a line with jobs of its own is to be in, where that is not the active one. */
+  readonly traceparentOf?: (job: RequestJob) => string | undefined;
+  /** Pause before they are taken, in milliseconds. */
+  readonly delayMs?: number;
+  /** Prepare has done its work: only generate is left. */
+  readonly prepared?: boolean;
+}
 
 export interface QueueCounts {
   readonly waiting: number;
@@ -37,17 +54,17 @@ export class JobQueues {
     return this.queue(BATCH_QUEUE) as Queue<BatchJob>;
   }
 
-  prepare(model: string): Queue<RequestJob, RequestJobResult> {
-    return this.queue(modelQueue('prepare', model)) as Queue<RequestJob, RequestJobResult>;
+  prepare(model: string): Queue<ModelJob, RequestJobResult> {
+    return this.queue(modelQueue('prepare', model)) as Queue<ModelJob, RequestJobResult>;
   }
 
-  generate(model: string): Queue<RequestJob, RequestJobResult> {
-    return this.queue(modelQueue('generate', model)) as Queue<RequestJob, RequestJobResult>;
+  generate(model: string): Queue<ModelJob, RequestJobResult> {
+    return this.queue(modelQueue('generate', model)) as Queue<ModelJob, RequestJobResult>;
   }
 
   /** A chat completion: before all lines of batches. */
   async addChat(job: RequestJob): Promise<void> {
-    await this.flows.add(requestFlow(job));
+    await this.flows.add(modelFlow(job));
   }
 
   /** Starts a batch, and its end by time, in one step. @param expiresAtMs in milliseconds since 1970 */
@@ -79,29 +96,30 @@ export class JobQueues {
   }
 
   /**
-   * Lines of a batch, as children of its job, which must be active. One round trip. Add none that is there: its prepare job
-   * may be done and gone, and would be added anew under a generate job that is running. BullMQ says nothing of a line that
-   * it could not add: ask `absentLines` afterwards.
-   * @param traceparentOf the trace that a line is to be in, where that is not the active one
+   * Lines of a batch, single or in groups, as children of its job, which must not have ended. One round trip. Add none that is
+   * there: its prepare job may be done and gone, and would be added anew under a generate job that is running. BullMQ says
+   * nothing of a line that it could not add: ask `absentLines` afterwards.
    */
-  async addLines(
-    batchId: string,
-    jobs: readonly RequestJob[],
-    traceparentOf: (job: RequestJob) => string | undefined = () => undefined,
-  ): Promise<void> {
+  async addLines(batchId: string, jobs: readonly ModelJob[], options: LineOptions = {}): Promise<void> {
     if (jobs.length === 0) return;
     const parent = { id: batchId, queue: this.batch.qualifiedName };
-    await this.flows.addBulk(jobs.map((job) => requestFlow(job, parent, traceparentOf(job))));
+    await this.flows.addBulk(jobs.map((job) => modelFlow(job, { ...options, parent })));
   }
 
-  /** Those lines that are in no queue: never added, or ended. */
+  /** Those lines that have no job of their own: never added, ended, or in a group's. */
   async absentLines<Line extends LineRef>(lines: readonly Line[]): Promise<Line[]> {
-    if (lines.length === 0) return [];
+    const there = await this.exist(lines.map(({ model, requestId }) => ({ model, jobId: requestId })));
+    return lines.filter((_, i) => !there[i]);
+  }
+
+  /** Whether those generate jobs are in their queues. One round trip. */
+  async exist(jobs: readonly { readonly model: string; readonly jobId: string }[]): Promise<boolean[]> {
+    if (jobs.length === 0) return [];
     const pipeline = this.options.connection.pipeline();
-    for (const { model, requestId } of lines) pipeline.exists(this.generate(model).toKey(requestId));
+    for (const { model, jobId } of jobs) pipeline.exists(this.generate(model).toKey(jobId));
     const replies = (await pipeline.exec()) ?? [];
     for (const [error] of replies) if (error !== null) throw error;
-    return lines.filter((_, i) => replies[i][1] === 0);
+    return replies.map(([, found]) => found === 1);
   }
 
   /** Takes a request out of its queues. @returns false where somebody works on it; it stays then */
@@ -141,18 +159,32 @@ export class JobQueues {
   }
 }
 
-function requestFlow(
-  job: RequestJob,
-  parent?: { readonly id: string; readonly queue: string },
-  traceparent?: string,
+function modelFlow(
+  job: ModelJob,
+  {
+    parent,
+    traceparentOf = () => undefined,
+    delayMs = 0,
+    prepared = false,
+  }: LineOptions & { readonly parent?: { readonly id: string; readonly queue: string } } = {},
 ): FlowJob {
+  // A group's lines have traces of their own, which stand in its data.
+  const traceparent = isGroupJob(job) ? undefined : traceparentOf(job);
   const telemetry = traceparent === undefined ? {} : { telemetry: { metadata: JSON.stringify({ traceparent }) } };
-  const options = { ...requestJobOptions(job), ...telemetry };
+  const options = { ...modelJobOptions(job), ...telemetry };
+  const delay = delayMs > 0 ? { delay: delayMs } : {};
+  const { model } = job;
+  const prepare = {
+    name: 'prepare',
+    queueName: modelQueue('prepare', model),
+    data: job,
+    opts: { ...options, ...delay },
+  };
   return {
     name: 'generate',
-    queueName: modelQueue('generate', job.model),
+    queueName: modelQueue('generate', model),
     data: job,
-    opts: { ...options, ...(parent === undefined ? {} : { parent: { ...parent } }) },
-    children: [{ name: 'prepare', queueName: modelQueue('prepare', job.model), data: job, opts: options }],
+    opts: { ...options, ...(prepared ? delay : {}), ...(parent === undefined ? {} : { parent: { ...parent } }) },
+    ...(prepared ? {} : { children: [prepare] }),
   };
 }

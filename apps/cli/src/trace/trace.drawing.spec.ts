@@ -62,6 +62,7 @@ function sampleTrace(layers: number): AnsweredTrace {
       leaseId: 'host:cpu/batch_0123456789abcdef01234567_7/42',
       deviceId: 'host:cpu',
       fencingToken: 42,
+      requests: 1,
       grantedBytes: 614_400,
       events: [
         { atMs: at, event: 'waited', bytes: 0, detail: 'ROOM' },

@@ -1,106 +1,164 @@
-import { lineRequestId, MadakvError, type BatchRecord, type LineRefusal, type RequestJob } from '@madakv/contracts';
+import {
+  isGroupJob,
+  lineGroupId,
+  lineRequestId,
+  MadakvError,
+  requestsOf,
+  type BatchRecord,
+  type LineRefusal,
+  type ModelJob,
+  type RequestJob,
+} from '@madakv/contracts';
 import type { JobQueues } from '@madakv/queue';
 import type { Records } from '@madakv/records';
 import { currentTraceparent, recordedSpan, withSpan } from '@madakv/telemetry';
-import type { BatchInput } from './batch.input.js';
-import { checkLine } from './batch.line.js';
-import type { FileLine } from './line.scanner.js';
+import type { BatchOrder, OrderedRow } from './batch.order.js';
 
 /** What a window of lines comes to. */
 interface Window {
   readonly refusals: readonly (readonly [line: number, refusal: LineRefusal])[];
   /** Without their fair tags. */
-  readonly jobs: readonly RequestJob[];
-  readonly next: BatchRecord['cursor'];
+  readonly jobs: readonly ModelJob[];
+  /** First byte of the order that was not read. */
+  readonly next: number;
 }
 
-/** Puts the lines of a batch into the queues, a window at a time. */
+type Order = NonNullable<BatchRecord['order']>;
+type RunnableRow = Extract<OrderedRow, { lines: unknown }>;
+
+/** Puts the lines of a batch into the queues, a window at a time: those about one document as one job. */
 export class BatchExpansion {
   constructor(
-    private readonly records: Pick<Records, 'batches' | 'models' | 'outcomes' | 'shares'>,
-    private readonly queues: Pick<JobQueues, 'absentLines' | 'addLines'>,
-    private readonly input: BatchInput,
-    /** Lines of a window. */
+    private readonly records: Pick<Records, 'batches' | 'outcomes' | 'shares'>,
+    private readonly queues: Pick<JobQueues, 'absentLines' | 'exist' | 'addLines'>,
+    private readonly order: BatchOrder,
+    /** Lines after which a window takes no more groups. */
     private readonly size: number,
   ) {}
 
   /**
-   * Refuses the bad lines of the next window, adds the others as children of the batch's job, and moves the cursor beyond
-   * them. Whoever dies on the way leaves the cursor; doing it again adds only what is neither queued nor ended.
+   * Refuses the bad lines of the next window, adds the others as children of the batch's job, and moves on beyond them. Whoever
+   * dies on the way leaves the place as it was; doing it again adds only what is neither queued nor ended.
    * @returns false when there are no lines left
    */
   async expand(record: BatchRecord, signal?: AbortSignal): Promise<boolean> {
-    const window = await this.read(record, signal);
-    if (window === undefined) return false;
     const { id } = record.object;
+    if (record.order === undefined) {
+      const order = { key: await this.order.write(record, signal), window: 0, byte: 0 };
+      await this.records.batches.update(id, (found) => (found.order === undefined ? { ...found, order } : undefined));
+      return true;
+    }
+    const window = await this.read(record, record.order, signal);
+    if (window === undefined) return false;
     await this.records.outcomes.refuse(id, window.refusals);
     const missing = await this.missing(id, window.jobs);
     signal?.throwIfAborted();
     const tagged = await this.tagged(missing);
-    await withSpan('expand', { attributes: { batchId: id, batchLines: tagged.length } }, () =>
-      this.queues.addLines(id, tagged, lineTrace),
+    await withSpan('expand', { attributes: { batchId: id, batchLines: tagged.flatMap(requestsOf).length } }, () =>
+      this.queues.addLines(id, tagged.map(withTraces), { traceparentOf: lineTrace }),
     );
-    const lost = await this.missing(id, missing);
+    const lost = (await this.missing(id, missing)).flatMap(requestsOf);
     if (lost.length > 0) {
       throw new MadakvError('storage_unavailable', `${lost.length} lines of ${id} could not be added to their queues`);
     }
+    const { key, byte } = record.order;
     await this.records.batches.update(id, (found) =>
-      found.cursor.byte === record.cursor.byte ? { ...found, cursor: window.next } : undefined,
+      found.order?.byte === byte ? { ...found, order: { key, window: byte, byte: window.next } } : undefined,
     );
     return true;
   }
 
-  private async read(record: BatchRecord, signal?: AbortSignal): Promise<Window | undefined> {
-    const models = new Set((await this.records.models.list()).map(({ id }) => id));
+  /** Requests that were in the queues and have come to nothing: only those that were put there last can be. */
+  async unanswered({ object, order }: BatchRecord): Promise<string[]> {
+    if (order === undefined) return [];
+    const lines: number[] = [];
+    for await (const row of this.order.rows(order.key, order.window)) {
+      if (row.next > order.byte) break;
+      if ('lines' in row) lines.push(...row.lines.map(([line]) => line));
+    }
+    const outcomes = await this.records.outcomes.ofLines(object.id, lines);
+    return lines.filter((_, i) => outcomes[i] === undefined).map((line) => lineRequestId(object.id, line));
+  }
+
+  private async read(record: BatchRecord, { key, byte }: Order, signal?: AbortSignal): Promise<Window | undefined> {
     const refusals: [number, LineRefusal][] = [];
-    const jobs: RequestJob[] = [];
-    let next: Window['next'] | undefined;
-    for await (const line of this.input.lines(record, record.cursor, signal)) {
-      const checked = checkLine(line, models, this.input.maxLineBytes);
-      if (checked.state === 'refused') refusals.push([line.line, checked]);
-      else jobs.push(requestJob(record, line, checked.model));
-      next = line.next;
-      if (refusals.length + jobs.length === this.size) break;
+    const jobs: ModelJob[] = [];
+    let lines = 0;
+    let next: number | undefined;
+    for await (const row of this.order.rows(key, byte, signal)) {
+      next = row.next;
+      if ('refused' in row) refusals.push([row.line, row.refused]);
+      else jobs.push(jobOf(record, row));
+      lines += 'refused' in row ? 1 : row.lines.length;
+      if (lines >= this.size) break;
     }
     return next === undefined ? undefined : { refusals, jobs, next };
   }
 
-  /** In this order: a line that ends in between has an outcome before it leaves its queue. */
-  private async missing(batchId: string, jobs: readonly RequestJob[]): Promise<RequestJob[]> {
-    const absent = await this.queues.absentLines(jobs);
-    const lines = absent.map(({ source }) => (source.kind === 'line' ? source.line : 0));
-    const outcomes = await this.records.outcomes.ofLines(batchId, lines);
-    return absent.filter((_, i) => outcomes[i] === undefined);
+  /**
+   * What is neither queued nor ended, with the same ids. A line of a group may have got jobs of its own, before the group's ended;
+   * one that ends in between has an outcome before it leaves its queue: hence the order of these three looks.
+   */
+  private async missing(batchId: string, jobs: readonly ModelJob[]): Promise<ModelJob[]> {
+    const groups = jobs.filter(isGroupJob);
+    const there = await this.queues.exist(groups.map(({ model, groupId }) => ({ model, jobId: groupId })));
+    const running = new Set<ModelJob>(groups.filter((_, i) => there[i]));
+    const lines = jobs.filter((job) => !running.has(job)).flatMap(requestsOf);
+    const absent = await this.queues.absentLines(lines);
+    const outcomes = await this.records.outcomes.ofLines(batchId, absent.map(lineOf));
+    const missing = new Set(absent.filter((_, i) => outcomes[i] === undefined));
+    return jobs.flatMap((job): ModelJob[] => {
+      if (running.has(job)) return [];
+      if (!isGroupJob(job)) return missing.has(job) ? [job] : [];
+      const members = job.members.filter((member) => missing.has(member));
+      return members.length === 0 ? [] : [{ ...job, members }];
+    });
   }
 
-  private async tagged(jobs: readonly RequestJob[]): Promise<RequestJob[]> {
-    const tagged: RequestJob[] = [];
+  private async tagged(jobs: readonly ModelJob[]): Promise<ModelJob[]> {
+    const tags = new Map<string, number>();
     for (const model of new Set(jobs.map((job) => job.model))) {
-      const ofModel = jobs.filter((job) => job.model === model);
-      const tags = await this.records.shares.reserve(model, ofModel[0].tenant, ofModel.length);
-      tagged.push(...ofModel.map((job, i) => ({ ...job, fairTag: tags[i] })));
+      const lines = jobs.filter((job) => job.model === model).flatMap(requestsOf);
+      const reserved = await this.records.shares.reserve(model, lines[0].tenant, lines.length);
+      lines.forEach(({ requestId }, i) => tags.set(requestId, reserved[i]));
     }
-    return tagged;
+    const tag = (job: RequestJob): RequestJob => ({ ...job, fairTag: tags.get(job.requestId) });
+    return jobs.map((job) => (isGroupJob(job) ? { ...job, members: job.members.map(tag) } : tag(job)));
   }
 }
 
-function requestJob({ tenant, inputKey, object }: BatchRecord, line: FileLine, model: string): RequestJob {
+/** A group of one is a line by itself. */
+function jobOf(record: BatchRecord, { model, lines }: RunnableRow): ModelJob {
+  const { tenant, object } = record;
+  const members = lines.map((place) => requestJob(record, place, model));
+  if (members.length === 1) return members[0];
+  return { groupId: lineGroupId(object.id, lines[0][0]), tenant, model, batchId: object.id, members };
+}
+
+function requestJob(
+  { tenant, inputKey, object }: BatchRecord,
+  [line, start, length]: RunnableRow['lines'][number],
+  model: string,
+): RequestJob {
   const { id: batchId, created_at, expires_at } = object;
   return {
-    requestId: lineRequestId(batchId, line.line),
+    requestId: lineRequestId(batchId, line),
     tenant,
     model,
-    source: {
-      kind: 'line',
-      batchId,
-      line: line.line,
-      fileKey: inputKey,
-      start: line.start,
-      length: line.length,
-    },
+    source: { kind: 'line', batchId, line, fileKey: inputKey, start, length },
     acceptedAtMs: created_at * 1_000,
     ...(expires_at === undefined ? {} : { expiresAtMs: expires_at * 1_000 }),
   };
+}
+
+function lineOf({ source }: RequestJob): number {
+  return source.kind === 'line' ? source.line : 0;
+}
+
+/** Lines of a group carry their traces themselves; a line by itself has its job's. */
+function withTraces(job: ModelJob): ModelJob {
+  if (!isGroupJob(job)) return job;
+  return { ...job, members: job.members.map((member) => ({ ...member, traceparent: lineTrace(member) })) };
 }
 
 /** Begins a trace for a line, linked to the active span. @returns its traceparent */

@@ -20,6 +20,8 @@ export interface RunnableLine {
   readonly state: 'runnable';
   readonly customId: string;
   readonly model: string;
+  /** Not checked yet but for its model. */
+  readonly body: Readonly<Record<string, unknown>>;
 }
 
 export type CheckedLine = RunnableLine | LineRefusal;
@@ -50,7 +52,7 @@ export function checkLine(line: FileLine, models: ReadonlySet<string>, maxLineBy
   }
   const { custom_id: customId, body } = parsed.data;
   const { model } = body;
-  if (typeof model === 'string' && models.has(model)) return { state: 'runnable', customId, model };
+  if (typeof model === 'string' && models.has(model)) return { state: 'runnable', customId, model, body };
   const { status, body: answer } = modelError(body);
   return { state: 'refused', customId, error: null, answer: { status, body: answer } };
 }

@@ -6,6 +6,7 @@ import { withSpan } from '@madakv/telemetry';
 import { WaitingChildrenError, type Job } from 'bullmq';
 import { BatchExpansion } from './batch.expansion.js';
 import { BatchInput, InputFileMissing } from './batch.input.js';
+import { BatchOrder } from './batch.order.js';
 import { BatchResultWriter } from './batch.results.js';
 import { checkSize, fileError, validateLines, type Validation } from './batch.validation.js';
 import { deleteAll } from './stored.files.js';
@@ -14,8 +15,10 @@ export interface BatchProcessorOptions {
   readonly records: Records;
   readonly queues: JobQueues;
   readonly store: FileStore;
-  /** Lines of one batch that are in the queues at a time. */
+  /** Lines of one batch after which no more groups are put into the queues at a time. */
   readonly windowLines: number;
+  /** Lines about one document that are answered together at most. */
+  readonly groupLines: number;
   readonly maxLineBytes: number;
   /** Told of lines that were in the queues and have come to nothing, as when their batch was cancelled. */
   readonly onUnanswered?: (requestId: string) => void;
@@ -31,7 +34,7 @@ export type BatchJobHandle = Pick<Job<BatchJob>, 'name' | 'data' | 'moveToWaitin
  * anywhere: the next one reads the record and goes on.
  *
  *   validating   read the whole input file
- *   in_progress  wait for the lines in the queues; then add the next window, or go on to finalizing
+ *   in_progress  put the lines in order; wait for those in the queues; then add the next window, or go on to finalizing
  *   an ending    take waiting lines out of the queues, wait for the running ones; then write the files
  *   finalizing   write output and error file
  *   ended        delete what is not needed any more
@@ -45,17 +48,20 @@ export class BatchProcessor {
   private readonly results: BatchResultWriter;
   private readonly control: BatchControl;
   private readonly now: () => number;
+  private readonly onUnanswered: (requestId: string) => void;
 
   constructor(options: BatchProcessorOptions) {
-    const { records, queues, store, windowLines, maxLineBytes } = options;
+    const { records, queues, store, windowLines, groupLines, maxLineBytes } = options;
     const { onUnanswered = () => undefined, now = Date.now } = options;
     this.records = records;
     this.queues = queues;
     this.store = store;
     this.now = now;
     this.input = new BatchInput(store, maxLineBytes);
-    this.expansion = new BatchExpansion(records, queues, this.input, windowLines);
-    this.results = new BatchResultWriter(records.files, records.outcomes, store, this.input, onUnanswered);
+    const order = new BatchOrder(store, records.files, records.models, this.input, groupLines);
+    this.expansion = new BatchExpansion(records, queues, order, windowLines);
+    this.results = new BatchResultWriter(records.files, records.outcomes, store, this.input);
+    this.onUnanswered = onUnanswered;
     this.control = new BatchControl(records.batches, records.cancellations, queues, now);
   }
 
@@ -138,6 +144,7 @@ export class BatchProcessor {
   private async writeAndEnd(record: BatchRecord, signal?: AbortSignal): Promise<BatchRecord> {
     const { id, in_progress_at } = record.object;
     await this.records.outcomes.closeLines(id);
+    for (const requestId of await this.expansion.unanswered(record)) this.onUnanswered(requestId);
     const results = in_progress_at === undefined ? {} : await this.results.write(record, signal);
     return this.records.batches.update(id, (found) =>
       hasEnded(found.object.status)

@@ -47,8 +47,6 @@ export class BatchResultWriter {
     private readonly outcomes: Pick<OutcomeRepository, 'ofLines'>,
     private readonly store: Pick<FileStore, 'get' | 'createWriter' | 'delete'>,
     private readonly input: BatchInput,
-    /** Told of requests that were in the queues and have come to nothing. */
-    private readonly onUnanswered: (requestId: string) => void,
   ) {}
 
   /**
@@ -91,9 +89,6 @@ export class BatchResultWriter {
     let pending: Promise<{ result: BatchResult; outcome: LineOutcome | undefined }>[] = [];
     for await (const line of this.input.lines(record, { byte: 0, line: 1 }, signal)) {
       const outcome = await outcomes.of(line.line);
-      if (outcome === undefined && line.line < record.cursor.line) {
-        this.onUnanswered(lineRequestId(record.object.id, line.line));
-      }
       const customId = lineCustomId(line);
       const result = this.result(record, line.line, customId, outcome).then((made) => ({ result: made, outcome }));
       // Awaited in order below; one that fails before its turn must not go unheard.

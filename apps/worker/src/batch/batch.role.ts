@@ -9,7 +9,7 @@ import { Sweeper } from './sweeper.js';
 
 const HOUR_MS = 3_600_000;
 
-type BatchSettings = z.output<z.ZodObject<typeof BATCH_SETTINGS>>;
+type BatchSettings = z.output<z.ZodObject<typeof BATCH_SETTINGS>> & { readonly MADAKV_GROUP: number };
 
 export interface BatchRoleOptions {
   readonly records: Records;
@@ -32,6 +32,7 @@ export class BatchRole {
       queues,
       store,
       windowLines: settings.MADAKV_BATCH_WINDOW,
+      groupLines: settings.MADAKV_GROUP,
       maxLineBytes: settings.MADAKV_BATCH_MAX_LINE_BYTES,
       ...(onUnanswered === undefined ? {} : { onUnanswered }),
     });

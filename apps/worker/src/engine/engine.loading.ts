@@ -18,7 +18,7 @@ export async function loadEngine(
   settings: EngineSettings,
   onBuild: (done: number, total: number) => void,
 ): Promise<Engine> {
-  const { precision, kvPrecision, cacheDir, chunkTokens, maxSequences, featureCacheBytes } = settings;
+  const { precision, kvPrecision, cacheDir, chunkTokens, maxSequences, maxGroup, featureCacheBytes } = settings;
   const model = openServedModel(settings.modelDir);
   return Engine.load(model, await openProvider(settings), {
     precision,
@@ -26,6 +26,7 @@ export async function loadEngine(
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(chunkTokens === undefined ? {} : { chunkTokens }),
     ...(maxSequences === undefined ? {} : { maxSequences }),
+    ...(maxGroup === undefined ? {} : { maxGroup }),
     featureCacheBytes: featureCacheBytes ?? proportionateCache(model),
     onProgress: onBuild,
   });

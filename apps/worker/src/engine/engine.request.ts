@@ -19,6 +19,8 @@ export interface EngineSettings {
   readonly chunkTokens?: number;
   /** Sequences that decode together; the engine's default where absent. */
   readonly maxSequences?: number;
+  /** Requests that begin alike and are prefilled together at most; the engine's default where absent. */
+  readonly maxGroup?: number;
   /** Bytes of visual features kept for later questions about the same images; in proportion to the model where absent. */
   readonly featureCacheBytes?: number;
 }

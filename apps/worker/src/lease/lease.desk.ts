@@ -30,6 +30,11 @@ export class LeaseDesk {
     private readonly heartbeat: Pick<DeviceHeartbeat, 'device' | 'announce'>,
   ) {}
 
+  /** Key-value cache that the device can hold, in bytes. */
+  get capacityBytes(): number {
+    return this.heartbeat.device.capacityBytes;
+  }
+
   /**
    * @throws MadakvError `exceeds_device_memory` where no device known could ever hold it; `budget_unavailable`
    */

@@ -1,17 +1,16 @@
 import { BATCH_QUEUE, MadakvError } from '@madakv/contracts';
-import { JobQueues, queueTelemetry } from '@madakv/queue';
+import { JobQueues } from '@madakv/queue';
 import type { Records } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
 import { BullModule } from '@nestjs/bullmq';
 import { Inject, Injectable, Logger, Module, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
 import { DelayedError, type Job } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { BatchRole } from '../batch/index.js';
 import { QueuedDemand } from '../lease/queued.demand.js';
 import type { WorkerSettings } from '../worker.settings.js';
 import { IntakeGate } from './intake.gate.js';
 import { queueConsumer, type JobHandler, type QueueConsumer } from './queue.consumer.js';
-import { RECORDS, REDIS, STORE } from './worker.tokens.js';
+import { RECORDS, STORE } from './worker.tokens.js';
 
 const CONSUMER = Symbol('batch consumer');
 
@@ -49,7 +48,6 @@ export class BatchRoleHost implements OnApplicationBootstrap {
   constructor(
     @Inject(CONSUMER) readonly consumer: QueueConsumer,
     @Inject(BatchHandler) readonly handler: BatchHandler,
-    @Inject(JobQueues) readonly queues: JobQueues,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
@@ -79,12 +77,6 @@ export class BatchRoleModule {
       module: BatchRoleModule,
       imports: [BullModule.registerQueue({ name: BATCH_QUEUE })],
       providers: [
-        {
-          provide: JobQueues,
-          useFactory: (connection: Redis) =>
-            new JobQueues({ connection, prefix: settings.MADAKV_KEY_PREFIX, telemetry: queueTelemetry() }),
-          inject: [REDIS],
-        },
         {
           provide: BatchHandler,
           useFactory: (records: Records, queues: JobQueues, store: FileStore, demand: QueuedDemand): BatchHandler => {

@@ -6,14 +6,25 @@ import { Inject, Injectable, Logger, Module, type DynamicModule, type OnApplicat
 import type { Job } from 'bullmq';
 import type { EngineCrash } from '../engine/engine.host.js';
 import { ByteCache } from '../generate/byte.cache.js';
+import { CrashGuard } from '../generate/crash.guard.js';
 import { GenerateProcessor } from '../generate/generate.processor.js';
+import { GroupTurns } from '../generate/group.turns.js';
 import { Isolation } from '../generate/isolation.js';
 import { PreparedReader } from '../generate/prepared.reader.js';
+import { QuestionLeases } from '../generate/question.leases.js';
+import { QuestionRunner } from '../generate/question.runner.js';
 import { BudgetWatch } from '../lease/budget.watch.js';
 import { DeviceHeartbeat } from '../lease/device.heartbeat.js';
 import { LeaseDesk } from '../lease/lease.desk.js';
 import { OutcomeWriter } from '../outcome/outcome.writer.js';
-import { deviceIdOf, engineSettingsOf, modelIdOf, workerIdOf, type WorkerSettings } from '../worker.settings.js';
+import {
+  deviceIdOf,
+  engineSettingsOf,
+  GROUPED_REQUESTS,
+  modelIdOf,
+  workerIdOf,
+  type WorkerSettings,
+} from '../worker.settings.js';
 import { IntakeGate } from './intake.gate.js';
 import { queueConsumer, type JobHandler, type QueueConsumer } from './queue.consumer.js';
 import { listen } from './request.consumer.js';
@@ -138,19 +149,21 @@ export class GenerateRole implements OnApplicationBootstrap {
   }
 
   private processorOf(engine: RunningEngine): GenerateProcessor {
-    const { shares, crashes, events } = this.records;
+    const { shares, events } = this.records;
+    const crashes = new CrashGuard(this.records.crashes);
+    const reader = new PreparedReader(this.store, this.pages);
+    const { outcomes } = this;
+    const workerId = workerIdOf(this.settings);
     return new GenerateProcessor({
       runner: this.runner,
-      reader: new PreparedReader(this.store, this.pages),
+      reader,
       engine,
-      desk: new LeaseDesk(this.budget, this.heartbeat),
       budget: this.budget,
-      isolation: new Isolation(),
-      outcomes: this.outcomes,
-      shares,
       crashes,
-      events,
-      workerId: workerIdOf(this.settings),
+      isolation: new Isolation(),
+      groups: new GroupTurns(GROUPED_REQUESTS),
+      leases: new QuestionLeases(new LeaseDesk(this.budget, this.heartbeat), () => engine.info.kv),
+      questions: new QuestionRunner({ reader, engine, outcomes, shares, crashes, events, workerId }),
     });
   }
 }

@@ -1,4 +1,4 @@
-/** Thrown by the work on a job that shall be tried again later without using up an attempt. */
+/** A job cannot be worked on now. It goes back to be tried again, without having used an attempt. */
 export class HandBack extends Error {
   override readonly name = 'HandBack';
 
@@ -8,4 +8,9 @@ export class HandBack extends Error {
   ) {
     super(reason);
   }
+}
+
+/** A request leaves the job that it shares with others, and goes on in jobs of its own. Nothing has failed. */
+export class GoesAlone extends Error {
+  override readonly name = 'GoesAlone';
 }

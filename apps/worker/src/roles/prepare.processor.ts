@@ -1,10 +1,11 @@
-import { storeKeys, type PreparedRequest, type RequestJob, type RequestJobResult } from '@madakv/contracts';
+import { storeKeys, type PreparedRequest, type RequestJobResult } from '@madakv/contracts';
 import type { FileStore } from '@madakv/storage';
-import { queueWaited, recordedSpan, withSpan } from '@madakv/telemetry';
+import { queueWaited, recordedSpan, withSpan, withTraceparent } from '@madakv/telemetry';
 import type { BudgetCalls } from '../lease/budget.watch.js';
 import type { RequestPreparer } from '../prepare/index.js';
 import type { RequestBodyReader } from './request.body.reader.js';
-import type { BullRequestJob, RequestAttempt, RequestJobRunner } from './request.job.runner.js';
+import type { BullModelJob, RequestAttempt, WorkEnd } from './request.attempt.js';
+import type { RequestJobRunner } from './request.job.runner.js';
 
 export interface PrepareParts {
   readonly runner: RequestJobRunner;
@@ -20,11 +21,28 @@ export class PrepareProcessor {
   constructor(private readonly parts: PrepareParts) {}
 
   /** A BullMQ processor. */
-  process(job: BullRequestJob, token: string | undefined): Promise<RequestJobResult> {
-    return this.parts.runner.run(job, token, 'prepare', (attempt) => this.prepare(attempt));
+  process(job: BullModelJob, token: string | undefined): Promise<RequestJobResult> {
+    return this.parts.runner.run(job, token, 'prepare', (attempts) => this.prepareAll(attempts));
   }
 
-  private async prepare(attempt: RequestAttempt): Promise<RequestJobResult> {
+  /** One after the other: what the first has fetched and drawn is there for the others. */
+  private async prepareAll(attempts: readonly RequestAttempt[]): Promise<readonly WorkEnd[]> {
+    const ends: WorkEnd[] = [];
+    let bytes = 0;
+    for (const attempt of attempts) {
+      try {
+        const prepared = await withTraceparent(attempt.request.traceparent, () => this.prepare(attempt));
+        bytes += Math.ceil(prepared.fullBytes * prepared.cacheRatio);
+        ends.push({ status: 'fulfilled', value: { state: 'prepared' } });
+      } catch (reason) {
+        ends.push({ status: 'rejected', reason });
+      }
+    }
+    if (bytes > 0) await this.publish(attempts[ends.findIndex(({ status }) => status === 'fulfilled')], bytes);
+    return ends;
+  }
+
+  private async prepare(attempt: RequestAttempt): Promise<PreparedRequest> {
     const { bodies, preparer, store } = this.parts;
     const { request, signal, takenAtMs } = attempt;
     const { requestId, tenant, model, source } = request;
@@ -40,19 +58,20 @@ export class PrepareProcessor {
     });
     queueWaited({ kind: 'prepare', model, seconds: queueMs / 1_000 });
     const attributes = { requestId, tenant, model, attempt: attempt.attempt };
-    await withSpan('prepare', { of: model, attributes }, async (span) => {
+    return withSpan('prepare', { of: model, attributes }, async (span) => {
       const body = given.body();
       const prepared = await preparer.prepare({ requestId, tenant, customId: given.customId, body, queueMs, signal });
       span.set({ images: prepared.images.length, fullBytes: prepared.fullBytes });
       await store.put(storeKeys.prepared(requestId), Buffer.from(JSON.stringify(prepared)));
-      await this.publish(request, prepared);
+      return prepared;
     });
-    return { state: 'prepared' };
   }
 
-  /** What the autoscaler counts. A service that is away must not keep requests from being prepared. */
-  private async publish({ requestId }: RequestJob, { fullBytes, cacheRatio }: PreparedRequest): Promise<void> {
-    const bytes = Math.ceil(fullBytes * cacheRatio);
+  /**
+   * What the autoscaler counts, under the name that the lease will be asked for. A service that is away must not keep requests
+   * from being prepared.
+   */
+  private async publish({ request: { requestId } }: RequestAttempt, bytes: number): Promise<void> {
     await this.parts.budget.call('publishDemand', { jobId: requestId, bytes }).catch((error: unknown) => {
       this.parts.log.warn(`${requestId}: its demand is not published: ${(error as Error).message}`);
     });

@@ -1,7 +1,8 @@
-import type { RequestJob, RequestJobResult } from '@madakv/contracts';
+import type { ModelJob, RequestJobResult } from '@madakv/contracts';
 import { Logger } from '@nestjs/common';
 import type { Job, Worker } from 'bullmq';
-import type { RequestJobRunner, RequestStage } from './request.job.runner.js';
+import type { RequestStage } from './request.attempt.js';
+import type { RequestJobRunner } from './request.job.runner.js';
 
 /** Hears what BullMQ has to say about a worker of request jobs. */
 export function listen(worker: Worker, runner: RequestJobRunner, stage: RequestStage): void {
@@ -15,10 +16,10 @@ export function listen(worker: Worker, runner: RequestJobRunner, stage: RequestS
   worker.on('lockRenewalFailed', (jobIds) => {
     log.warn(`${jobIds.join(', ')}: the lock is lost; another worker may take it as well`);
   });
-  worker.on('failed', (job: Job<RequestJob, RequestJobResult> | undefined) => {
+  worker.on('failed', (job: Job<ModelJob, RequestJobResult> | undefined) => {
     if (job?.finishedOn === undefined) return;
     runner.givenUp(job, stage).catch((error: unknown) => {
-      log.error(`${job.data.requestId}: its failure cannot be written: ${(error as Error).message}`);
+      log.error(`${job.id ?? 'a job'}: its failure cannot be written: ${(error as Error).message}`);
     });
   });
 }

@@ -1,192 +1,162 @@
 import {
-  errorTrail,
+  ATTEMPTS,
+  GroupJobSchema,
+  isGroupJob,
   MadakvError,
   RequestJobSchema,
-  type PreparedRequest,
+  requestsOf,
+  type GroupJob,
+  type ModelJob,
   type RequestJob,
   type RequestJobResult,
 } from '@madakv/contracts';
-import { currentTraceId, requestSettled } from '@madakv/telemetry';
-import { DelayedError, type Job } from 'bullmq';
+import type { JobQueues } from '@madakv/queue';
+import { DelayedError } from 'bullmq';
 import type { OutcomeWriter } from '../outcome/outcome.writer.js';
-import { failedTrace, type FailureSources, type LeaseHistory } from '../trace/trace.document.builder.js';
-import { asMadakvError, FinalError } from './failure.js';
-import { HandBack } from './hand.back.js';
+import type { AttemptSettler, Settlement } from './attempt.settler.js';
+import {
+  nothingLearnt,
+  type BullModelJob,
+  type RequestAttempt,
+  type RequestStage,
+  type TakenJob,
+  type WorkEnd,
+} from './request.attempt.js';
 import type { RunningRequests } from './running.requests.js';
 
-export type BullRequestJob = Pick<
-  Job<RequestJob, RequestJobResult>,
-  | 'data'
-  | 'opts'
-  | 'attemptsMade'
-  | 'stalledCounter'
-  | 'timestamp'
-  | 'processedOn'
-  | 'moveToDelayed'
-  | 'updateData'
-  | 'deferredFailure'
->;
+/** @returns how it ended for each of the attempts, in their order; what it throws is how it ended for all of them */
+export type JobWork = (attempts: readonly RequestAttempt[], job: TakenJob) => Promise<readonly WorkEnd[]>;
 
-/** In which of its two jobs a request is. */
-export type RequestStage = FailureSources['stage'];
-
-/** What an attempt has learnt about its request; whoever learns it notes it here. */
-export interface Learnt {
-  /** Name that the request's caller gave it. */
-  customId: string | null;
-  prepared: PreparedRequest | undefined;
-  /** When memory was asked for the first time, and granted, in milliseconds since 1970. */
-  askedAtMs: number | undefined;
-  grantedAtMs: number | undefined;
-  lease: LeaseHistory | undefined;
-}
-
-/** One attempt at a job of a request. */
-export interface RequestAttempt {
-  readonly request: RequestJob;
-  /** Ends the attempt early; its reason is a MadakvError. */
-  readonly signal: AbortSignal;
-  /** From 1. */
-  readonly attempt: number;
-  /** Differs between attempts, and is the same while one of them is handed back again and again. */
-  readonly holder: string;
-  /** When this worker took the job, in milliseconds since 1970. */
-  readonly takenAtMs: number;
-  /** For the trace of a request that fails. */
-  readonly learnt: Learnt;
-  /** Replaces the job's data. */
-  update(request: RequestJob): Promise<void>;
-}
-
-/** Work on a request that came to an end without an answer. */
-interface EndedWork extends Pick<RequestAttempt, 'request' | 'learnt'> {
-  readonly stage: RequestStage;
-  readonly takenAtMs: number | undefined;
-}
-
-export interface RunnerLog {
-  warn(message: string): void;
-  error(message: string): void;
-}
-
-/** When a job is tried again whose worker ends, whose memory cannot be asked for, or whose outcome could not be written. */
-const WORKER_STOPPING_MS = 0;
-const BUDGET_AWAY_MS = 1_000;
-const UNWRITTEN_MS = 5_000;
+const SETTLED: RequestJobResult = { state: 'settled' };
 
 /**
- * What is the same for jobs of both kinds: nothing is done twice, cancelling ends the work, and every error becomes one of
- * three things. It may pass: the job is tried again after BullMQ's back-off. It is nobody's fault: the job goes back without
- * having used an attempt. It is final, or the attempts are used up: it is written as the request's answer, and the job is done.
+ * What is the same for jobs of both kinds: nothing is done twice, cancelling ends the work, and every error is settled for the
+ * request that it struck.
+ *
+ * A group stays together while what happens to its requests is the same for all: then its job goes back, or is tried again, as
+ * that of a single request. A request that alone has to be tried again leaves for jobs of its own.
  */
 export class RequestJobRunner {
   constructor(
-    private readonly outcomes: Pick<OutcomeWriter, 'isSettled' | 'fail'>,
+    private readonly outcomes: Pick<OutcomeWriter, 'isSettled'>,
     private readonly running: RunningRequests,
-    private readonly log: RunnerLog,
-    private readonly workerId: string,
-    /** Told once a request has ended without an answer. */
-    private readonly onFailed: (request: RequestJob) => void = () => undefined,
+    private readonly settler: AttemptSettler,
+    private readonly queues: Pick<JobQueues, 'addLines' | 'absentLines'>,
   ) {}
 
   /** A BullMQ processor. */
   async run(
-    job: BullRequestJob,
+    job: BullModelJob,
     token: string | undefined,
     stage: RequestStage,
-    work: (attempt: RequestAttempt) => Promise<RequestJobResult>,
+    work: JobWork,
   ): Promise<RequestJobResult> {
-    const request = RequestJobSchema.parse(job.data);
+    const data = parse(job.data);
     const takenAtMs = Date.now();
-    const learnt = nothingLearnt();
-    try {
-      if (await this.outcomes.isSettled(request)) return { state: 'settled' };
-      return await this.running.track(request, (signal) => {
-        const attempt: RequestAttempt = {
-          request,
-          signal,
-          attempt: job.attemptsMade + 1,
-          holder: `${job.attemptsMade + 1}.${job.stalledCounter}`,
-          takenAtMs,
-          learnt,
-          update: (data) => job.updateData(data),
-        };
-        return work(attempt);
-      });
-    } catch (error) {
-      return await this.settle(job, token, { request, stage, takenAtMs, learnt }, error);
+    const requests = await this.open(data);
+    if (requests.length === 0) return SETTLED;
+    if (stage === 'prepare' && isGroupJob(data) && job.stalledCounter > 0) {
+      // Which of them its worker died over shows when each runs by itself.
+      await this.sendAlone(data, requests, 0);
+      return SETTLED;
     }
-  }
-
-  /** BullMQ gave a job up, as when it killed one worker after the other: its reader must not wait for ever. */
-  async givenUp(job: BullRequestJob, stage: RequestStage): Promise<void> {
-    const request = RequestJobSchema.parse(job.data);
-    if (await this.outcomes.isSettled(request)) return;
-    const error = new MadakvError('internal_error', 'the workers that took this request died over it');
-    const ended = { request, stage, takenAtMs: job.processedOn, learnt: nothingLearnt() };
-    await this.fail(ended, job.attemptsMade, error);
-  }
-
-  private async settle(
-    job: BullRequestJob,
-    token: string | undefined,
-    ended: EndedWork,
-    error: unknown,
-  ): Promise<RequestJobResult> {
-    const { request } = ended;
-    if (error instanceof HandBack) return await delay(job, token, error.delayMs);
-    const failure = asMadakvError(error);
-    if (failure.code === 'worker_stopping') return await delay(job, token, WORKER_STOPPING_MS);
-    if (failure.code === 'budget_unavailable') return await delay(job, token, BUDGET_AWAY_MS);
-    const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
-    if (failure.retryable && !(error instanceof FinalError) && !last) {
-      this.log.warn(`${request.requestId}: ${failure.code}, is tried again: ${failure.message}`);
-      throw failure;
-    }
-    if (failure.code === 'cancelled' && request.source.kind === 'line') {
-      // Its batch ends and writes down all lines that have no outcome then, as cancelled or expired.
-      this.onFailed(request);
-      return { state: 'settled' };
-    }
-    if (failure.code === 'internal_error') this.log.error(`${request.requestId}: ${errorTrail(error)}`);
-    try {
-      await this.fail(ended, job.attemptsMade + 1, failure);
-    } catch (unwritten) {
-      this.log.warn(`${request.requestId}: its outcome cannot be written yet: ${errorTrail(asMadakvError(unwritten))}`);
-      return await delay(job, token, UNWRITTEN_MS);
-    }
-    return { state: 'settled' };
-  }
-
-  private async fail(
-    { request, stage, takenAtMs, learnt }: EndedWork,
-    attempt: number,
-    error: MadakvError,
-  ): Promise<void> {
-    const { customId, prepared, lease, askedAtMs, grantedAtMs } = learnt;
-    const trace = failedTrace({
-      request,
-      customId,
-      stage,
-      error,
-      attempt,
-      worker: this.workerId,
-      otelTraceId: currentTraceId(),
-      prepared,
-      lease,
-      at: { taken: takenAtMs, asked: askedAtMs, granted: grantedAtMs, failed: Date.now() },
+    const open = requests.map((request) => ({ request, learnt: nothingLearnt() }));
+    const ends = await this.running.trackAll(requests, async (signals) => {
+      const attempts = open.map((each, i) => ({
+        ...each,
+        signal: signals[i],
+        attempt: job.attemptsMade + 1,
+        takenAtMs,
+      }));
+      return work(attempts, this.taken(job, data)).catch((reason: unknown) =>
+        attempts.map((): WorkEnd => ({ status: 'rejected', reason })),
+      );
     });
-    await this.outcomes.fail({ ...request, customId }, error, trace);
-    requestSettled({ model: request.model, seconds: (Date.now() - request.acceptedAtMs) / 1_000, error });
-    this.onFailed(request);
+    const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+    const settlements: Settlement[] = [];
+    for (const [i, end] of ends.entries()) {
+      if (end.status === 'fulfilled') settlements.push({ kind: 'settled' });
+      else {
+        const ended = { ...open[i], stage, takenAtMs };
+        settlements.push(await this.settler.settle(ended, end.reason, job.attemptsMade + 1, last));
+      }
+    }
+    await this.conclude(job, token, data, requests, settlements);
+    return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : [])).at(0) ?? SETTLED;
+  }
+
+  /** BullMQ gave a job up, as when it killed one worker after the other: its readers must not wait for ever. */
+  async givenUp(job: BullModelJob, stage: RequestStage): Promise<void> {
+    for (const request of await this.open(parse(job.data))) {
+      const error = new MadakvError('internal_error', 'the workers that took this request died over it');
+      const ended = { request, stage, takenAtMs: job.processedOn, learnt: nothingLearnt() };
+      await this.settler.fail(ended, job.attemptsMade, error);
+    }
+  }
+
+  /** Requests of the job that have not ended, nor gone on in jobs of their own. */
+  private async open(data: ModelJob): Promise<RequestJob[]> {
+    const settled = await Promise.all(requestsOf(data).map((request) => this.outcomes.isSettled(request)));
+    const open = requestsOf(data).filter((_, i) => !settled[i]);
+    return isGroupJob(data) ? this.queues.absentLines(open) : open;
+  }
+
+  /** Does with the job what its requests need. @throws to have BullMQ delay it, or try it again */
+  private async conclude(
+    job: BullModelJob,
+    token: string | undefined,
+    data: ModelJob,
+    requests: readonly RequestJob[],
+    settlements: readonly Settlement[],
+  ): Promise<void> {
+    const of = <Kind extends Settlement['kind']>(kind: Kind) =>
+      settlements.flatMap((each, i) =>
+        each.kind === kind ? [{ settlement: each as Extract<Settlement, { kind: Kind }>, request: requests[i] }] : [],
+      );
+    const again = of('again');
+    if (again.length > 0 && again.length === settlements.length) throw again[0].settlement.error;
+    if (isGroupJob(data)) {
+      await this.sendAlone(
+        data,
+        again.map(({ request }) => request),
+        ATTEMPTS.backoffMs,
+      );
+      await this.sendAlone(
+        data,
+        of('alone').map(({ request }) => request),
+        0,
+      );
+    }
+    const back = of('back');
+    if (back.length === 0) return;
+    await job.moveToDelayed(Date.now() + Math.max(...back.map(({ settlement }) => settlement.delayMs)), token);
+    throw new DelayedError();
+  }
+
+  private taken(job: BullModelJob, data: ModelJob): TakenJob {
+    return {
+      grouped: isGroupJob(data),
+      // A request that leaves its group asks under the same name, and must not be given the group's lease.
+      holder: `${isGroupJob(data) ? 'g' : ''}${job.attemptsMade + 1}.${job.stalledCounter}`,
+      roomSinceMs: data.roomSinceMs,
+      noteRoom: (roomSinceMs) => job.updateData({ ...data, roomSinceMs }),
+      split: async (requests) => {
+        if (!isGroupJob(data)) throw new Error(`${data.requestId} is no group`);
+        // Named by its first request, as the whole is: whoever dies here and does it again adds the same job.
+        const groupId = `${data.groupId}.${requests[0].requestId.split('_').at(-1) ?? ''}`;
+        const rest: GroupJob = { ...data, groupId, members: [...requests] };
+        await this.queues.addLines(data.batchId, [rest], { prepared: true });
+      },
+    };
+  }
+
+  /** Children of the batch's job, which waits for them before it goes on, as it does for the group's. */
+  private async sendAlone({ batchId }: GroupJob, requests: readonly RequestJob[], delayMs: number): Promise<void> {
+    const traceparentOf = ({ traceparent }: RequestJob): string | undefined => traceparent;
+    await this.queues.addLines(batchId, requests, { traceparentOf, delayMs });
   }
 }
 
-function nothingLearnt(): Learnt {
-  return { customId: null, prepared: undefined, askedAtMs: undefined, grantedAtMs: undefined, lease: undefined };
-}
-
-async function delay(job: BullRequestJob, token: string | undefined, delayMs: number): Promise<never> {
-  await job.moveToDelayed(Date.now() + delayMs, token);
-  throw new DelayedError();
+function parse(data: ModelJob): ModelJob {
+  return isGroupJob(data) ? GroupJobSchema.parse(data) : RequestJobSchema.parse(data);
 }

@@ -16,15 +16,18 @@ export class RunningRequests {
     return this.running.size;
   }
 
-  /** Runs the work with a signal that ends it early; the signal's reason is a MadakvError. */
-  async track<T>(request: RequestJob, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const entry: Running = { request, controller: new AbortController() };
-    this.running.add(entry);
+  /** Runs the work with a signal for each request that ends it early; a signal's reason is a MadakvError. */
+  async trackAll<T>(
+    requests: readonly RequestJob[],
+    work: (signals: readonly AbortSignal[]) => Promise<T>,
+  ): Promise<T> {
+    const entries = requests.map((request): Running => ({ request, controller: new AbortController() }));
+    for (const entry of entries) this.running.add(entry);
     try {
-      await this.check([entry]);
-      return await work(entry.controller.signal);
+      await this.check(entries);
+      return await work(entries.map(({ controller }) => controller.signal));
     } finally {
-      this.running.delete(entry);
+      for (const entry of entries) this.running.delete(entry);
     }
   }
 

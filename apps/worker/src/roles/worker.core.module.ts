@@ -1,7 +1,7 @@
 import { BudgetClient } from '@madakv/budget-client';
 import { freshRowBytes, kvGeometry } from '@madakv/engine';
 import { openModel, type OpenModel } from '@madakv/models';
-import { queueTelemetry } from '@madakv/queue';
+import { JobQueues, queueTelemetry } from '@madakv/queue';
 import { connectRedis, Records } from '@madakv/records';
 import { openFileStore, type FileStore } from '@madakv/storage';
 import { currentTraceparent } from '@madakv/telemetry';
@@ -12,6 +12,7 @@ import { BudgetWatch } from '../lease/budget.watch.js';
 import { QueuedDemand } from '../lease/queued.demand.js';
 import { OutcomeWriter } from '../outcome/outcome.writer.js';
 import { modelIdOf, workerIdOf, type WorkerSettings } from '../worker.settings.js';
+import { AttemptSettler } from './attempt.settler.js';
 import { CancellationWatch } from './cancellation.watch.js';
 import { ModelHeartbeat } from './model.heartbeat.js';
 import { RequestJobRunner } from './request.job.runner.js';
@@ -71,12 +72,27 @@ export class WorkerCoreModule {
         inject: [RECORDS, SUBSCRIBER, RunningRequests, QueuedDemand],
       },
       {
-        provide: RequestJobRunner,
-        useFactory: (outcomes: OutcomeWriter, running: RunningRequests, demand: QueuedDemand) =>
-          new RequestJobRunner(outcomes, running, new Logger('Requests'), workerIdOf(settings), ({ requestId }) => {
+        provide: JobQueues,
+        useFactory: () =>
+          new JobQueues({ connection: redis, prefix: settings.MADAKV_KEY_PREFIX, telemetry: queueTelemetry() }),
+      },
+      {
+        provide: AttemptSettler,
+        useFactory: (outcomes: OutcomeWriter, demand: QueuedDemand) =>
+          new AttemptSettler(outcomes, new Logger('Requests'), workerIdOf(settings), ({ requestId }) => {
             demand.withdraw(requestId);
           }),
-        inject: [OUTCOMES, RunningRequests, QueuedDemand],
+        inject: [OUTCOMES, QueuedDemand],
+      },
+      {
+        provide: RequestJobRunner,
+        useFactory: (
+          outcomes: OutcomeWriter,
+          running: RunningRequests,
+          settler: AttemptSettler,
+          queues: JobQueues,
+        ): RequestJobRunner => new RequestJobRunner(outcomes, running, settler, queues),
+        inject: [OUTCOMES, RunningRequests, AttemptSettler, JobQueues],
       },
     ];
     if (settings.MADAKV_MODEL !== '') providers.push(...modelProviders(settings, warn));

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { BudgetClient } from '@madakv/budget-client';
 import { MadakvError } from '@madakv/contracts';
+import { JobQueues } from '@madakv/queue';
 import { Inject, Injectable, Logger, Optional, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Redis } from 'ioredis';
 import { HealthServer } from '../health/health.server.js';
@@ -38,6 +39,7 @@ export class WorkerDrain implements BeforeApplicationShutdown {
     @Inject(BudgetClient) private readonly client: BudgetClient,
     @Inject(REDIS) private readonly redis: Redis,
     @Inject(SUBSCRIBER) private readonly subscriber: Redis,
+    @Inject(JobQueues) private readonly queues: JobQueues,
     @Optional() @Inject(ModelHeartbeat) private readonly model?: ModelHeartbeat,
     @Optional() @Inject(BatchRoleHost) private readonly batch?: BatchRoleHost,
     @Optional() @Inject(PrepareRole) private readonly prepare?: PrepareRole,
@@ -53,7 +55,7 @@ export class WorkerDrain implements BeforeApplicationShutdown {
     this.model?.close();
     this.budget.close();
     this.client.close();
-    await this.batch?.queues.close();
+    await this.queues.close();
     this.health.close();
     this.memory.close();
     this.subscriber.disconnect();

@@ -34,6 +34,7 @@ const prepared: PreparedRequest = {
 };
 const lease: LeaseHistory = {
   ref: { deviceId: 'gpu-1', leaseId: 'l', fencingToken: 3 },
+  requests: 1,
   grantedBytes: 920,
   events: [{ atMs: T0 + 100, event: 'granted', bytes: 4_600 }],
 };

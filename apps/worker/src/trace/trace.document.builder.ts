@@ -14,6 +14,9 @@ import type { EngineAnswer } from '../engine/engine.host.js';
 /** The memory that a request has, or had. */
 export interface LeaseHistory {
   readonly ref: LeaseRef;
+  /** Requests that share it, this one included. */
+  readonly requests: number;
+  /** What eviction might keep for this one. */
   readonly grantedBytes: number;
   readonly events: readonly LeaseEvent[];
 }
@@ -165,9 +168,9 @@ function placeOf({ part, page, width, height }: PreparedImageRef) {
   return { part, page, width, height };
 }
 
-function leaseTrace({ ref, grantedBytes, events }: LeaseHistory): AnsweredTrace['lease'] {
+function leaseTrace({ ref, requests, grantedBytes, events }: LeaseHistory): AnsweredTrace['lease'] {
   const { leaseId, deviceId, fencingToken } = ref;
-  return { leaseId, deviceId, fencingToken, grantedBytes, events: [...events] };
+  return { leaseId, deviceId, fencingToken, requests, grantedBytes, events: [...events] };
 }
 
 function prepareMs({ ms }: PreparedRequest): number {

@@ -8,6 +8,8 @@ import { z } from 'zod';
  *   prepare   CPU: fetch, rasterise, tokenise; writes a PreparedRequest
  *   generate  GPU: lease, vision, prefill, evict, decode; writes the answer and the trace
  *
+ * Lines of a batch that ask about one document are one prepare and one generate job together, a GroupJob.
+ *
  * prepare and generate have a queue a model, so that workers of a model scale by its own queue.
  */
 export const QUEUE_KINDS = ['batch', 'prepare', 'generate'] as const;
@@ -61,7 +63,39 @@ export const RequestJobSchema = z.object({
   fairTag: z.int().min(1).optional(),
   /** Since when it waits for cache memory, in milliseconds since 1970; noted by the worker that was told to wait. */
   roomSinceMs: z.int().optional(),
+  /** W3C traceparent of the trace that it is in, where its job is not its own. */
+  traceparent: z.string().optional(),
 });
+
+/** The most requests that one job holds, and that are prefilled together. */
+export const MAX_GROUP = 64;
+
+/**
+ * Data of a prepare and of a generate job for lines of one batch that ask about the same document: they are read together.
+ * Everything else is each line's own: its outcome, trace, cancellation. One that has to be tried again goes on in jobs of its own.
+ */
+export const GroupJobSchema = z.object({
+  /** The job's id. */
+  groupId: z.string(),
+  tenant: z.string(),
+  model: ModelIdSchema,
+  batchId: z.string(),
+  members: z.array(RequestJobSchema).min(1).max(MAX_GROUP),
+  /** As a request's. */
+  roomSinceMs: z.int().optional(),
+});
+
+/** What stands in the queues of a model. */
+export type ModelJob = RequestJob | GroupJob;
+
+export function isGroupJob(job: ModelJob): job is GroupJob {
+  return 'members' in job;
+}
+
+/** Requests that a job is for. */
+export function requestsOf(job: ModelJob): readonly RequestJob[] {
+  return isGroupJob(job) ? job.members : [job];
+}
 
 /** What prepare and generate return: everything else is in the FileStore. */
 export const RequestJobResultSchema = z.object({
@@ -80,4 +114,5 @@ export const MAX_STALLED = 2;
 export type BatchJob = z.infer<typeof BatchJobSchema>;
 export type BodySource = z.infer<typeof BodySourceSchema>;
 export type RequestJob = z.infer<typeof RequestJobSchema>;
+export type GroupJob = z.infer<typeof GroupJobSchema>;
 export type RequestJobResult = z.infer<typeof RequestJobResultSchema>;

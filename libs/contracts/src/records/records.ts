@@ -19,8 +19,13 @@ export const BatchRecordSchema = z.object({
   object: BatchObjectSchema,
   /** Output and error file expire so many seconds after they were created; absent: never. */
   outputExpirySeconds: z.int().optional(),
-  /** Next byte and line (from 1) of the input file to be expanded. */
+  /** Next byte and line (from 1) of the input file whose lines have not been put in order. */
   cursor: z.object({ byte: z.int(), line: z.int() }),
+  /**
+   * Where the lines stand in the order in which they are run; absent before it is made. `window` is the byte at which the lines
+   * begin that were put into the queues last, `byte` the one after them.
+   */
+  order: z.object({ key: z.string(), window: z.int(), byte: z.int() }).optional(),
   /** Why an end is under way that is not completion. */
   ending: z.enum(['cancelled', 'expired']).nullable(),
 });

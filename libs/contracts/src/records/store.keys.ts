@@ -1,4 +1,4 @@
-import { ID_PREFIXES } from '../ids.js';
+import { ID_PREFIXES, lineRequestId } from '../ids.js';
 
 /** Keys of the FileStore. Nothing else builds them. */
 export const storeKeys = {
@@ -10,6 +10,8 @@ export const storeKeys = {
   prepared: (requestId: string): string => `requests/${requestId}/prepared.json`,
   /** A RequestAnswer; the Outcome names the one that stands. @param sha256 of its content */
   answer: (requestId: string, sha256: string): string => `requests/${requestId}/answer.${sha256}.json`,
+  /** In which order the lines of a batch are run. It lies beside those of its lines, which count from 1. */
+  order: (batchId: string): string => `requests/${lineRequestId(batchId, 0)}/order.jsonl`,
   trace: (requestId: string): string => `traces/${requestId}.json`,
   /** What is known of a document: how many pages it has. */
   document: (documentSha256: string): string => `documents/${documentSha256}/document.json`,

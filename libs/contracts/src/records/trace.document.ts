@@ -41,6 +41,9 @@ const LeaseTraceSchema = z.object({
   leaseId: z.string(),
   deviceId: z.string(),
   fencingToken: z.int(),
+  /** Requests that hold it together. */
+  requests: z.int().min(1).default(1),
+  /** What eviction might keep for this one. */
   grantedBytes: bytes,
   events: z.array(LeaseEventSchema),
 });

@@ -1,0 +1,124 @@
+import { LineRefusalSchema, storeKeys, type BatchRecord } from '@madakv/contracts';
+import type { FileRepository, Records } from '@madakv/records';
+import type { FileStore } from '@madakv/storage';
+import { z } from 'zod';
+import type { BatchInput } from './batch.input.js';
+import { checkLine } from './batch.line.js';
+import { documentKey, type FileDigest } from './document.key.js';
+import { scanLines } from './line.scanner.js';
+
+/** Uploads whose digests are remembered while a file is put in order. */
+const MOST_DIGESTS = 8_192;
+/** A row of the order, in bytes: the lines of a group, or why one cannot be run. */
+const MAX_ROW_BYTES = 4 * 1_024 ** 2;
+
+/** Line (from 1), first byte and length in the input file. */
+const PlaceSchema = z.tuple([z.int().min(1), z.int().min(0), z.int().min(1)]);
+
+const RowSchema = z.union([
+  z.object({ model: z.string(), lines: z.array(PlaceSchema).min(1) }),
+  z.object({ line: z.int().min(1), refused: LineRefusalSchema }),
+]);
+
+/** Lines that are run together, in the order of the file; or one that cannot be run. */
+export type OrderedRow = z.infer<typeof RowSchema> & {
+  /** Where the next row begins, in bytes. */
+  readonly next: number;
+};
+type Place = z.infer<typeof PlaceSchema>;
+
+/** Lines about one document so far. */
+interface Group {
+  readonly model: string;
+  readonly lines: Place[];
+}
+
+/**
+ * Puts the lines of a batch in the order in which they are run: those about one document together, wherever they stand in the file.
+ * The order is a file of its own, one row a group; making it takes some numbers a line, whatever the lines hold.
+ */
+export class BatchOrder {
+  constructor(
+    private readonly store: Pick<FileStore, 'get' | 'createWriter'>,
+    private readonly files: Pick<FileRepository, 'find'>,
+    private readonly models: Pick<Records['models'], 'list'>,
+    private readonly input: BatchInput,
+    /** Lines of a group at most. */
+    private readonly most: number,
+  ) {}
+
+  /**
+   * Groups stand in the order of their first lines. Lines that cannot be run come before all.
+   * @returns the key of the file, which is always the same
+   */
+  async write(record: BatchRecord, signal?: AbortSignal): Promise<string> {
+    const key = storeKeys.order(record.object.id);
+    const writer = this.store.createWriter(key);
+    const put = (row: z.infer<typeof RowSchema>): Promise<void> => writer.write(`${JSON.stringify(row)}\n`);
+    try {
+      const groups = await this.group(record, (line, refused) => put({ line, refused }), signal);
+      for (const { model, lines } of groups) await put({ model, lines });
+      await writer.commit();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+    return key;
+  }
+
+  /** @param byte where a row begins */
+  async *rows(key: string, byte: number, signal?: AbortSignal): AsyncGenerator<OrderedRow, void, undefined> {
+    const pieces = await this.store.get(key, { start: byte });
+    try {
+      for await (const { content, next } of scanLines(pieces, { byte, line: 1 }, MAX_ROW_BYTES)) {
+        signal?.throwIfAborted();
+        const row = RowSchema.parse(JSON.parse(content?.toString('utf8') ?? ''));
+        yield { ...row, next: next.byte };
+      }
+    } finally {
+      pieces.destroy();
+    }
+  }
+
+  private async group(
+    record: BatchRecord,
+    refuse: (line: number, refusal: z.infer<typeof LineRefusalSchema>) => Promise<void>,
+    signal: AbortSignal | undefined,
+  ): Promise<Group[]> {
+    const models = new Set((await this.models.list()).map(({ id }) => id));
+    const digestOf = this.digests(record.tenant);
+    const groups: Group[] = [];
+    const open = new Map<string, Group>();
+    for await (const line of this.input.lines(record, record.cursor, signal)) {
+      const checked = checkLine(line, models, this.input.maxLineBytes);
+      if (checked.state === 'refused') {
+        await refuse(line.line, checked);
+        continue;
+      }
+      const { model, body } = checked;
+      const place: Place = [line.line, line.start, line.length];
+      const document = this.most > 1 ? await documentKey(body, digestOf) : undefined;
+      let group = document === undefined ? undefined : open.get(document);
+      if (group === undefined) {
+        group = { model, lines: [] };
+        groups.push(group);
+      }
+      group.lines.push(place);
+      if (document === undefined) continue;
+      if (group.lines.length < this.most) open.set(document, group);
+      else open.delete(document);
+    }
+    return groups;
+  }
+
+  private digests(tenant: string): FileDigest {
+    const known = new Map<string, string | undefined>();
+    return async (fileId) => {
+      if (known.has(fileId)) return known.get(fileId);
+      if (known.size >= MOST_DIGESTS) known.clear();
+      const digest = (await this.files.find(tenant, fileId))?.sha256;
+      known.set(fileId, digest);
+      return digest;
+    };
+  }
+}
