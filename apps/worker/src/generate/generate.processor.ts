@@ -82,16 +82,14 @@ export class GenerateProcessor {
       }
     }
     const { now, later } = divide(asked, (questions) => leases.fitting(questions).length);
-    for (const group of later) {
-      await job.split(group.map(({ attempt }) => attempt.request));
-      for (const { attempt } of group) ends.set(attempt, { status: 'fulfilled', value: { state: 'prepared' } });
-    }
+    for (const group of later) await job.split(group.map(({ attempt }) => attempt.request));
     if (now.questions.length > 0) {
       const [{ attempt }] = now.questions;
       const answered = await isolation.run(now.suspect, attempt.signal, () => this.answer(now.questions, job));
       now.questions.forEach((question, i) => ends.set(question.attempt, answered[i]));
     }
-    return attempts.map((each) => ends.get(each) as WorkEnd);
+    // What goes into a job of its own is done with in this one.
+    return attempts.map((each) => ends.get(each) ?? { status: 'fulfilled', value: { state: 'prepared' } });
   }
 
   /** @throws HandBack where there is no room now */
