@@ -28,4 +28,8 @@ export default tseslint.config(
     files: ['**/*.js', '**/*.cjs', '**/*.mjs'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', module: 'writable', require: 'readonly' } },
   },
+  {
+    files: ['test/bench/**/*.js'],
+    languageOptions: { globals: { fetch: 'readonly', FormData: 'readonly', File: 'readonly' } },
+  },
 );

@@ -6,6 +6,8 @@
  *   node test/bench/documents.js [--questions 1,2,5,10,20,50] [--rounds 3] [--cache-ratio 0.1] [--threads 1] [--out FILE.json]
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -30,7 +32,11 @@ async function open(name, environment) {
   const system = await LocalSystem.start({
     dataFolder: folder,
     model: BUNDLED_MODEL,
-    environment: { MADAKV_THREADS: flags.threads, MADAKV_GATEWAY_LIMITS: '{"requestsPerMinute":1000000}', ...environment },
+    environment: {
+      MADAKV_THREADS: flags.threads,
+      MADAKV_GATEWAY_LIMITS: '{"requestsPerMinute":1000000}',
+      ...environment,
+    },
   });
   const call = async (path, init = {}) => {
     const headers = { authorization: `Bearer ${system.apiKey}`, ...init.headers };
@@ -79,10 +85,7 @@ async function batch({ call, upload, documents, model }, count) {
         messages: [
           {
             role: 'user',
-            content: [
-              ...documents.map((file_id) => ({ type: 'file', file: { file_id } })),
-              { type: 'text', text },
-            ],
+            content: [...documents.map((file_id) => ({ type: 'file', file: { file_id } })), { type: 'text', text }],
           },
         ],
       },
@@ -95,12 +98,15 @@ async function batch({ call, upload, documents, model }, count) {
     await call('/v1/batches', { method: 'POST', body, headers: { 'content-type': 'application/json' } })
   ).json();
   while (!['completed', 'failed', 'expired', 'cancelled'].includes(state.status)) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
     state = await (await call(`/v1/batches/${state.id}`)).json();
   }
   const ms = performance.now() - started;
   if (state.request_counts.completed !== count) throw new Error(`answered ${JSON.stringify(state.request_counts)}`);
-  const output = (await (await call(`/v1/files/${state.output_file_id}/content`)).text()).trim().split('\n').map(JSON.parse);
+  const output = (await (await call(`/v1/files/${state.output_file_id}/content`)).text())
+    .trim()
+    .split('\n')
+    .map(JSON.parse);
   const traces = await Promise.all(
     output.map(async ({ response }) => (await call(`/v1/requests/${response.body.madakv.trace_id}/trace`)).json()),
   );
@@ -133,7 +139,9 @@ try {
       promptTokens: last[0].usage.promptTokens,
       groups: new Set(last.map(({ lease }) => lease.leaseId)).size,
       same,
-      ms: Object.fromEntries(Object.keys(last[0].ms).map((key) => [key, Math.round(Math.max(...last.map(({ ms }) => ms[key])))])),
+      ms: Object.fromEntries(
+        Object.keys(last[0].ms).map((key) => [key, Math.round(Math.max(...last.map(({ ms }) => ms[key])))]),
+      ),
       peakBytes: Math.max(...last.map(({ lease }) => Math.max(...lease.events.map(({ bytes }) => bytes)))),
       fullBytes: last[0].cache.bytes.full,
     };
@@ -144,4 +152,5 @@ try {
   await shared.stop();
   await alone.stop();
 }
-if (flags.out !== undefined) writeFileSync(flags.out, `${JSON.stringify({ cacheRatio, threads: Number(flags.threads), rows }, null, 2)}\n`);
+if (flags.out !== undefined)
+  writeFileSync(flags.out, `${JSON.stringify({ cacheRatio, threads: Number(flags.threads), rows }, null, 2)}\n`);

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   deviceIdOf,
   engineSettingsOf,
+  GROUPED_REQUESTS,
   modelIdOf,
   rolesOf,
   workerIdOf,
@@ -25,7 +26,8 @@ describe('settings', () => {
       threads: 0,
       precision: { kind: 'fp32' },
       kvPrecision: 'fp32',
-      maxSequences: 8,
+      maxSequences: 8 + GROUPED_REQUESTS,
+      maxGroup: 64,
     });
   });
 

@@ -195,10 +195,11 @@ function times({ ms, error }: TraceDocument): string[] {
   return [`Time: ${formatMs(total)} ${until}`, ...lines];
 }
 
-function lease({ leaseId, deviceId, fencingToken, grantedBytes, events }: AnsweredTrace['lease']): string[] {
+function lease({ leaseId, deviceId, fencingToken, requests, grantedBytes, events }: AnsweredTrace['lease']): string[] {
   const since = events.at(0)?.atMs ?? 0;
   return [
     `Lease: ${formatBytes(grantedBytes)} granted on ${deviceId}, fencing token ${fencingToken}`,
+    ...(requests > 1 ? [`  one lease of ${requests} requests, whose bytes follow`] : []),
     `  ${leaseId}`,
     ...events.map(({ atMs, event, bytes, detail }) => {
       const after = `+${formatMs(atMs - since)}`.padStart(12);
