@@ -1,4 +1,4 @@
-import type { MadakvError} from '@madakv/contracts';
+import type { MadakvError } from '@madakv/contracts';
 import { errorTrail, type RequestJob } from '@madakv/contracts';
 import { currentTraceId, requestSettled, withTraceparent } from '@madakv/telemetry';
 import type { OutcomeWriter } from '../outcome/outcome.writer.js';
