@@ -5,8 +5,10 @@
  */
 export { GrammarCompiler } from './grammar.compiler.js';
 export { UnspeakableError, type GrammarConstraint } from './grammar.constraint.js';
+export { patternMatcher } from './pattern.matcher.js';
 export { answerGrammar, type AnswerFormat } from './response.grammar.js';
 export { SchemaError, type SchemaPath } from './schema.error.js';
-export { KEYWORDS, type Keyword, type Schema } from './schema.keywords.js';
+export { isObject, isSchema, KEYWORDS, type Keyword, type Schema } from './schema.keywords.js';
 export { SCHEMA_LIMITS } from './schema.limits.js';
+export { resolve as resolveReference } from './schema.references.js';
 export type { TokenVocabulary } from './token.vocabulary.js';

@@ -33,11 +33,39 @@ export function automatonOf(
   drop: (code: number) => boolean,
   spend: (steps: number) => void,
 ): Automaton | undefined {
-  const nodes: Node[] = [];
-  const end = build(expression, addNode(nodes), nodes);
+  const { nodes, end } = nodesOf(expression);
   spend(nodes.length);
   const found = subsets(nodes, end, drop, spend);
   return withoutDeadEnds(found);
+}
+
+/**
+ * A matcher that follows all ways at once: its time is in proportion to the text and the states, whatever the expression.
+ * @throws RangeError for an expression that needs too many states
+ */
+export function matcherOf(expression: Regular): (text: string) => boolean {
+  const { nodes, end } = nodesOf(expression);
+  return (text) => {
+    let at = closure([0], nodes);
+    for (const character of text) {
+      const code = character.codePointAt(0) ?? 0;
+      const next = at.flatMap((node) => nodes[node].ways.flatMap(({ set, to }) => (has(set, code) ? [to] : [])));
+      if (next.length === 0) return false;
+      at = closure(next, nodes);
+    }
+    return at.includes(end);
+  };
+}
+
+/** The automaton before it is made deterministic: it begins in the first node and ends in the one that is named. */
+function nodesOf(expression: Regular): { readonly nodes: readonly Node[]; readonly end: number } {
+  const nodes: Node[] = [];
+  const end = build(expression, addNode(nodes), nodes);
+  return { nodes, end };
+}
+
+function has({ ascii, beyond }: CharacterSet, code: number): boolean {
+  return code < 0x80 ? ascii.has(code) : beyond === 'all' || beyond.has(code);
 }
 
 function addNode(nodes: Node[]): number {

@@ -5,6 +5,8 @@ import { all, any, ofSet, repeat, type Regular } from './regular.js';
 /** Characters that a pattern spells out when its repetitions are written one after the other. */
 export const MAX_PATTERN_SIZE = 2_000;
 
+const ANYTHING = repeat(ofSet(complement(union([]))), 0, Infinity);
+
 /** A pattern that cannot be honoured; the message says what of it. */
 export class PatternError extends Error {
   override readonly name = 'PatternError';
@@ -16,12 +18,30 @@ export class PatternError extends Error {
  * @throws PatternError for what is no regular expression, or has what no grammar can say
  */
 export function parsePattern(pattern: string): Regular {
+  return any(...alternativesOf(pattern).map((elements) => sequenced(withoutEdges(elements))));
+}
+
+/**
+ * The tree of every string in which the pattern is found, as JSON Schema means it.
+ * @throws PatternError as {@link parsePattern}
+ */
+export function parseSearch(pattern: string): Regular {
+  return any(
+    ...alternativesOf(pattern).map((elements) => {
+      const before = isEdge(elements[0], 'start') ? [] : [ANYTHING];
+      const after = isEdge(elements.at(-1), 'end') ? [] : [ANYTHING];
+      return all(...before, sequenced(withoutEdges(elements)), ...after);
+    }),
+  );
+}
+
+function alternativesOf(pattern: string): (readonly AST.Element[])[] {
   const { alternatives } = parse(pattern);
   const size = alternatives.reduce((sum, { elements }) => sum + sizeOf(elements), 0);
   if (size > MAX_PATTERN_SIZE) {
     throw new PatternError(`is too large: it spells out more than ${MAX_PATTERN_SIZE} characters`);
   }
-  return any(...alternatives.map(({ elements }) => sequenced(withoutEdges(elements))));
+  return alternatives.map(({ elements }) => elements);
 }
 
 function parse(pattern: string): AST.Pattern {
@@ -34,11 +54,13 @@ function parse(pattern: string): AST.Pattern {
 
 /** Anchors at both ends ask for what is done anyway. */
 function withoutEdges(elements: readonly AST.Element[]): readonly AST.Element[] {
-  const isEdge = (element: AST.Element | undefined, kind: 'start' | 'end'): boolean =>
-    element?.type === 'Assertion' && element.kind === kind;
   const from = isEdge(elements[0], 'start') ? 1 : 0;
   const rest = elements.slice(from);
   return isEdge(rest.at(-1), 'end') ? rest.slice(0, -1) : rest;
+}
+
+function isEdge(element: AST.Element | undefined, kind: 'start' | 'end'): boolean {
+  return element?.type === 'Assertion' && element.kind === kind;
 }
 
 function sequenced(elements: readonly AST.Element[]): Regular {
