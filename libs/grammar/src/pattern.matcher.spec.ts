@@ -2,16 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { patternMatcher } from './pattern.matcher.js';
 
-const PATTERNS = [
-  '^[a-c]{2,4}$',
-  'x+',
-  '^(?:ab|\\d\\d?)\\.$',
-  '^[^a-z"]{0,3}b$',
-  '^$|^a',
-  'b$|c',
-  '^(a|b)*c?$',
-  '',
-];
+const PATTERNS = ['^[a-c]{2,4}$', 'x+', '^(?:ab|\\d\\d?)\\.$', '^[^a-z"]{0,3}b$', '^$|^a', 'b$|c', '^(a|b)*c?$', ''];
 
 describe('patternMatcher', () => {
   it('finds a pattern where the language does', () => {

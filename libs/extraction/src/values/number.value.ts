@@ -1,0 +1,83 @@
+import type { NumberKind } from '../extraction.plan.js';
+import { AMBIGUOUS, readDigits, type DecimalMark } from './digits.js';
+import { bare, type Reading } from './reading.js';
+
+const CURRENCY = String.raw`(?:\p{L}{0,3}\p{Sc}|[A-Z]{3}|kr\.?|Kr\.?|Fr\.?|Rs\.?|zł|Kč|Ft|lei|руб\.?)`;
+/** Digits with what stands before and behind them; nothing else with a digit in it. */
+const NUMBER =
+  /^(?<open>\()?(?<before>[^\d().,]*?)(?<digits>[.,]?\d(?:[\d.,'’_ ]*\d)?)(?:[.,](?<none>[-–—]{1,2})?)?(?<after>[^\d()]*)(?<close>\))?$/u;
+const BEFORE = new RegExp(String.raw`^(?<sign>[+-]?)\s*(?<currency>${CURRENCY})?\s*(?<late>[+-]?)\s*$`, 'u');
+const MONEY = new RegExp(String.raw`^${CURRENCY}$`, 'u');
+/** A percent sign, or a unit in a word or two. */
+const UNIT = /^(?:[%‰°]|[\p{L}\p{So}\p{Sc}°%µ²³/.]+(?: [\p{L}.]+)?)$/u;
+/** Words that a number has to be multiplied by: it is not read as if they were not there. */
+const MAGNITUDE =
+  /^(?:k|tsd|thousand|mn|mio|million(?:s|en)?|mill|mrd|bn|billions?|milliarden?|milliards?|lakhs?|crores?|dozens?)\b/iu;
+
+interface Parsed {
+  readonly sign: 1 | -1;
+  readonly digits: string;
+  readonly isMoney: boolean;
+}
+
+/**
+ * Reads a number as documents print it: with a currency, a unit or a percent sign, which are left out, either decimal mark,
+ * groups of digits, a minus before or behind it, or brackets for one.
+ * @param decimal what the document's other numbers show the decimal mark to be
+ */
+export function readNumber(answer: string, kind: NumberKind, decimal?: DecimalMark): Reading {
+  const text = normalised(answer);
+  const plainValue = /^[+-]?\d+(?:\.\d+)?e[+-]?\d{1,2}$/i.test(text) ? Number(text) : undefined;
+  if (plainValue !== undefined) return checked(plainValue, kind);
+  const parsed = parse(text);
+  if (parsed === undefined) return { problem: `is not one ${kind.kind}` };
+  const found = readDigits(parsed.digits, kind.kind === 'integer' || parsed.isMoney ? true : decimal);
+  if (found === undefined) return { problem: `is not one ${kind.kind}` };
+  if (found === AMBIGUOUS) return { problem: 'may have thousands or decimals behind its mark: nothing shows which' };
+  const value = parsed.sign * found.value;
+  return checked(value === 0 ? 0 : value, kind);
+}
+
+/** The decimal mark that a number shows beyond doubt. */
+export function decimalMarkIn(answer: string, { kind }: NumberKind): DecimalMark | undefined {
+  const parsed = parse(normalised(answer));
+  if (parsed === undefined) return undefined;
+  const found = readDigits(parsed.digits, kind === 'integer' || parsed.isMoney ? true : undefined);
+  return found === undefined || found === AMBIGUOUS ? undefined : found.decimal;
+}
+
+function parse(text: string): Parsed | undefined {
+  const groups: Partial<Record<string, string>> | undefined = NUMBER.exec(text)?.groups;
+  if (groups === undefined) return undefined;
+  const { open, close, digits, none, before: lead = '', after = '' } = groups;
+  const before: Partial<Record<string, string>> | undefined = BEFORE.exec(lead)?.groups;
+  const [, behind, unit] = /^\s*([-]?)\s*(.*)$/su.exec(after) ?? ['', '', ''];
+  if (before === undefined || digits === undefined || (open === undefined) !== (close === undefined)) return undefined;
+  const word = unit.trim();
+  // `1.200,-` is money without cents.
+  const isMoney = before['currency'] !== undefined || none !== undefined || MONEY.test(word);
+  if (word !== '' && (MAGNITUDE.test(word) || !(isMoney || UNIT.test(word)))) return undefined;
+  const minuses = [before['sign'], before['late'], behind].filter((sign) => sign === '-').length;
+  if (minuses > 1 || (minuses === 1 && open !== undefined)) return undefined;
+  return { sign: minuses === 1 || open !== undefined ? -1 : 1, digits, isMoney };
+}
+
+function normalised(answer: string): string {
+  return bare(answer)
+    .replace(/\s/gu, ' ')
+    .replace(/[０-９]/gu, (digit) => String(digit.charCodeAt(0) - 0xff10))
+    .replace(/[\u2212\uff0d\ufe63]/gu, '-')
+    .replace(/^([\s(]*)[\u2010-\u2013]/u, '$1-');
+}
+
+function checked(value: number, { kind, minimum, maximum, exclusiveMinimum, exclusiveMaximum }: NumberKind): Reading {
+  if (!Number.isFinite(value)) return { problem: 'is no number that JSON can hold' };
+  if (kind === 'integer' && !Number.isInteger(value)) return { problem: 'is no whole number' };
+  if (minimum !== undefined && value < minimum) return { problem: `is below the minimum of ${minimum}` };
+  if (maximum !== undefined && value > maximum) return { problem: `is above the maximum of ${maximum}` };
+  if (exclusiveMinimum !== undefined && value <= exclusiveMinimum)
+    return { problem: `is not above ${exclusiveMinimum}` };
+  if (exclusiveMaximum !== undefined && value >= exclusiveMaximum)
+    return { problem: `is not below ${exclusiveMaximum}` };
+  return { value };
+}
