@@ -18,11 +18,12 @@ const NO_REFERENCES: ReadonlySet<string> = new Set();
 
 /**
  * The questions that find the object of a schema in a document: one a property, those of objects within it too.
+ * @param isChecked `answerGrammar` has taken the schema, which is not for nothing
  * @throws SchemaError for a keyword that is not supported, and for what no question is asked for: no property at all, values
  *   of several kinds, lists of lists, more than the limits
  */
-export function extractionPlan(schema: Schema): ExtractionPlan {
-  answerGrammar({ kind: 'json_schema', schema, strict: false });
+export function extractionPlan(schema: Schema, { isChecked = false } = {}): ExtractionPlan {
+  if (!isChecked) answerGrammar({ kind: 'json_schema', schema, strict: false });
   return new Planner(schema).plan();
 }
 

@@ -21,6 +21,27 @@ export const WarningSchema = z.object({
   param: z.string().meta({ description: 'Key of the part of the request, such as messages.0.content.1.file.' }),
 });
 
+export const FinishReasonSchema = z.enum(['stop', 'length']);
+
+/** One field of an extraction: what was answered to its question, and what became of the answer. */
+export const ExtractedFieldSchema = z.object({
+  name: z.string().meta({ description: 'Its path in the object, with dots.' }),
+  answer: z.string().meta({ description: 'As the model gave it.' }),
+  value: z.unknown().meta({ description: 'As it stands in the object; null where there is none.' }),
+  problems: z
+    .array(
+      z.object({
+        name: z.string().meta({ description: 'The field; in a list or table the entry, such as items[2].amount.' }),
+        answer: z.string().meta({ description: 'What stands there.' }),
+        message: z.string(),
+      }),
+    )
+    .meta({ description: 'What does not fit the schema, or is required and not stated.' }),
+  finish_reason: FinishReasonSchema,
+  completion_tokens: count,
+  bytes: z.object({ full: count, kept: count }).meta({ description: 'Cache of this question.' }),
+});
+
 /** What the cache reduction did to a request, in a few numbers; the trace document has all of it. Bytes are allocated ones. */
 export const CacheSummarySchema = z.object({
   trace_id: z.string().meta({ description: 'Id for GET /v1/requests/{id}/trace.' }),
@@ -34,9 +55,11 @@ export const CacheSummarySchema = z.object({
     .array(WarningSchema)
     .default([])
     .meta({ description: 'What of the documents was not read; empty when all was.' }),
+  fields: z
+    .array(ExtractedFieldSchema)
+    .optional()
+    .meta({ description: 'With madakv.extract: every field that was asked for, in the order of the schema.' }),
 });
-
-export const FinishReasonSchema = z.enum(['stop', 'length']);
 
 export const ChatCompletionSchema = z.object({
   id: z.string(),
@@ -77,6 +100,7 @@ export const ChatCompletionChunkSchema = z.object({
 export type TokenLogprob = z.infer<typeof TokenLogprobSchema>;
 export type Usage = z.infer<typeof UsageSchema>;
 export type Warning = z.infer<typeof WarningSchema>;
+export type ExtractedFieldObject = z.infer<typeof ExtractedFieldSchema>;
 export type CacheSummary = z.infer<typeof CacheSummarySchema>;
 export type FinishReason = z.infer<typeof FinishReasonSchema>;
 export type ChatCompletion = z.infer<typeof ChatCompletionSchema>;

@@ -32,7 +32,9 @@ export const ResponseFormatSchema = z
     } catch (error) {
       if (!(error instanceof SchemaError)) throw error;
       const path = ['json_schema', 'schema', ...error.path];
-      context.addIssue({ code: 'custom', message: error.message, path, params: { reason: SCHEMA_REASON } });
+      // Nothing else is said about a schema that cannot be read.
+      const params = { reason: SCHEMA_REASON };
+      context.addIssue({ code: 'custom', message: error.message, path, params, continue: false });
     }
   });
 
