@@ -12,6 +12,8 @@ export * from './applied.profile.js';
 export * from './chat.completion.js';
 export * from './chat.messages.js';
 export * from './document.order.js';
+export * from './extraction.answer.js';
+export * from './extraction.requests.js';
 export * from './generation.plan.js';
 export * from './generation.settings.js';
 export * from './memory.need.js';

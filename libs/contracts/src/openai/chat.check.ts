@@ -1,6 +1,7 @@
 import { MadakvError } from '../errors.js';
 import { givenKeys } from './absent.js';
 import { ChatRequestSchema, type ChatRequest } from './chat.request.js';
+import { checkExtraction } from './extraction.check.js';
 import { parseJson } from './json.text.js';
 import { requestError } from './schema.issues.js';
 
@@ -9,6 +10,9 @@ import { requestError } from './schema.issues.js';
  * complaint takes its time and room before the first is told.
  */
 const MAX_VALUES = 20_000;
+
+/** What one key alone cannot say. */
+const CheckedRequestSchema = ChatRequestSchema.superRefine(checkExtraction);
 
 /**
  * The body of a chat completion from its text.
@@ -26,7 +30,7 @@ export function checkChatRequest(value: unknown): ChatRequest {
   if (!isBounded(value, MAX_VALUES)) {
     throw new MadakvError('invalid_request', `the body has more than ${MAX_VALUES} values`);
   }
-  const result = ChatRequestSchema.safeParse(value);
+  const result = CheckedRequestSchema.safeParse(value);
   if (!result.success) throw requestError(result.error.issues);
   return givenKeys(result.data);
 }

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { optional } from './absent.js';
 import { ignoredKeys, unsupportedInMessages, unsupportedKeys } from './chat.other.keys.js';
-import { checkExtraction } from './extraction.check.js';
 import { ResponseFormatSchema } from './response.format.js';
 import { namesKnownKeys } from './schema.issues.js';
 
@@ -92,51 +91,49 @@ export const MessageSchema = z
  * The body of an OpenAI chat completion. What it asks for is obeyed, or refused by name; `chat.other.keys.ts` has the
  * rest. Null counts as left out. `top_k` and `repetition_penalty` are vLLM's additions.
  */
-export const ChatRequestSchema = z
-  .strictObject(
-    {
-      model: z.string().min(1).max(256),
-      messages: z.array(MessageSchema).min(1).max(256),
-      temperature: z.number().min(0).max(2).nullish(),
-      top_p: z.number().min(0).max(1).nullish(),
-      /** 0 and -1 both mean all. */
-      top_k: z.int().min(-1).nullish(),
-      seed: z.int().nullish(),
-      repetition_penalty: z.number().min(0.01).max(100).nullish(),
-      presence_penalty: z.number().min(-2).max(2).nullish(),
-      frequency_penalty: z.number().min(-2).max(2).nullish(),
-      /** Empty ones would end every answer at once, so they count as left out: forms send them for a field without text. */
-      stop: z
-        .union([
-          text,
-          z.array(text).max(MAX_STOPS, {
-            error: ({ input }) => `expected at most ${MAX_STOPS} strings, got ${(input as unknown[]).length}`,
-          }),
-        ])
-        .nullish()
-        .transform((stop) => (Array.isArray(stop) ? stop.filter((entry) => entry !== '') : stop === '' ? null : stop))
-        .optional(),
-      max_tokens: tokens.nullish(),
-      max_completion_tokens: tokens.nullish(),
-      logprobs: z.boolean().nullish(),
-      top_logprobs: z.int().min(0).max(20).nullish(),
-      response_format: ResponseFormatSchema.nullish(),
-      n: z.literal(1).nullish(),
-      stream: z.boolean().nullish(),
-      stream_options: z
-        .strictObject({
-          include_usage: z.boolean().nullish(),
-          include_obfuscation: z.boolean().nullish().meta({ description: 'Ignored: nothing is obfuscated.' }),
-          continuous_usage_stats: z.literal(false).nullish(),
-        })
-        .nullish(),
-      madakv: MadakvOptionsSchema.nullish(),
-      ...ignoredKeys,
-      ...unsupportedKeys,
-    },
-    { error: namesKnownKeys(() => OBEYED_KEYS) },
-  )
-  .superRefine(checkExtraction);
+export const ChatRequestSchema = z.strictObject(
+  {
+    model: z.string().min(1).max(256),
+    messages: z.array(MessageSchema).min(1).max(256),
+    temperature: z.number().min(0).max(2).nullish(),
+    top_p: z.number().min(0).max(1).nullish(),
+    /** 0 and -1 both mean all. */
+    top_k: z.int().min(-1).nullish(),
+    seed: z.int().nullish(),
+    repetition_penalty: z.number().min(0.01).max(100).nullish(),
+    presence_penalty: z.number().min(-2).max(2).nullish(),
+    frequency_penalty: z.number().min(-2).max(2).nullish(),
+    /** Empty ones would end every answer at once, so they count as left out: forms send them for a field without text. */
+    stop: z
+      .union([
+        text,
+        z.array(text).max(MAX_STOPS, {
+          error: ({ input }) => `expected at most ${MAX_STOPS} strings, got ${(input as unknown[]).length}`,
+        }),
+      ])
+      .nullish()
+      .transform((stop) => (Array.isArray(stop) ? stop.filter((entry) => entry !== '') : stop === '' ? null : stop))
+      .optional(),
+    max_tokens: tokens.nullish(),
+    max_completion_tokens: tokens.nullish(),
+    logprobs: z.boolean().nullish(),
+    top_logprobs: z.int().min(0).max(20).nullish(),
+    response_format: ResponseFormatSchema.nullish(),
+    n: z.literal(1).nullish(),
+    stream: z.boolean().nullish(),
+    stream_options: z
+      .strictObject({
+        include_usage: z.boolean().nullish(),
+        include_obfuscation: z.boolean().nullish().meta({ description: 'Ignored: nothing is obfuscated.' }),
+        continuous_usage_stats: z.literal(false).nullish(),
+      })
+      .nullish(),
+    madakv: MadakvOptionsSchema.nullish(),
+    ...ignoredKeys,
+    ...unsupportedKeys,
+  },
+  { error: namesKnownKeys(() => OBEYED_KEYS) },
+);
 
 /** Keys of a body that change its answer. */
 export const OBEYED_KEYS: readonly string[] = Object.keys(ChatRequestSchema.shape).filter(

@@ -1,5 +1,5 @@
 import { extractionPlan } from '@madakv/extraction';
-import { SchemaError, type Schema } from '@madakv/grammar';
+import { SchemaError } from '@madakv/grammar';
 import type { z } from 'zod';
 import { UNSUPPORTED_REASON } from './chat.other.keys.js';
 import { SCHEMA_REASON, type ResponseFormat } from './response.format.js';
