@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { fileProblem } from '@madakv/requests';
 import { documentRequest, upTo, type Question, type RequestFlags } from './batch.input.js';
 import { jsonlContent, type JsonlLine } from './jsonl.lines.js';
-import { BATCH_ENDPOINT, type BatchLine } from '@madakv/contracts';
+import { BATCH_ENDPOINT, type BatchLine, type ChatRequest } from '@madakv/contracts';
 
 /** What one line of the results is about. */
 export interface WorkItem {
@@ -50,37 +50,62 @@ export function jsonlWork(lines: readonly JsonlLine[]): BatchWork {
   };
 }
 
-export async function questionsWork(
-  questions: readonly Question[],
-  model: string,
+/** A document and what is asked about it. */
+export interface DocumentItem {
+  readonly customId: string;
+  /** As it is named, for messages. */
+  readonly file: string;
+  readonly path: string;
+  readonly columns: ReadonlyMap<string, string>;
+  /** Why the document cannot be uploaded, as `code: message`. */
+  readonly problem?: string;
+}
+
+export function questionsWork(questions: readonly Question[], model: string, flags: RequestFlags): Promise<BatchWork> {
+  const items = questions.map(({ question, extras, ...item }) => ({
+    ...item,
+    columns: new Map([['custom_id', item.customId], ['file', item.file], ['question', question], ...extras]),
+  }));
+  return documentsWork(items, flags, (index, fileId, ofEach) =>
+    documentRequest(model, fileId, questions[index].question, ofEach),
+  );
+}
+
+/**
+ * One request an item.
+ * @param bodyOf the request of an item: its index, the id of its uploaded document, and what the flags say about it
+ */
+export async function documentsWork(
+  documents: readonly DocumentItem[],
   flags: RequestFlags,
+  bodyOf: (index: number, fileId: string, flags: RequestFlags) => ChatRequest,
 ): Promise<BatchWork> {
-  const contents = await readDocuments(questions);
+  const contents = await readDocuments(documents);
   const several = new Set([...contents.values()].map(({ sha256: hash }) => hash)).size > 1;
   const { pages } = flags;
-  const asked = several && pages !== undefined ? { ...flags, pages: upTo(pages) } : flags;
-  const items = questions.map(({ customId, file, path, question, extras, problem }, index): WorkItem => {
+  const ofEach = several && pages !== undefined ? { ...flags, pages: upTo(pages) } : flags;
+  const items = documents.map(({ customId, path, columns, problem }, index): WorkItem => {
     const content = contents.get(path);
     const reason = problem ?? content?.problem;
     return {
       line: index + 1,
       customId,
-      columns: new Map([['custom_id', customId], ['file', file], ['question', question], ...extras]),
+      columns,
       ...(content?.sha256 === undefined ? {} : { document: content.sha256 }),
       ...(reason === undefined ? {} : { problem: reason }),
     };
   });
-  const lineOf = ({ customId, question }: Question, fileId: string): BatchLine => ({
-    custom_id: customId,
+  const lineOf = (index: number, fileId: string): BatchLine => ({
+    custom_id: documents[index].customId,
     method: 'POST',
     url: BATCH_ENDPOINT,
-    body: documentRequest(model, fileId, question, asked),
+    body: bodyOf(index, fileId, ofEach),
   });
   const inputFile = (fileIdOf: (item: WorkItem) => string | undefined): Buffer | undefined => {
     const lines = items.flatMap((item, index) => {
       const fileId = fileIdOf(item);
       if (fileId === undefined) return [];
-      return [{ line: item.line, content: Buffer.from(JSON.stringify(lineOf(questions[index], fileId))) }];
+      return [{ line: item.line, content: Buffer.from(JSON.stringify(lineOf(index, fileId))) }];
     });
     return lines.length === 0 ? undefined : jsonlContent(lines);
   };
@@ -89,7 +114,7 @@ export async function questionsWork(
     // A document that is not there yet makes other work of it than the one that comes in its place.
     hash: sha256(Buffer.concat([inputFile(({ document }) => document) ?? Buffer.alloc(0), Buffer.from(problems)])),
     documents: new Map(
-      questions.flatMap(({ path, file }) => {
+      documents.flatMap(({ path, file }) => {
         const hash = contents.get(path)?.sha256;
         return hash === undefined ? [] : [[hash, { path, name: file }]];
       }),
@@ -105,9 +130,11 @@ interface DocumentContent {
 }
 
 /** Content of each document, by its path. */
-async function readDocuments(questions: readonly Question[]): Promise<ReadonlyMap<string, DocumentContent>> {
+async function readDocuments(
+  documents: readonly Pick<DocumentItem, 'path' | 'file' | 'problem'>[],
+): Promise<ReadonlyMap<string, DocumentContent>> {
   const found = new Map<string, DocumentContent>();
-  for (const { path, file, problem } of questions) {
+  for (const { path, file, problem } of documents) {
     if (problem !== undefined || found.has(path)) continue;
     found.set(
       path,

@@ -1,5 +1,10 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import { fileProblem } from '@madakv/requests';
+import { UsageError } from '../exit.codes.js';
+
+const EXTENSIONS = ['.pdf', '.png', '.jpg', '.jpeg', '.webp', '.gif', '.tif', '.tiff'];
+const HEAD_BYTES = 1_024;
 
 /** What operating systems and office programs put beside documents. */
 const SYSTEM_FILES =
@@ -9,6 +14,44 @@ const SYSTEM_FOLDERS = /(^|[\\/])(__MACOSX|\.AppleDouble|\.Trashes|\.Spotlight-V
 /** A file that is no document of anybody: AppleDouble, thumbnails, a lock. @param path with / or \ */
 export function isSystemFile(path: string): boolean {
   return SYSTEM_FOLDERS.test(path) || SYSTEM_FILES.test(path.split(/[\\/]/).at(-1) ?? '');
+}
+
+/**
+ * Whether a file is a PDF or an image, by its name or its first bytes; what the server makes of it is its to say.
+ * @throws UsageError when it cannot be read
+ */
+export function isDocument(path: string, name: string): boolean {
+  return EXTENSIONS.includes(extname(path).toLowerCase()) || isDocumentHead(headOf(path, name));
+}
+
+export interface FolderFiles {
+  /** Documents, relative to the folder, in the order of their names. */
+  readonly documents: readonly string[];
+  /** What else lies there and is not hidden. */
+  readonly others: readonly string[];
+}
+
+/** All documents of a folder and of the folders in it. Hidden and system files are passed over. */
+export function filesIn(folder: string): FolderFiles {
+  const [documents, others]: [string[], string[]] = [[], []];
+  const visit = (inner: string): void => {
+    for (const entry of readdirSync(join(folder, inner), { withFileTypes: true })) {
+      const name = inner === '' ? entry.name : `${inner}/${entry.name}`;
+      if (entry.name.startsWith('.') || isSystemFile(`${name}${entry.isDirectory() ? '/' : ''}`)) continue;
+      if (entry.isDirectory()) visit(name);
+      else (isReadableDocument(join(folder, name)) ? documents : others).push(name);
+    }
+  };
+  visit('');
+  return { documents: documents.sort(), others: others.sort() };
+}
+
+function isReadableDocument(path: string): boolean {
+  try {
+    return isDocument(path, path);
+  } catch {
+    return false;
+  }
 }
 
 export interface FoundDocument {
@@ -52,5 +95,30 @@ function entryLike(folder: string, name: string): string | undefined {
     return readdirSync(folder).find((entry) => entry.normalize('NFC') === wanted);
   } catch {
     return undefined;
+  }
+}
+
+function isDocumentHead(head: Buffer): boolean {
+  const text = head.toString('latin1');
+  return (
+    text.includes('%PDF-') ||
+    text.startsWith('\x89PNG\r\n') ||
+    text.startsWith('\xff\xd8\xff') ||
+    /^(GIF8|II[*+]\0|MM\0[*+])/.test(text) ||
+    (text.startsWith('RIFF') && text.slice(8, 12) === 'WEBP')
+  );
+}
+
+function headOf(path: string, name: string): Buffer {
+  const head = Buffer.alloc(HEAD_BYTES);
+  try {
+    const file = openSync(path, 'r');
+    try {
+      return head.subarray(0, readSync(file, head));
+    } finally {
+      closeSync(file);
+    }
+  } catch (cause) {
+    throw new UsageError(`${name}: ${fileProblem(cause)}`, { cause });
   }
 }

@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import type { BatchObject } from '@madakv/contracts';
 import { dataFolderPath } from '@madakv/launcher';
-import { commandThere, withServer } from '../api/server.access.js';
+import { commandThere, withServer, type LocalFlags } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { oneLine } from '../error.line.js';
 import { UsageError } from '../exit.codes.js';
@@ -64,7 +64,7 @@ function report({ batch, lines }: BatchOutcome, watchedMs: number, shown: string
 }
 
 /** How long a batch took, in milliseconds: a run that goes on with one saw only its end. Its times are whole seconds. */
-function timeOf({ created_at, ...ended }: BatchObject, watchedMs: number): number {
+export function timeOf({ created_at, ...ended }: BatchObject, watchedMs: number): number {
   const endedAt = ended.completed_at ?? ended.cancelled_at ?? ended.expired_at ?? created_at;
   const batchMs = 1_000 * (endedAt - created_at);
   return batchMs > watchedMs + 1_000 ? batchMs : watchedMs;
@@ -84,7 +84,8 @@ export function summary(lines: readonly ResultLine[], ms: number): string {
   return `${formatCount(answered)} of ${formatCount(lines.length)} answered in ${formatMs(ms)} (${rate.toFixed(1)}/s)${share}`;
 }
 
-function interruptedText(id: string, flags: BatchRunFlags): string {
+/** What becomes of a batch whose run was interrupted. */
+export function interruptedText(id: string, flags: LocalFlags): string {
   return flags.local === true
     ? 'the batch is kept; the same command goes on with it\n'
     : `the batch ${id} goes on at the server; the same command waits for it again, \`${commandThere(`batch cancel ${id}`, flags)}\` stops it\n`;

@@ -1,13 +1,12 @@
-import { openSync, readSync, closeSync, existsSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
-import { fileProblem } from '@madakv/requests';
 import { chooseModel, type ServerAccess } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
 import { invocation, shellWord } from '../invocation.js';
 import { upTo } from './batch.input.js';
 import { jsonlWork, questionsWork, type BatchWork } from './batch.work.js';
-import { isSystemFile } from './document.files.js';
+import { isDocument, isSystemFile } from './document.files.js';
 import { readJsonl } from './jsonl.lines.js';
 import { DEFAULT_SHEET, readQuestions, type Asked } from './question.sheet.js';
 import type { BatchRunFlags } from './run.flags.js';
@@ -25,8 +24,6 @@ export interface RunInput {
 type WorkOf = (access: ServerAccess) => Promise<BatchWork>;
 
 const TABLES = ['.csv', '.tsv', '.xlsx', '.xls', '.ods', '.numbers'];
-const DOCUMENTS = ['.pdf', '.png', '.jpg', '.jpeg', '.webp', '.gif', '.tif', '.tiff'];
-const HEAD_BYTES = 1_024;
 
 /** @throws UsageError that says what to give instead */
 export function runInput(name: string, flags: BatchRunFlags, { cwd }: Pick<CommandIo, 'cwd'>): RunInput {
@@ -89,31 +86,5 @@ function kindOf(path: string, name: string): RunInput['kind'] {
         `\`${invocation(`batch run FOLDER --questions ${extension === '.csv' ? shellWord(name) : 'questions.csv'}`)}\``,
     );
   }
-  return DOCUMENTS.includes(extension) || isDocument(headOf(path, name)) ? 'document' : 'requests';
-}
-
-/** A PDF or an image, by the first bytes; what the server makes of it is its to say. */
-function isDocument(head: Buffer): boolean {
-  const text = head.toString('latin1');
-  return (
-    text.includes('%PDF-') ||
-    text.startsWith('\x89PNG\r\n') ||
-    text.startsWith('\xff\xd8\xff') ||
-    /^(GIF8|II[*+]\0|MM\0[*+])/.test(text) ||
-    (text.startsWith('RIFF') && text.slice(8, 12) === 'WEBP')
-  );
-}
-
-function headOf(path: string, name: string): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES);
-  try {
-    const file = openSync(path, 'r');
-    try {
-      return head.subarray(0, readSync(file, head));
-    } finally {
-      closeSync(file);
-    }
-  } catch (cause) {
-    throw new UsageError(`${name}: ${fileProblem(cause)}`, { cause });
-  }
+  return isDocument(path, name) ? 'document' : 'requests';
 }

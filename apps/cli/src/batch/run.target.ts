@@ -17,14 +17,22 @@ export interface RunTarget {
  */
 export function runTarget(input: RunInput, out: string | undefined, { cwd }: Pick<CommandIo, 'cwd'>): RunTarget {
   const target = out === undefined ? defaultTarget(input, cwd) : namedTarget(input, out, cwd);
-  const shown = out ?? basename(target.path);
-  for (const source of [input.path, input.sheet?.path]) {
-    if (source === target.path) throw new UsageError(`${shown}: results would be written over what is asked`);
-  }
-  if (existsSync(target.path) && statSync(target.path).isDirectory()) {
+  requireWritable(target.path, out ?? basename(target.path), [input.path, input.sheet?.path]);
+  return target;
+}
+
+/**
+ * Makes the folder of a file of results.
+ * @param shown how the caller calls it
+ * @param sources what must not be written over
+ * @throws UsageError
+ */
+export function requireWritable(path: string, shown: string, sources: readonly (string | undefined)[]): void {
+  if (sources.includes(path)) throw new UsageError(`${shown}: results would be written over what is asked`);
+  if (existsSync(path) && statSync(path).isDirectory()) {
     throw new UsageError(`${shown}: is a folder; name a .csv or .jsonl file`);
   }
-  const folder = dirname(target.path);
+  const folder = dirname(path);
   try {
     mkdirSync(folder, { recursive: true });
     accessSync(folder, constants.W_OK);
@@ -32,7 +40,6 @@ export function runTarget(input: RunInput, out: string | undefined, { cwd }: Pic
     const why = (cause as NodeJS.ErrnoException).code === 'EACCES' ? 'may not be written to' : 'cannot be made';
     throw new UsageError(`${shown}: its folder ${folder} ${why}`, { cause });
   }
-  return target;
 }
 
 function defaultTarget({ kind, path }: RunInput, cwd: string): RunTarget {
