@@ -8,6 +8,7 @@ import type { CommandIo } from './command.io.js';
 import { registerDemo } from './demo/demo.command.js';
 import { oneLine } from './error.line.js';
 import { registerEval } from './eval.command.js';
+import { registerExtract } from './extract/extract.command.js';
 import { registerFiles } from './files/files.command.js';
 import { registerGenerate } from './generate/generate.command.js';
 import { helpAsInvoked } from './invocation.js';
@@ -42,12 +43,14 @@ Examples:
   madakv up
   madakv ask invoice.pdf "What is the due date?" --local
   madakv batch run invoices/ --questions questions.csv -o answers.csv --local
+  madakv extract invoices/ --schema invoice.schema.json -o invoices.csv --local
   madakv models inspect models/madakv-reader`,
     );
   registerDemo(program, io);
   registerUp(program, io);
   registerAsk(program, io);
   registerBatch(program, io);
+  registerExtract(program, io);
   registerFiles(program, io);
   registerTrace(program, io);
   registerKey(program, io);

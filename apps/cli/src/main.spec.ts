@@ -11,6 +11,7 @@ const commands = [
   ['batch', 'status'],
   ['batch', 'cancel'],
   ['batch', 'list'],
+  ['extract'],
   ['files'],
   ['files', 'list'],
   ['files', 'rm'],

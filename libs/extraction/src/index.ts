@@ -16,6 +16,7 @@ export {
   type ExtractionField,
   type ExtractionPlan,
   type FieldKind,
+  type PlanNode,
 } from './extraction.plan.js';
 export { INSTRUCTION } from './field.question.js';
 export { extractionPlan } from './plan.schema.js';

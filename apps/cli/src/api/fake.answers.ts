@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import type { BatchLine } from '@madakv/contracts';
-import { linesOf } from '@madakv/requests';
+import { checkChatRequest, type BatchLine, type ExtractedFieldObject } from '@madakv/contracts';
+import { extractionAnswer, extractionRequests, linesOf } from '@madakv/requests';
 import type { AnswerWarning } from './answer.warnings.js';
 
 /** What the fake answers to a request: a text, or an error with a status. */
@@ -27,6 +27,7 @@ export function completionOf(
   model: string,
   answer: FakeAnswer,
   warnings: readonly AnswerWarning[],
+  fields?: readonly ExtractedFieldObject[],
 ): { status_code: number; body: Record<string, unknown> } {
   if (typeof answer !== 'string') {
     const { status, code, message } = answer;
@@ -42,14 +43,42 @@ export function completionOf(
       model,
       choices: [{ index: 0, message, logprobs: null, finish_reason: 'stop' }],
       usage: USAGE,
-      madakv: summaryOf(id, warnings),
+      madakv: { ...summaryOf(id, warnings), ...(fields === undefined ? {} : { fields }) },
     },
   };
 }
 
+export function isExtraction(body: Record<string, unknown>): boolean {
+  return (body['madakv'] as { extract?: boolean } | undefined)?.extract === true;
+}
+
+/** The object that is made of an answer to each of the questions; an error where one of them is one. */
+export function extractionOf(
+  body: Record<string, unknown>,
+  answerTo: (question: string, body: Record<string, unknown>) => FakeAnswer,
+): { readonly answer: FakeAnswer; readonly fields?: readonly ExtractedFieldObject[] } {
+  const { plan, requests } = extractionRequests(checkChatRequest(body));
+  const answers = requests.map((request) => answerTo(questionOf(request), body));
+  const failed = answers.find((answer) => typeof answer !== 'string');
+  if (failed !== undefined) return { answer: failed };
+  const texts = answers.filter((answer) => typeof answer === 'string');
+  const { content, fields } = extractionAnswer(
+    plan,
+    texts.map((text) => ({
+      text,
+      finishReason: 'stop',
+      completionTokens: 3,
+      bytes: { full: 1_000_000, kept: 200_000 },
+    })),
+  );
+  return { answer: content, fields };
+}
+
 /** The last text of the last message. */
-export function questionOf(body: Record<string, unknown>): string {
-  const messages = body['messages'] as { content: string | { type: string; text?: string }[] }[];
+export function questionOf(body: object): string {
+  const messages = (body as Record<string, unknown>)['messages'] as {
+    content: string | { type: string; text?: string }[];
+  }[];
   const content = messages.at(-1)?.content ?? '';
   return typeof content === 'string' ? content : (content.filter(({ type }) => type === 'text').at(-1)?.text ?? '');
 }

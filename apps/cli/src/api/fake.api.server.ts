@@ -3,7 +3,16 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { BatchObject, FileObject, TraceDocument } from '@madakv/contracts';
 import type { AnswerWarning } from './answer.warnings.js';
-import { batchResults, completionOf, questionOf, summaryOf, USAGE, type FakeAnswer } from './fake.answers.js';
+import {
+  batchResults,
+  completionOf,
+  extractionOf,
+  isExtraction,
+  questionOf,
+  summaryOf,
+  USAGE,
+  type FakeAnswer,
+} from './fake.answers.js';
 import { fail, list, pageOf, send, uploadOf } from './fake.http.js';
 
 interface StoredFile {
@@ -32,6 +41,8 @@ export class FakeApiServer {
   readonly created: object[] = [];
   /** What to answer to a question. */
   answer: (question: string, body: Record<string, unknown>) => FakeAnswer = (question) => `answer to ${question}`;
+  /** Whether it knows `madakv.extract`; each of its questions is answered by `answer`. */
+  extracts = true;
   /** What its answers warn of. */
   warnings: readonly AnswerWarning[] = [];
   /** Why an upload is not taken, by its content; undefined where it is. */
@@ -260,7 +271,9 @@ export class FakeApiServer {
 
   private reply(id: string, body: Record<string, unknown>): { status_code: number; body: Record<string, unknown> } {
     this.asked.push(body);
-    return completionOf(id, String(body['model']), this.answer(questionOf(body), body), this.warnings);
+    const extraction = isExtraction(body) && this.extracts ? extractionOf(body, this.answer) : undefined;
+    const answer = extraction?.answer ?? this.answer(questionOf(body), body);
+    return completionOf(id, String(body['model']), answer, this.warnings, extraction?.fields);
   }
 
   private chat(response: ServerResponse, body: Record<string, unknown>): void {

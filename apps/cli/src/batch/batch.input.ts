@@ -47,8 +47,13 @@ export function requestOverrides(flags: RequestFlags): Pick<ChatRequest, 'max_co
   };
 }
 
-/** A question about an uploaded document: first the document, then what is asked. */
-export function documentRequest(model: string, fileId: string, question: string, flags: RequestFlags): ChatRequest {
+/** A question about an uploaded document: first the document, then what is asked, if it is asked here. */
+export function documentRequest(
+  model: string,
+  fileId: string,
+  question: string | undefined,
+  flags: RequestFlags,
+): ChatRequest {
   return {
     model,
     messages: [
@@ -56,7 +61,7 @@ export function documentRequest(model: string, fileId: string, question: string,
         role: 'user',
         content: [
           { type: 'file', file: { file_id: fileId } },
-          { type: 'text', text: question },
+          ...(question === undefined ? [] : [{ type: 'text' as const, text: question }]),
         ],
       },
     ],
