@@ -13,13 +13,20 @@ const result = (text: string, finishReason: FieldResult['finishReason'] = 'stop'
   finishReason,
   completionTokens: 4,
   bytes: { full: 100, kept: 20 },
+  traceId: 't.2',
 });
 
 describe('extractionAnswer', () => {
   it('is the object, and what every field was answered', () => {
     const { content, fields } = extractionAnswer(plan, [result('£1,246.32'), result('not stated')]);
     expect(content).toBe('{"total":1246.32,"buyer":null}');
-    const each = { finish_reason: 'stop', completion_tokens: 4, bytes: { full: 100, kept: 20 }, problems: [] };
+    const each = {
+      finish_reason: 'stop',
+      completion_tokens: 4,
+      bytes: { full: 100, kept: 20 },
+      trace_id: 't.2',
+      problems: [],
+    };
     expect(fields).toEqual([
       { name: 'total', answer: '£1,246.32', value: 1246.32, ...each },
       { name: 'buyer', answer: 'not stated', value: null, ...each },

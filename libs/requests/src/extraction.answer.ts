@@ -8,6 +8,7 @@ export interface FieldResult {
   readonly completionTokens: number;
   /** Of the question's cache. */
   readonly bytes: { readonly full: number; readonly kept: number };
+  readonly traceId: string;
 }
 
 export interface ExtractionAnswer {
@@ -33,6 +34,7 @@ export function extractionAnswer(plan: ExtractionPlan, results: readonly FieldRe
       finish_reason: results[i].finishReason,
       completion_tokens: results[i].completionTokens,
       bytes: { ...results[i].bytes },
+      trace_id: results[i].traceId,
     })),
   };
 }

@@ -64,11 +64,12 @@ export function extractionOf(
   const texts = answers.filter((answer) => typeof answer === 'string');
   const { content, fields } = extractionAnswer(
     plan,
-    texts.map((text) => ({
+    texts.map((text, i) => ({
       text,
       finishReason: 'stop',
       completionTokens: 3,
       bytes: { full: 1_000_000, kept: 200_000 },
+      traceId: `request.${i + 1}`,
     })),
   );
   return { answer: content, fields };

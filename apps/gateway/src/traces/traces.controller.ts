@@ -6,7 +6,8 @@ import { STORE } from '../gateway.tokens.js';
 import { Tenant } from '../http/request.context.js';
 import { ApiRoute } from '../openapi/api.route.js';
 
-const REQUEST_ID = /^[A-Za-z0-9_-]{1,100}$/;
+/** Of a request, or with a number of one of its questions. */
+const REQUEST_ID = /^[A-Za-z0-9_-]{1,100}(\.[0-9]{1,4})?$/;
 
 @Controller('v1/requests')
 export class TracesController {
@@ -16,7 +17,9 @@ export class TracesController {
   @ApiRoute({
     tag: 'Requests',
     summary: 'What became of a request and its cache',
-    path: { id: 'Id of a chat completion, or the request_id of a line of a batch.' },
+    path: {
+      id: 'Id of a chat completion, or the request_id of a line of a batch; of an extraction the trace_id of a field.',
+    },
     response: { 'application/json': 'Trace' },
     errors: ['not_found'],
   })

@@ -10,16 +10,16 @@ import type { CrashGuard } from './crash.guard.js';
 import type { GroupTurns } from './group.turns.js';
 import type { Isolation } from './isolation.js';
 import type { PreparedReader } from './prepared.reader.js';
-import { questionOf, type Question } from './question.js';
+import { askedRequest, type AskedRequest } from './question.js';
 import type { QuestionLeases } from './question.leases.js';
-import type { QuestionRunner } from './question.runner.js';
+import type { RequestAnswerer } from './request.answerer.js';
 
 /** How long a group keeps its slot that has to wait for others, and when it is offered again after that, in milliseconds. */
 const GROUP_PAUSE_MS = 50;
 const GROUP_DELAY_MS = 200;
 
 /**
- * Questions that are asked together once an engine has died over a group of them. Should it die again, these are then asked one by
+ * Requests that are answered together once an engine has died over a group of them. Should it die again, these are then answered one by
  * one, and the one that kills it is found when it does so for the third time: the others have seen two engines die, and are answered.
  */
 const SUSPECTS = 8;
@@ -33,12 +33,12 @@ export interface GenerateParts {
   readonly isolation: Isolation;
   readonly groups: GroupTurns;
   readonly leases: QuestionLeases;
-  readonly questions: QuestionRunner;
+  readonly answerer: RequestAnswerer;
 }
 
-/** A question, and how many engines have died over it. */
+/** A request, and how many engines have died over it. */
 interface Asked {
-  readonly question: Question;
+  readonly asked: AskedRequest;
   readonly crashed: number;
 }
 
@@ -54,8 +54,8 @@ export class GenerateProcessor {
   }
 
   private async answerOne([attempt]: readonly RequestAttempt[], job: TakenJob): Promise<readonly WorkEnd[]> {
-    const { question, crashed } = await this.read(attempt);
-    return this.parts.isolation.run(crashed > 0, attempt.signal, () => this.answer([question], job));
+    const { asked, crashed } = await this.read(attempt);
+    return this.parts.isolation.run(crashed > 0, attempt.signal, () => this.answer([asked], job));
   }
 
   private async answerGroup(attempts: readonly RequestAttempt[], job: TakenJob): Promise<readonly WorkEnd[]> {
@@ -71,36 +71,36 @@ export class GenerateProcessor {
   private async answerTogether(attempts: readonly RequestAttempt[], job: TakenJob): Promise<readonly WorkEnd[]> {
     const { isolation, leases } = this.parts;
     const ends = new Map<RequestAttempt, WorkEnd>();
-    const asked: Asked[] = [];
+    const all: Asked[] = [];
     for (const attempt of attempts) {
       try {
         const read = await withTraceparent(attempt.request.traceparent, () => this.read(attempt));
         if (read.crashed > 1) throw new GoesAlone(`${read.crashed} engines have died over it`);
-        asked.push(read);
+        all.push(read);
       } catch (reason) {
         ends.set(attempt, { status: 'rejected', reason });
       }
     }
-    const { now, later } = divide(asked, (questions) => leases.fitting(questions).length);
+    const { now, later } = divide(all, (requests) => leases.fitting(requests));
     for (const group of later) await job.split(group.map(({ attempt }) => attempt.request));
-    if (now.questions.length > 0) {
-      const [{ attempt }] = now.questions;
-      const answered = await isolation.run(now.suspect, attempt.signal, () => this.answer(now.questions, job));
-      now.questions.forEach((question, i) => ends.set(question.attempt, answered[i]));
+    if (now.requests.length > 0) {
+      const [{ attempt }] = now.requests;
+      const answered = await isolation.run(now.suspect, attempt.signal, () => this.answer(now.requests, job));
+      now.requests.forEach((request, i) => ends.set(request.attempt, answered[i]));
     }
     // What goes into a job of its own is done with in this one.
     return attempts.map((each) => ends.get(each) ?? { status: 'fulfilled', value: { state: 'prepared' } });
   }
 
   /** @throws HandBack where there is no room now */
-  private async answer(questions: readonly Question[], job: TakenJob): Promise<readonly WorkEnd[]> {
-    const { leases, questions: runner } = this.parts;
-    const lease = await leases.acquire(questions, job);
+  private async answer(requests: readonly AskedRequest[], job: TakenJob): Promise<readonly WorkEnd[]> {
+    const { leases, answerer } = this.parts;
+    const lease = await leases.acquire(requests, job);
+    let first = 0;
+    const shares = requests.map(({ questions }) => lease.shares.slice(first, (first += questions.length)));
     return Promise.allSettled(
-      questions.map((question, i) =>
-        withTraceparent(question.attempt.request.traceparent, () =>
-          runner.run(question, { lease, share: lease.shares[i] }),
-        ),
+      requests.map((asked, i) =>
+        withTraceparent(asked.attempt.request.traceparent, () => answerer.answer(asked, lease, shares[i])),
       ),
     );
   }
@@ -113,8 +113,8 @@ export class GenerateProcessor {
     learnt.prepared = prepared;
     signal.throwIfAborted();
     if (!budget.available) throw new MadakvError('budget_unavailable', 'the memory-budget service is away');
-    const question = questionOf(attempt, prepared, engine.info.kv);
-    return { question, crashed: await crashes.check(request.requestId) };
+    const asked = askedRequest(attempt, prepared, engine.info.kv);
+    return { asked, crashed: await crashes.check(request.requestId) };
   }
 
   private async wait(signal: AbortSignal): Promise<never> {
@@ -127,22 +127,22 @@ export class GenerateProcessor {
 /** What is answered now, and what goes into jobs of its own, so that another worker may take it. */
 interface Division {
   /** Suspects are alone in their engine. */
-  readonly now: { readonly questions: readonly Question[]; readonly suspect: boolean };
-  readonly later: readonly (readonly Question[])[];
+  readonly now: { readonly requests: readonly AskedRequest[]; readonly suspect: boolean };
+  readonly later: readonly (readonly AskedRequest[])[];
 }
 
-/** @param fits how many of the questions, from the first on, may be answered together */
-function divide(asked: readonly Asked[], fits: (questions: readonly Question[]) => number): Division {
-  const of = (suspect: boolean): Question[] =>
-    asked.filter(({ crashed }) => crashed > 0 === suspect).map(({ question }) => question);
+/** @param fits how many of the requests, from the first on, may be answered together */
+function divide(all: readonly Asked[], fits: (requests: readonly AskedRequest[]) => number): Division {
+  const of = (suspect: boolean): AskedRequest[] =>
+    all.filter(({ crashed }) => crashed > 0 === suspect).map(({ asked }) => asked);
   const groups = [
     { suspect: false, most: MAX_GROUP, rest: of(false) },
     { suspect: true, most: SUSPECTS, rest: of(true) },
   ].flatMap(({ suspect, most, rest }) => {
-    const cut: { questions: Question[]; suspect: boolean }[] = [];
-    while (rest.length > 0) cut.push({ questions: rest.splice(0, fits(rest.slice(0, most))), suspect });
+    const cut: { requests: AskedRequest[]; suspect: boolean }[] = [];
+    while (rest.length > 0) cut.push({ requests: rest.splice(0, fits(rest.slice(0, most))), suspect });
     return cut;
   });
-  const [now = { questions: [], suspect: false }, ...later] = groups;
-  return { now, later: later.map(({ questions }) => questions) };
+  const [now = { requests: [], suspect: false }, ...later] = groups;
+  return { now, later: later.map(({ requests }) => requests) };
 }

@@ -1,13 +1,13 @@
 import type { LeaseEvent } from '@madakv/contracts';
 import type { KvGeometry } from '@madakv/engine';
-import { sharedNeed } from '@madakv/requests';
+import { sharedNeed, type SharedNeed } from '@madakv/requests';
 import { withSpan, type SpanAttributes } from '@madakv/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeaseAnswer, LeaseDesk } from '../lease/lease.desk.js';
 import { SharedLease } from '../lease/shared.lease.js';
 import { HandBack } from '../roles/hand.back.js';
 import type { TakenJob } from '../roles/request.attempt.js';
-import { rankOf, type Question } from './question.js';
+import { rankOf, type AskedRequest } from './question.js';
 
 /**
  * How long a job that finds no room keeps its slot, in milliseconds. Queued jobs ask one after the other; this bounds how often,
@@ -17,29 +17,29 @@ const NO_ROOM_PAUSE_MS = 50;
 /** What a group may have of its device, so that others find room beside it. */
 const GROUP_SHARE = 0.5;
 
-/** Memory for questions that are read together: one lease for all of them. */
+/** Memory for requests that are read together: one lease for all their questions. */
 export class QuestionLeases {
   constructor(
     private readonly desk: Pick<LeaseDesk, 'acquire' | 'capacityBytes'>,
     private readonly kv: () => KvGeometry,
   ) {}
 
-  /** Those of the questions, from the first on, that a group may hold at a time: at least one. */
-  fitting(questions: readonly Question[]): readonly Question[] {
-    let count = questions.length;
-    while (count > 1 && this.needOf(questions.slice(0, count)).peakBytes > GROUP_SHARE * this.desk.capacityBytes)
-      count--;
-    return questions.slice(0, count);
+  /** How many of the requests, from the first on, a group may hold at a time: at least one. */
+  fitting(requests: readonly AskedRequest[]): number {
+    const most = GROUP_SHARE * this.desk.capacityBytes;
+    let count = requests.length;
+    while (count > 1 && this.needOf(requests.slice(0, count)).peakBytes > most) count--;
+    return count;
   }
 
-  /** Under the name of the first of them. @throws HandBack where there is no room now */
-  async acquire(questions: readonly Question[], job: TakenJob): Promise<SharedLease> {
-    const [{ attempt }] = questions;
+  /** Under the name of the first of them; a share for each of their questions. @throws HandBack where there is no room now */
+  async acquire(requests: readonly AskedRequest[], job: TakenJob): Promise<SharedLease> {
+    const [{ attempt }] = requests;
     const { request, signal } = attempt;
     const asked = job.roomSinceMs ?? Date.now();
     const { requestId, model, tenant } = request;
-    for (const question of questions) question.attempt.learnt.askedAtMs = asked;
-    const need = this.needOf(questions);
+    for (const each of requests) each.attempt.learnt.askedAtMs = asked;
+    const need = this.needOf(requests);
     const answer = await withSpan(
       'lease',
       { startMs: asked, attributes: { requestId, model, tenant, leaseOperation: 'acquire' } },
@@ -61,10 +61,12 @@ export class QuestionLeases {
       if (job.roomSinceMs !== undefined) waited.push({ atMs: job.roomSinceMs, event: 'waited', bytes: 0 });
       const granted = Date.now();
       const lease = new SharedLease(answer.lease, need, waited, { asked, granted });
-      questions.forEach((question, i) => {
-        question.attempt.learnt.grantedAtMs = granted;
-        question.attempt.learnt.lease = lease.shares[i].history;
-      });
+      let first = 0;
+      for (const { attempt: each, questions } of requests) {
+        each.learnt.grantedAtMs = granted;
+        each.learnt.lease = lease.shares[first].history;
+        first += questions.length;
+      }
       return lease;
     }
     if (job.roomSinceMs === undefined) await job.noteRoom(asked);
@@ -74,11 +76,9 @@ export class QuestionLeases {
     throw new HandBack(answer.delayMs - pauseMs, answer.reason);
   }
 
-  private needOf(questions: readonly Question[]) {
-    return sharedNeed(
-      questions.map(({ demand }) => demand),
-      this.kv(),
-    );
+  private needOf(requests: readonly AskedRequest[]): SharedNeed {
+    const demands = requests.flatMap(({ questions }) => questions.map(({ demand }) => demand));
+    return sharedNeed(demands, this.kv());
   }
 }
 

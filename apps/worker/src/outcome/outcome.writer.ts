@@ -39,27 +39,27 @@ export class OutcomeWriter {
     return true;
   }
 
-  /** @returns whether this answer is the one that stands */
-  complete(request: AnsweredRequest, completion: ChatCompletion, trace: AnsweredTrace): Promise<boolean> {
+  /** @param traces of its questions, under their ids. @returns whether this answer is the one that stands */
+  complete(request: AnsweredRequest, completion: ChatCompletion, ...traces: AnsweredTrace[]): Promise<boolean> {
     const ended = { state: 'completed', usage: completion.usage } as const;
-    return this.settle(request, { status: 200, body: completion }, ended, trace);
+    return this.settle(request, { status: 200, body: completion }, ended, traces);
   }
 
   /** For an error that trying again cannot mend, or that was tried often enough. @returns whether it is the one that stands */
   fail(request: AnsweredRequest, error: MadakvError, trace: FailedTrace): Promise<boolean> {
-    return this.settle(request, { status: error.httpStatus, body: errorBody(error) }, { state: 'failed' }, trace);
+    return this.settle(request, { status: error.httpStatus, body: errorBody(error) }, { state: 'failed' }, [trace]);
   }
 
   private async settle(
     request: AnsweredRequest,
     { status, body }: Pick<RequestAnswer, 'status' | 'body'>,
     ended: Omit<Outcome, 'key'>,
-    trace: TraceDocument,
+    traces: readonly TraceDocument[],
   ): Promise<boolean> {
-    // The trace has one name: an attempt that comes too late must not replace the one of the answer that stands.
+    // A trace has one name: an attempt that comes too late must not replace the one of the answer that stands.
     if (await this.isSettled(request)) return false;
     const { requestId, customId } = request;
-    await this.store.put(storeKeys.trace(requestId), Buffer.from(JSON.stringify(trace)));
+    for (const trace of traces) await this.store.put(storeKeys.trace(trace.id), Buffer.from(JSON.stringify(trace)));
     const answer: RequestAnswer = { requestId, customId, status, body };
     const content = Buffer.from(JSON.stringify(answer));
     // Named by its content: an attempt that comes too late cannot replace the answer that was committed.

@@ -3,6 +3,7 @@ import {
   MadakvError,
   type ChatRequest,
   type PreparedImageRef,
+  type PreparedQuestion,
   type PreparedRequest,
   type Warning,
 } from '@madakv/contracts';
@@ -18,6 +19,7 @@ import {
 } from '@madakv/models';
 import {
   chatMessages,
+  extractionRequests,
   type DocumentOrder,
   generationSettings,
   inReadingOrder,
@@ -61,6 +63,8 @@ export interface PreparerParts {
 const PHASES = ['fetch', 'rasterise', 'tokenise'] as const;
 type Phase = (typeof PHASES)[number];
 type PreparedMessage = PreparedRequest['messages'][number];
+/** Indices of the images that a part has become. */
+type ImagesOfParts = ReadonlyMap<DocumentPart['part'], readonly number[]>;
 type PageImage = StoredImage & { readonly page: number | null };
 interface Taken {
   readonly images: readonly PageImage[];
@@ -109,22 +113,21 @@ export class RequestPreparer {
     const clock = new PhaseClock<Phase>(this.now);
     const budget = new RequestBudget(this.parts.options.request);
     budget.checkText(body.messages);
-    const { images, warnings } = await this.takeDocuments({ input, budget, clock });
-    const messages = preparedMessages(body.messages, images, body.madakv?.layout);
-    const parameters = withSeed(withoutMessages(body), () => seedOf(requestId));
-    const plan = await measured(clock, 'tokenise', () => Promise.resolve(this.plan(messages, images, parameters)));
+    const { images, ofParts, warnings } = await this.takeDocuments({ input, budget, clock });
+    const [first, ...others] = await measured(clock, 'tokenise', () =>
+      Promise.resolve(
+        questionsOf(body).map((question) => this.question(question, images, ofParts, () => seedOf(requestId))),
+      ),
+    );
     const [fetch, rasterise, tokenise] = PHASES.map((phase) => clock.of(phase));
+    const schema = extractionSchema(body);
     return {
       requestId,
       customId,
-      messages,
+      ...first,
       images,
       warnings,
-      parameters,
-      promptTokens: { ...plan.promptTokens },
-      fullBytes: plan.need.fullBytes,
-      cacheRatio: plan.cacheRatio,
-      minCacheRatio: plan.minCacheRatio,
+      ...(schema === undefined ? {} : { extraction: { schema, others } }),
       ms: { queue: queueMs, fetch, rasterise, tokenise },
     };
   }
@@ -139,15 +142,35 @@ export class RequestPreparer {
     this.rasteriser.close();
   }
 
-  private async takeDocuments(work: Work): Promise<Pick<PreparedRequest, 'images' | 'warnings'>> {
+  private question(
+    body: ChatRequest,
+    images: PreparedImageRef[],
+    ofParts: ImagesOfParts,
+    seed: () => number,
+  ): PreparedQuestion {
+    const messages = preparedMessages(body.messages, ofParts, body.madakv?.layout);
+    const parameters = withSeed(withoutMessages(body), seed);
+    const { promptTokens, need, cacheRatio, minCacheRatio } = this.plan(messages, images, parameters);
+    const { fullBytes } = need;
+    return { messages, parameters, promptTokens: { ...promptTokens }, fullBytes, cacheRatio, minCacheRatio };
+  }
+
+  private async takeDocuments(
+    work: Work,
+  ): Promise<Pick<PreparedRequest, 'images' | 'warnings'> & { readonly ofParts: ImagesOfParts }> {
     const { tenant, signal } = work.input;
     const parts = documentParts(work.input.body.messages);
     work.budget.checkParts(parts);
     const images: PreparedImageRef[] = [];
+    const ofParts = new Map<DocumentPart['part'], number[]>();
     const warnings: Warning[] = [];
     for (const part of parts) {
       try {
         const taken = await this.takePart(part, work);
+        ofParts.set(
+          part.part,
+          taken.images.map((_, i) => images.length + i),
+        );
         for (const { key, width, height, page } of taken.images) {
           this.checkShape({ width, height }, page);
           images.push({ key, width, height, part: part.path, page });
@@ -162,7 +185,7 @@ export class RequestPreparer {
         throw asRequestProblem(error, part.path, await this.contents.nameOf(part, tenant).catch(() => undefined));
       }
     }
-    return { images, warnings };
+    return { images, ofParts, warnings };
   }
 
   /** @throws ImageError when the model takes no image of this shape */
@@ -237,18 +260,18 @@ function measured<T>(clock: PhaseClock<Phase>, phase: Phase, work: () => Promise
 /** The messages as the model reads them, with images where their documents stand. */
 function preparedMessages(
   messages: ChatRequest['messages'],
-  images: readonly PreparedImageRef[],
+  images: ImagesOfParts,
   order: DocumentOrder | undefined,
 ): PreparedMessage[] {
-  return messages.map(({ role, content }, message) => ({
+  return messages.map(({ role, content }) => ({
     // A newer name of the same thing; templates know the old one.
     role: role === 'developer' ? 'system' : role,
     content:
       typeof content === 'string'
         ? [{ type: 'text', text: content }]
         : inReadingOrder(
-            (content ?? []).flatMap((part, index): PreparedMessage['content'] =>
-              part.type === 'text' ? [part] : imagesOf(`messages.${message}.content.${index}.${part.type}`, images),
+            (content ?? []).flatMap((part): PreparedMessage['content'] =>
+              part.type === 'text' ? [part] : (images.get(part) ?? []).map((index) => ({ type: 'image', index })),
             ),
             order,
           ),
@@ -261,8 +284,13 @@ function withoutMessages(body: ChatRequest): Omit<ChatRequest, 'messages'> {
   return parameters;
 }
 
-function imagesOf(path: string, images: readonly PreparedImageRef[]): PreparedMessage['content'] {
-  return images.flatMap(({ part }, index) => (part === path ? [{ type: 'image', index }] : []));
+/** What the engine is asked: the request itself, or a question a field. All of them have the same documents. */
+function questionsOf(body: ChatRequest): readonly ChatRequest[] {
+  return body.madakv?.extract === true ? extractionRequests(body).requests : [body];
+}
+
+function extractionSchema({ madakv, response_format: format }: ChatRequest): unknown {
+  return madakv?.extract === true && format?.type === 'json_schema' ? format.json_schema.schema : undefined;
 }
 
 /** Of a request without a seed: the same at every attempt. */

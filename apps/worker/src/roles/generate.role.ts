@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { modelQueue } from '@madakv/contracts';
 import type { Records } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
@@ -13,6 +14,7 @@ import { Isolation } from '../generate/isolation.js';
 import { PreparedReader } from '../generate/prepared.reader.js';
 import { QuestionLeases } from '../generate/question.leases.js';
 import { QuestionRunner } from '../generate/question.runner.js';
+import { RequestAnswerer } from '../generate/request.answerer.js';
 import { BudgetWatch } from '../lease/budget.watch.js';
 import { DeviceHeartbeat } from '../lease/device.heartbeat.js';
 import { LeaseDesk } from '../lease/lease.desk.js';
@@ -163,7 +165,13 @@ export class GenerateRole implements OnApplicationBootstrap {
       isolation: new Isolation(),
       groups: new GroupTurns(GROUPED_REQUESTS),
       leases: new QuestionLeases(new LeaseDesk(this.budget, this.heartbeat), () => engine.info.kv),
-      questions: new QuestionRunner({ reader, engine, outcomes, shares, crashes, events, workerId }),
+      answerer: new RequestAnswerer({
+        questions: new QuestionRunner({ reader, engine, events, workerId }),
+        outcomes,
+        shares,
+        crashes,
+        systemFingerprint: () => basename(engine.info.builtDir),
+      }),
     });
   }
 }

@@ -40,6 +40,7 @@ export const ExtractedFieldSchema = z.object({
   finish_reason: FinishReasonSchema,
   completion_tokens: count,
   bytes: z.object({ full: count, kept: count }).meta({ description: 'Cache of this question.' }),
+  trace_id: z.string().meta({ description: 'Id of its trace for GET /v1/requests/{id}/trace.' }),
 });
 
 /** What the cache reduction did to a request, in a few numbers; the trace document has all of it. Bytes are allocated ones. */

@@ -69,10 +69,8 @@ export const PreparedImageRefSchema = z.object({
   page: z.int().nullable(),
 });
 
-/** What prepare leaves for generate: messages whose documents have become images, and what they need. */
-export const PreparedRequestSchema = z.object({
-  requestId: z.string(),
-  customId: z.string().nullable(),
+/** What the engine is asked: messages whose documents have become images, and what that needs. */
+export const PreparedQuestionSchema = z.object({
   /** The request without its messages' documents: text parts and `{type: 'image', index}` parts. */
   messages: z.array(
     z.object({
@@ -85,9 +83,6 @@ export const PreparedRequestSchema = z.object({
       ),
     }),
   ),
-  images: z.array(PreparedImageRefSchema),
-  /** What of its documents is not among them. */
-  warnings: z.array(WarningSchema).default([]),
   /** Everything of the body but its messages. */
   parameters: z.record(z.string(), z.unknown()),
   promptTokens: z.record(z.string(), z.int()),
@@ -96,6 +91,18 @@ export const PreparedRequestSchema = z.object({
   /** What planGeneration settled on: the share asked for, and the least that the grant may fall to. */
   cacheRatio: z.number().gt(0).max(1),
   minCacheRatio: z.number().gt(0).max(1),
+});
+
+/** What prepare leaves for generate. */
+export const PreparedRequestSchema = PreparedQuestionSchema.extend({
+  requestId: z.string(),
+  customId: z.string().nullable(),
+  /** Of all its questions. */
+  images: z.array(PreparedImageRefSchema),
+  /** What of its documents is not among them. */
+  warnings: z.array(WarningSchema).default([]),
+  /** Of a request with `madakv.extract`: the question of the first field is the request's own, and these are the others'. */
+  extraction: z.object({ schema: z.unknown(), others: z.array(PreparedQuestionSchema) }).optional(),
   ms: z.object({ queue: z.number(), fetch: z.number(), rasterise: z.number(), tokenise: z.number() }),
 });
 
@@ -130,6 +137,7 @@ export type LineRefusal = z.infer<typeof LineRefusalSchema>;
 export type LineOutcome = z.infer<typeof LineOutcomeSchema>;
 export type RequestAnswer = z.infer<typeof RequestAnswerSchema>;
 export type PreparedImageRef = z.infer<typeof PreparedImageRefSchema>;
+export type PreparedQuestion = z.infer<typeof PreparedQuestionSchema>;
 export type PreparedRequest = z.infer<typeof PreparedRequestSchema>;
 export type ModelRecord = z.infer<typeof ModelRecordSchema>;
 export type AnswerEvent = z.infer<typeof AnswerEventSchema>;
