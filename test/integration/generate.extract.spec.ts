@@ -96,6 +96,27 @@ describe('a request that extracts', () => {
     expect(await bench.traceOf(job)).toMatchObject({ attempt: 2 });
   });
 
+  it('is asked in rounds where a device has no room for all its questions at a time', async () => {
+    engine.onBegin = (id) => {
+      engine.finish(id, '1');
+    };
+    await bench.startWorker(
+      {
+        MADAKV_MODEL: roomyCheckpoint(bench.folder),
+        MADAKV_DEVICE_ID: 'small',
+        MADAKV_DEVICE_CAPACITY_BYTES: '800000',
+      },
+      { startEngine: () => Promise.resolve(engine) },
+    );
+    const job = await bench.chat(extraction);
+    await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 200 });
+    const traces = await Promise.all(
+      ['', '.2', '.3'].map((end) => bench.traceOf({ ...job, requestId: `${job.requestId}${end}` })),
+    );
+    expect(new Set(traces.map(({ lease }) => lease.fencingToken)).size).toBeGreaterThan(1);
+    for (const { lease } of traces) expect(lease.events[0].bytes).toBeLessThanOrEqual(800_000);
+  });
+
   it('is refused before anything is read where its schema has nothing to ask for', async () => {
     await startWorker();
     const empty = { ...extraction.response_format, json_schema: { name: 'x', schema: { type: 'object' } } };

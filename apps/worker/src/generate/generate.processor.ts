@@ -12,6 +12,7 @@ import type { Isolation } from './isolation.js';
 import type { PreparedReader } from './prepared.reader.js';
 import { askedRequest, type AskedRequest } from './question.js';
 import type { QuestionLeases } from './question.leases.js';
+import type { AnsweredQuestion } from './question.runner.js';
 import type { RequestAnswerer } from './request.answerer.js';
 
 /** How long a group keeps its slot that has to wait for others, and when it is offered again after that, in milliseconds. */
@@ -55,7 +56,7 @@ export class GenerateProcessor {
 
   private async answerOne([attempt]: readonly RequestAttempt[], job: TakenJob): Promise<readonly WorkEnd[]> {
     const { asked, crashed } = await this.read(attempt);
-    return this.parts.isolation.run(crashed > 0, attempt.signal, () => this.answer([asked], job));
+    return this.parts.isolation.run(crashed > 0, attempt.signal, () => this.answerInRounds(asked, job));
   }
 
   private async answerGroup(attempts: readonly RequestAttempt[], job: TakenJob): Promise<readonly WorkEnd[]> {
@@ -85,11 +86,26 @@ export class GenerateProcessor {
     for (const group of later) await job.split(group.map(({ attempt }) => attempt.request));
     if (now.requests.length > 0) {
       const [{ attempt }] = now.requests;
-      const answered = await isolation.run(now.suspect, attempt.signal, () => this.answer(now.requests, job));
+      const answered = await isolation.run(now.suspect, attempt.signal, () =>
+        now.requests.length === 1 ? this.answerInRounds(now.requests[0], job) : this.answer(now.requests, job),
+      );
       now.requests.forEach((request, i) => ends.set(request.attempt, answered[i]));
     }
     // What goes into a job of its own is done with in this one.
     return attempts.map((each) => ends.get(each) ?? { status: 'fulfilled', value: { state: 'prepared' } });
+  }
+
+  /** One request, whose questions may be too many for a lease. @throws HandBack where there is no room now */
+  private async answerInRounds(asked: AskedRequest, job: TakenJob): Promise<readonly WorkEnd[]> {
+    const { leases, answerer } = this.parts;
+    const rounds = leases.rounds(asked);
+    if (rounds.length === 1) return this.answer([asked], job);
+    const answered: AnsweredQuestion[] = [];
+    for (const round of rounds) {
+      const lease = await leases.acquire([round], job);
+      answered.push(...(await answerer.ask(round, lease, lease.shares)));
+    }
+    return [{ status: 'fulfilled', value: await answerer.finish(asked, answered) }];
   }
 
   /** @throws HandBack where there is no room now */

@@ -32,6 +32,17 @@ export class QuestionLeases {
     return count;
   }
 
+  /** The request in parts, of as many of its questions as a group may hold at a time: itself, where that is all of them. */
+  rounds(asked: AskedRequest): AskedRequest[] {
+    const parts = asked.questions.map((question) => ({ ...asked, questions: [question] }));
+    const rounds: AskedRequest[] = [];
+    while (parts.length > 0) {
+      const round = parts.splice(0, this.fitting(parts));
+      rounds.push({ ...asked, questions: round.flatMap(({ questions }) => questions) });
+    }
+    return rounds;
+  }
+
   /** Under the name of the first of them; a share for each of their questions. @throws HandBack where there is no room now */
   async acquire(requests: readonly AskedRequest[], job: TakenJob): Promise<SharedLease> {
     const [{ attempt }] = requests;

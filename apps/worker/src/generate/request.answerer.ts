@@ -21,11 +21,17 @@ export interface AnswererParts {
 export class RequestAnswerer {
   constructor(private readonly parts: AnswererParts) {}
 
+  /** @param shares one for each of its questions. @throws as `ask` */
+  async answer(asked: AskedRequest, lease: SharedLease, shares: readonly LeaseShare[]): Promise<RequestJobResult> {
+    return this.finish(asked, await this.ask(asked, lease, shares));
+  }
+
   /**
+   * Asks its questions, or those of them that the lease is for.
    * @param shares one for each of its questions
    * @throws HandBack where nobody can take over from here yet
    */
-  async answer(asked: AskedRequest, lease: SharedLease, shares: readonly LeaseShare[]): Promise<RequestJobResult> {
+  async ask(asked: AskedRequest, lease: SharedLease, shares: readonly LeaseShare[]): Promise<AnsweredQuestion[]> {
     const { request } = asked.attempt;
     this.taken(asked, lease);
     const left = (): Promise<boolean[]> => Promise.all(shares.map((share) => share.leave()));
@@ -41,15 +47,11 @@ export class RequestAnswerer {
       throw error;
     }
     await left();
-    await this.finish(
-      asked,
-      // What leaving did belongs to the lease's history.
-      answered.map(({ trace, ...rest }, i) => ({
-        ...rest,
-        trace: { ...trace, lease: { ...trace.lease, events: [...shares[i].history.events] } },
-      })),
-    );
-    return { state: 'settled' };
+    // What leaving did belongs to the lease's history.
+    return answered.map(({ trace, ...rest }, i) => ({
+      ...rest,
+      trace: { ...trace, lease: { ...trace.lease, events: [...shares[i].history.events] } },
+    }));
   }
 
   /** Where one of the questions fails the request does, and the others are of no use any more. */
@@ -81,7 +83,8 @@ export class RequestAnswerer {
     });
   }
 
-  private async finish(asked: AskedRequest, answered: readonly AnsweredQuestion[]): Promise<void> {
+  /** Writes what came of its questions. */
+  async finish(asked: AskedRequest, answered: readonly AnsweredQuestion[]): Promise<RequestJobResult> {
     const { request } = asked.attempt;
     const { requestId, model } = request;
     await withSpan('finalize', { attributes: { requestId, tenant: request.tenant, model } }, async () => {
@@ -90,6 +93,7 @@ export class RequestAnswerer {
       await this.parts.outcomes.complete({ ...request, customId: asked.prepared.customId }, completion, ...traces);
     });
     requestSettled({ model, seconds: (Date.now() - request.acceptedAtMs) / 1_000 });
+    return { state: 'settled' };
   }
 
   /** The request's waits, told once it has its lease. */
