@@ -9,6 +9,7 @@ function answer(question: string, expected: string, row: Partial<AnswerRow>): De
     file: 'a.pdf',
     modelMs: 500,
     sharedTokens: 100,
+    readWith: 2,
     row: {
       answer: '',
       cacheKept: 0.2,
@@ -49,14 +50,16 @@ What would have been right:
   a.pdf: When? 1 May
 Wrong with the full cache too: 0 of 1; what was evicted was needed.
 
-total              20 % of the cache  100 % of the cache
-right                1 of 3 (33.3 %)    3 of 3 (100.0 %)
-prompt tokens                  2,400               2,400
-of them shared                   300                 300
-cache kept                  4.00 KiB            30.0 KiB
-cache saved                 26.0 KiB                 0 B
-time of the model              1.5 s               1.5 s
-time of the batch              3.0 s               4.0 s
+total                20 % of the cache  100 % of the cache
+right                  1 of 3 (33.3 %)    3 of 3 (100.0 %)
+prompt tokens                    2,400               2,400
+of them shared            300 (12.5 %)        300 (12.5 %)
+documents                            1                   1
+questions a reading                2.0                 2.0
+cache kept                    4.00 KiB            30.0 KiB
+cache saved                   26.0 KiB                 0 B
+time of the model                1.5 s               1.5 s
+time of the batch                3.0 s               4.0 s
 `);
 });
 

@@ -12,6 +12,8 @@ export interface DemoAnswer {
   readonly modelMs: number;
   /** Prompt tokens that were not read for this question, but once for it and others. */
   readonly sharedTokens: number;
+  /** Questions that its document was read for at once, this one included. */
+  readonly readWith: number;
 }
 
 export interface DemoRound {
@@ -89,7 +91,16 @@ function totals(reduced: DemoRound, full: DemoRound): string {
         return `${right} of ${answers.length} (${percent(right / answers.length)})`;
       }),
       line('prompt tokens', (round) => formatCount(sum(round, ({ row }) => row.promptTokens))),
-      line('of them shared', (round) => formatCount(sum(round, ({ sharedTokens }) => sharedTokens))),
+      line('of them shared', (round) => {
+        const shared = sum(round, ({ sharedTokens }) => sharedTokens);
+        const all = sum(round, ({ row }) => row.promptTokens);
+        return `${formatCount(shared)} (${percent(all === 0 ? 0 : shared / all)})`;
+      }),
+      line('documents', ({ answers }) => formatCount(new Set(answers.map(({ file }) => file)).size)),
+      line('questions a reading', (round) => {
+        const readings = sum(round, ({ readWith }) => 1 / readWith);
+        return (round.answers.length / Math.max(1, readings)).toFixed(1);
+      }),
       line('cache kept', (round) => formatBytes(keptBytes(round))),
       line('cache saved', (round) => formatBytes(keptBytes(full) - keptBytes(round))),
       line('time of the model', (round) => formatMs(sum(round, ({ modelMs }) => modelMs))),

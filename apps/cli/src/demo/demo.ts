@@ -100,6 +100,7 @@ async function round(
       row,
       modelMs: trace?.error === null ? modelMsOf(trace) : 0,
       sharedTokens: trace?.error === null ? trace.cache.sharing.cachedTokens : 0,
+      readWith: trace?.error === null ? trace.cache.sharing.requests : 1,
     });
   }
   return { cacheRatio, wallMs, answers };
