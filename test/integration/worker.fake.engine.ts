@@ -20,7 +20,7 @@ interface FakeRun {
 export class FakeEngine implements RunningEngine {
   state: RunningEngine['state'] = 'ready';
   readonly info: EngineInfo;
-  readonly memory = { kv: 0, features: 0, heap: 0, buffers: 0 };
+  readonly memory = { kv: 0, features: 0, rows: 0, heap: 0, buffers: 0 };
   /** Ids of requests in the order in which they began. */
   readonly begun: string[] = [];
   /** What happens to a request that begins; by default it waits to be told. */
@@ -93,7 +93,14 @@ export class FakeEngine implements RunningEngine {
         protocol: 'replay',
         modalities: ['text', 'visual'],
         promptTokens: [tokens, 0],
-        sharing: { requests: 1, sharedTokens: 0, cachedTokens: 0 },
+        sharing: {
+          requests: 1,
+          sharedTokens: 0,
+          cachedTokens: 0,
+          residentTokens: 0,
+          reason: 'nothing_waited',
+          alikeTokens: 0,
+        },
         layers: [],
         bytes: { full: tokens * 512, peak: tokens * 512, afterEviction: tokens * 256, final: tokens * 256 },
         ms: { queue: 0, vision: 0, prefill: 1, observe: 0, evict: 0, firstToken: 1, decode: 0 },

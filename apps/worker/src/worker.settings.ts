@@ -123,6 +123,13 @@ export const WorkerSettingsSchema = z
       about:
         'Memory for visual features of pages that may be asked about again, in bytes. Empty: four times the weights, from 64 to 256 MiB.',
     }),
+    MADAKV_RESIDENT_BYTES: text({
+      schema: z.string().regex(/^\d{1,13}$/),
+      default: '',
+      expected: 'a whole number from 0 to 9999999999999',
+      about:
+        'Memory for documents that were read, so that the next question about one computes its own tokens only, in bytes; 0 keeps none. Empty: 256 MiB, none with webgpu.',
+    }),
     MADAKV_DEVICE_ID: text({
       schema: ID,
       default: '',
@@ -177,6 +184,10 @@ export const WorkerSettingsSchema = z
   .refine(({ MADAKV_KV_CACHE, MADAKV_PROVIDER }) => MADAKV_KV_CACHE === 'fp32' || MADAKV_PROVIDER === 'cpu', {
     error: 'fp32, as int8 is for the cpu provider',
     path: ['MADAKV_KV_CACHE'],
+  })
+  .refine((settings) => settings.MADAKV_PROVIDER !== 'webgpu' || Number(settings.MADAKV_RESIDENT_BYTES) === 0, {
+    error: '0, as documents are not kept in the memory of a GPU',
+    path: ['MADAKV_RESIDENT_BYTES'],
   });
 
 export type WorkerSettings = z.output<typeof WorkerSettingsSchema>;
@@ -216,6 +227,7 @@ export function engineSettingsOf(settings: WorkerSettings): EngineSettings {
     ...(settings.MADAKV_FEATURE_CACHE_BYTES === ''
       ? {}
       : { featureCacheBytes: Number(settings.MADAKV_FEATURE_CACHE_BYTES) }),
+    ...(settings.MADAKV_RESIDENT_BYTES === '' ? {} : { residentBytes: Number(settings.MADAKV_RESIDENT_BYTES) }),
   };
 }
 

@@ -29,6 +29,8 @@ export interface GenerationRequest {
   readonly topLogprobs?: number;
   /** Report the logits that the first answer token was chosen from. */
   readonly wantFirstLogits?: boolean;
+  /** A name of what the prompt begins with, the same for all requests about it: see `onResident` of the engine's options. */
+  readonly documentKey?: string;
   /** Among requests that wait for their prefill the lower come first, equal ones as they came; 0 where absent. */
   readonly rank?: number;
 }
@@ -82,7 +84,7 @@ export interface GenerationResult {
   readonly usage: {
     readonly promptTokens: number;
     readonly completionTokens: number;
-    /** Prompt tokens that were not computed for this request: others' prefill served it. */
+    /** Prompt tokens that were not computed for this request: another's prefill served it, at once or before. */
     readonly cachedTokens: number;
   };
   readonly trace: CacheTrace;

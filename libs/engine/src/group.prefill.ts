@@ -7,8 +7,13 @@ import type { GenerationRequest } from './generation.js';
 import type { Job } from './job.js';
 import { KvLedger } from './kv/kv.ledger.js';
 import { embedPrompt, imageAt, type TokenSpan } from './prompt.embedding.js';
-import { samePrompt } from './prompt.groups.js';
+import type { PrefillChoice } from './prefill.choice.js';
+import { samePrompt } from './prompt.beginning.js';
+import { keptBeginning } from './resident/kept.beginning.js';
+import type { ResidentDraft } from './resident/resident.draft.js';
+import type { ResidentRows } from './resident/resident.rows.js';
 import { Sequence } from './sequence.js';
+import type { PrefillSharing } from './trace/cache.trace.js';
 import type { VisionEncoder } from './vision.encoder.js';
 
 export interface GroupTools {
@@ -17,6 +22,8 @@ export interface GroupTools {
   readonly inputs: DecoderInputs;
   /** Of the engine. */
   readonly ledger: KvLedger;
+  /** Absent where rows are not kept. */
+  readonly residents: ResidentRows | undefined;
   readonly options: PrefillOptions;
 }
 
@@ -42,30 +49,46 @@ export interface Prefilled {
 
 /** Runs requests whose prompts begin alike up to their first decode step. One that fails or is cancelled fails alone. */
 export class GroupPrefill {
-  /** @param shared tokens that all prompts begin with; fewer than any has */
   constructor(
-    readonly jobs: readonly Job[],
-    private readonly shared: number,
+    private readonly choice: PrefillChoice,
     private readonly tools: GroupTools,
   ) {}
 
+  get jobs(): readonly Job[] {
+    return this.choice.jobs;
+  }
+
   /** Jobs that do not come out have failed, and know it. Frees everything it allocated if it fails or is abandoned. */
   async *run(): AsyncGenerator<PrefillProgress, Prefilled[]> {
-    const started = this.start();
-    const alike = branchesOf(started);
-    const shared = alike.length > 1 ? this.shared : 0;
-    const { branches, prefix } = await this.embed(alike, shared);
-    if (branches.length === 0) return [];
-    const takers = branches.flatMap((branch) => branch.takers);
-    tellSharing(branches, takers.length, shared);
-    for (const { job } of takers) job.embedded();
-    const alone = takers.length === 1;
-    const ledger = alone ? takers[0].job.ledger : new KvLedger(this.tools.ledger);
-    const { axes } = takers[0].job.request.prompt;
-    const members = branches.map((branch) => ({ own: branch.own, members: branch.takers.map(memberOf) }));
-    const group = { axes, shared: prefix, branches: members };
-    const outcomes = yield* prefill(this.tools.decoder, group, ledger, this.tools.options);
-    return takers.flatMap(({ job }, i) => this.settle(job, outcomes[i]));
+    const { resident } = this.choice;
+    const release = resident?.entry.hold();
+    let draft: ResidentDraft | undefined;
+    try {
+      const alike = branchesOf(this.start());
+      const shared = alike.length > 1 ? this.choice.shared : 0;
+      const { branches, prefix } = await this.embed(alike, shared);
+      if (branches.length === 0) return [];
+      const takers = branches.flatMap((branch) => branch.takers);
+      this.tellSharing(branches, takers.length, shared);
+      for (const { job } of takers) job.embedded();
+      const alone = takers.length === 1;
+      const ledger = alone ? takers[0].job.ledger : new KvLedger(this.tools.ledger);
+      draft = this.keep(takers[0].job, shared);
+      const group = {
+        axes: takers[0].job.request.prompt.axes,
+        ...(resident === undefined ? {} : { resident: { tokens: resident.tokens, layers: resident.entry.layers } }),
+        shared: prefix,
+        branches: branches.map((branch) => ({ own: branch.own, members: branch.takers.map(memberOf) })),
+        ...(draft === undefined ? {} : { keeper: draft }),
+      };
+      const outcomes = yield* prefill(this.tools.decoder, group, ledger, this.tools.options);
+      release?.();
+      this.remember(takers, outcomes, draft);
+      return takers.flatMap(({ job }, i) => this.settle(job, outcomes[i]));
+    } finally {
+      release?.();
+      draft?.drop();
+    }
   }
 
   /** Begins the policies' work; a request whose grant is too small fails here. */
@@ -86,16 +109,18 @@ export class GroupPrefill {
     return taking;
   }
 
-  /** Encodes images and looks up tokens: what is shared once, then each branch's own. */
+  /** Encodes images and looks up tokens behind the resident ones: what is shared once, then each branch's own. */
   private async embed(
     alike: readonly (readonly Taking[])[],
     shared: number,
   ): Promise<{ readonly prefix: PromptRows; readonly branches: Branch[] }> {
     const all = alike.flat();
+    const before = this.choice.resident?.tokens ?? 0;
+    const start = Math.max(before, shared);
     if (all.length === 0) return { prefix: NO_ROWS, branches: [] };
     let prefix = NO_ROWS;
     try {
-      if (shared > 0) prefix = await this.rows(all, all[0].job.request, { start: 0, end: shared });
+      if (shared > before) prefix = await this.rows(all, all[0].job.request, { start: before, end: shared });
     } catch (error) {
       for (const { job } of all) job.fail(job.cancelled ? job.cancelReason : error);
       return { prefix, branches: [] };
@@ -104,7 +129,7 @@ export class GroupPrefill {
     for (const takers of alike) {
       const { request, layout } = takers[0].job;
       try {
-        branches.push({ takers, own: await this.rows(takers, request, { start: shared, end: layout.tokens }) });
+        branches.push({ takers, own: await this.rows(takers, request, { start, end: layout.tokens }) });
       } catch (error) {
         for (const { job } of takers) job.fail(job.cancelled ? job.cancelReason : error);
       }
@@ -145,6 +170,53 @@ export class GroupPrefill {
     throw takers[0].job.cancelReason;
   }
 
+  /** Begins to keep what a later question may begin with too. */
+  private keep(first: Job, shared: number): ResidentDraft | undefined {
+    const { residents } = this.tools;
+    const kept = keptBeginning(first.request.prompt, shared === 0 ? undefined : shared);
+    return residents?.begin(first.prompt, kept);
+  }
+
+  /** What was read is a document of those whose prefill came to its end. */
+  private remember(
+    takers: readonly Taking[],
+    outcomes: readonly PrefillOutcome[],
+    draft: ResidentDraft | undefined,
+  ): void {
+    const read = takers.filter((_, i) => outcomes[i].kind === 'done');
+    if (read.length === 0) return;
+    const documentKeys = read.flatMap(({ job }) => job.request.documentKey ?? []);
+    const { resident } = this.choice;
+    if (resident !== undefined) this.tools.residents?.use(resident.entry, documentKeys);
+    draft?.complete(documentKeys);
+  }
+
+  /** Who computed what: the first request all that is not resident, the first of each other branch what is its own, others nothing. */
+  private tellSharing(branches: readonly Branch[], requests: number, shared: number): void {
+    const residentTokens = this.choice.resident?.tokens ?? 0;
+    branches.forEach(({ takers }, branch) => {
+      takers.forEach(({ job }, place) => {
+        const others = branch > 0 ? shared : 0;
+        const together = requests > 1 && branches.length === 1 ? job.layout.tokens - 1 : shared;
+        job.shares({
+          requests,
+          sharedTokens: together,
+          cachedTokens: place > 0 ? job.layout.tokens - 1 : Math.max(residentTokens, others),
+          residentTokens,
+          ...this.why(residentTokens, together),
+        });
+      });
+    });
+  }
+
+  private why(residentTokens: number, shared: number): Pick<PrefillSharing, 'reason' | 'alikeTokens'> {
+    const alikeTokens = Math.max(residentTokens, shared);
+    if (residentTokens > 0) return { reason: 'resident', alikeTokens };
+    if (shared > 0) return { reason: 'shared', alikeTokens };
+    // Those that were to share it have ended before.
+    return this.jobs.length > 1 ? { reason: 'nothing_waited', alikeTokens } : this.choice.alone;
+  }
+
   private settle(job: Job, outcome: PrefillOutcome): Prefilled[] {
     if (outcome.kind !== 'done') {
       job.fail(outcome.kind === 'failed' ? outcome.error : job.cancelReason);
@@ -175,7 +247,7 @@ const NO_ROWS: PromptRows = { rows: 0, embeddings: new Float32Array(0), position
 
 function memberOf({ job, selector }: Taking): PrefillMember {
   return {
-    observation: job.request.policy.observe(job.layout),
+    observation: job.observation,
     selector,
     ledger: job.ledger,
     logits: job.layout.heldBack === 0,
@@ -190,26 +262,11 @@ function memberOf({ job, selector }: Taking): PrefillMember {
 function branchesOf(taking: readonly Taking[]): Taking[][] {
   const branches: Taking[][] = [];
   for (const each of taking) {
-    const { prompt } = each.job.request;
-    const known = branches.find(([{ job }]) => samePrompt(job.request.prompt, prompt));
+    const known = branches.find(([{ job }]) => samePrompt(job.prompt, each.job.prompt));
     if (known === undefined) branches.push([each]);
     else known.push(each);
   }
   return branches;
-}
-
-/** Who computed what: the first request all of its prompt, the first of each other branch what is its own, others nothing. */
-function tellSharing(branches: readonly Branch[], requests: number, shared: number): void {
-  branches.forEach(({ takers }, branch) => {
-    takers.forEach(({ job }, place) => {
-      const cachedTokens = place > 0 ? job.layout.tokens - 1 : branch > 0 ? shared : 0;
-      job.shares({
-        requests,
-        sharedTokens: requests > 1 && branches.length === 1 ? job.layout.tokens - 1 : shared,
-        cachedTokens,
-      });
-    });
-  });
 }
 
 function lastPromptToken({ prompt }: GenerationRequest): { id: number; position: Int32Array } {

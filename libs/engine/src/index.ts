@@ -12,6 +12,7 @@ export { decodeStep, type StepInput } from './decoder/decode.step.js';
 export { Decoder, type DecoderSessions } from './decoder/decoder.js';
 export { prefill, type PrefillOptions } from './decoder/prefill.js';
 export type {
+  LayerKeeper,
   PrefillGroup,
   PrefillMember,
   PrefillOutcome,
@@ -31,10 +32,17 @@ export {
   type KvGeometry,
 } from './kv/kv.need.js';
 export { KvLedger } from './kv/kv.ledger.js';
-export type { KvMemory, KvShape, LayerCache, Projections, PromptBuffer } from './kv/kv.memory.js';
+export type { KvMemory, KvShape, LayerCache, LayerRows, Projections, PromptBuffer } from './kv/kv.memory.js';
 export { HostLayerCache } from './kv/host.layer.cache.js';
 export { promptLayout, countModalities, MODALITIES } from './prompt.layout.js';
 export { GREEDY, type SamplingOptions, type TokenLogprob } from './sampling/sampler.js';
 export type { TokenConstraint } from './sampling/token.constraint.js';
-export { decodePositions, type CacheTrace, type LayerTrace, type PrefillSharing } from './trace/cache.trace.js';
+export {
+  decodePositions,
+  SHARING_REASONS,
+  type CacheTrace,
+  type LayerTrace,
+  type PrefillSharing,
+  type SharingReason,
+} from './trace/cache.trace.js';
 export type { DeferredImage, PromptImage } from './vision.encoder.js';

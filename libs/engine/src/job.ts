@@ -1,4 +1,4 @@
-import type { LayerSelection, LayerSelector, PromptLayout } from '@madakv/madakv';
+import type { LayerSelection, LayerSelector, Observation, PromptLayout } from '@madakv/madakv';
 import type { DecoderConfig } from '@madakv/models';
 import type { PrefillReport } from './decoder/prefill.group.js';
 import type {
@@ -10,6 +10,7 @@ import type {
 } from './generation.js';
 import { KvLedger } from './kv/kv.ledger.js';
 import { answerBytes, appendedTokens, type KvGeometry } from './kv/kv.need.js';
+import { beginningOf, type PromptBeginning } from './prompt.beginning.js';
 import { countModalities, promptLayout } from './prompt.layout.js';
 import { GREEDY, validateSampling } from './sampling/sampler.js';
 import type { Sequence } from './sequence.js';
@@ -18,6 +19,9 @@ import { traceLayers, type PrefillSharing } from './trace/cache.trace.js';
 /** One request under way: its promise, its cancellation, its clock and its cache ledger. */
 export class Job {
   readonly layout: PromptLayout;
+  readonly prompt: PromptBeginning;
+  /** Whose attention its policy wants to see. */
+  readonly observation: Observation;
   readonly ledger: KvLedger;
   readonly result: Promise<GenerationResult>;
   settled = false;
@@ -27,7 +31,14 @@ export class Job {
   private cancelled_: { readonly reason: unknown } | undefined;
   private selections: readonly LayerSelection[] = [];
   private afterEvictionBytes = 0;
-  private sharing: PrefillSharing = { requests: 1, sharedTokens: 0, cachedTokens: 0 };
+  private sharing: PrefillSharing = {
+    requests: 1,
+    sharedTokens: 0,
+    cachedTokens: 0,
+    residentTokens: 0,
+    reason: 'nothing_waited',
+    alikeTokens: 0,
+  };
   private readonly ms = { queue: 0, vision: 0, prefill: 0, observe: 0, evict: 0, firstToken: 0, decode: 0 };
   /** By the clock of `performance.now()`. */
   private readonly at = { started: 0, prefillStarted: 0, prefillEnded: 0, ended: 0 };
@@ -45,6 +56,8 @@ export class Job {
     // A prompt of one token has nothing before it to evict.
     const replay = (request.protocol ?? 'replay') === 'replay' && tokens > 1;
     this.layout = promptLayout(request.prompt, replay ? 1 : 0);
+    this.prompt = beginningOf(request.prompt);
+    this.observation = request.policy.observe(this.layout);
     this.ledger = new KvLedger(ledger);
     let resolve: (result: GenerationResult) => void = () => undefined;
     let reject: (reason: unknown) => void = () => undefined;
@@ -54,6 +67,18 @@ export class Job {
     });
     this.resolve = resolve;
     this.reject = reject;
+  }
+
+  /** Tokens before the first whose query is observed: rows of those may come from another prefill, whose queries are gone. */
+  get unobservedTokens(): number {
+    switch (this.observation.kind) {
+      case 'all':
+        return 0;
+      case 'none':
+        return this.layout.tokens;
+      case 'queries':
+        return this.observation.positions.reduce((first, at) => Math.min(first, at), this.layout.tokens);
+    }
   }
 
   get cancelled(): boolean {

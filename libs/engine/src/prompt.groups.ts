@@ -1,7 +1,4 @@
-import type { PreparedPrompt } from '@madakv/models';
-import type { PromptImage } from './vision.encoder.js';
-
-type Prompt = PreparedPrompt<PromptImage>;
+import { sharedTokens, type PromptBeginning } from './prompt.beginning.js';
 
 /**
  * A prompt joins others where at least this share of it is what they begin with: what is left of it is then less work than what it
@@ -9,29 +6,29 @@ type Prompt = PreparedPrompt<PromptImage>;
  */
 const LEAST_SHARE = 0.5;
 
-/**
- * How many tokens two prompts begin with in common: the same ids at the same positions, and the same images. Placeholders are
- * alike for all images, so an image is compared by its key, which stands for its pixels as the vision tower gets them.
- */
-export function sharedTokens(a: Prompt, b: Prompt): number {
-  if (a.axes !== b.axes) return 0;
-  const length = Math.min(a.inputIds.length, b.inputIds.length);
-  let shared = 0;
-  while (shared < length && a.inputIds[shared] === b.inputIds[shared] && samePosition(a, b, shared)) shared++;
-  const images = [imagesOf(a), imagesOf(b)];
-  for (let i = 0; i < images[0].length; i++) {
-    const [one, other] = [images[0][i], images[1].at(i)];
-    if (one.start >= shared) break;
-    if (one.start !== other?.start || one.end !== other.end || one.key !== other.key) {
-      return Math.min(shared, one.start);
-    }
-  }
-  return shared;
+/** One that waits, beside the one whose turn it is. */
+export interface Alike<Candidate> {
+  readonly candidate: Candidate;
+  /** Of its prompt. */
+  readonly tokens: number;
+  /** Tokens that both prompts begin with; fewer than either has. */
+  readonly shared: number;
 }
 
-/** Whether two prompts are one and the same. */
-export function samePrompt(a: Prompt, b: Prompt): boolean {
-  return a.inputIds.length === b.inputIds.length && sharedTokens(a, b) === a.inputIds.length;
+/** What each of those that wait has in common with the first, in their order. */
+export function compareWith<Candidate>(
+  first: Candidate,
+  waiting: readonly Candidate[],
+  promptOf: (candidate: Candidate) => PromptBeginning,
+): Alike<Candidate>[] {
+  const leader = promptOf(first);
+  return waiting.map((candidate) => {
+    const prompt = promptOf(candidate);
+    const tokens = prompt.inputIds.length;
+    // One token at least stays a prompt's own: the one that its answer begins from.
+    const shared = Math.min(sharedTokens(leader, prompt), leader.inputIds.length - 1, tokens - 1);
+    return { candidate, tokens, shared };
+  });
 }
 
 export interface ChosenGroup<Candidate> {
@@ -48,22 +45,8 @@ export interface ChosenGroup<Candidate> {
  * the `k` that makes `k * l_k` largest. The others share at their own turn.
  * @param most members in all
  */
-export function chooseGroup<Candidate>(
-  first: Candidate,
-  waiting: readonly Candidate[],
-  most: number,
-  promptOf: (candidate: Candidate) => Prompt,
-): ChosenGroup<Candidate> {
-  const leader = promptOf(first);
-  const alike: { readonly candidate: Candidate; readonly shared: number }[] = [];
-  if (most > 1) {
-    for (const candidate of waiting) {
-      const prompt = promptOf(candidate);
-      // One token at least stays a prompt's own: the one that its answer begins from.
-      const shared = Math.min(sharedTokens(leader, prompt), leader.inputIds.length - 1, prompt.inputIds.length - 1);
-      if (shared > 0 && shared >= LEAST_SHARE * prompt.inputIds.length) alike.push({ candidate, shared });
-    }
-  }
+export function chooseGroup<Candidate>(waiting: readonly Alike<Candidate>[], most: number): ChosenGroup<Candidate> {
+  const alike = most > 1 ? waiting.filter(({ shared, tokens }) => shared > 0 && shared >= LEAST_SHARE * tokens) : [];
   const longest = [...alike].sort((a, b) => b.shared - a.shared).slice(0, most - 1);
   let best = 0;
   let shared = 0;
@@ -76,21 +59,4 @@ export function chooseGroup<Candidate>(
   if (best === 0) return { others: [], shared: 0 };
   const chosen = new Set(longest.filter((each) => each.shared >= shared));
   return { others: alike.filter((each) => chosen.has(each)).map(({ candidate }) => candidate), shared };
-}
-
-function samePosition(a: Prompt, b: Prompt, token: number): boolean {
-  for (let axis = 0; axis < a.axes; axis++) {
-    const one = a.positions[axis * a.inputIds.length + token];
-    if (one !== b.positions[axis * b.inputIds.length + token]) return false;
-  }
-  return true;
-}
-
-function imagesOf({
-  segments,
-  images,
-}: Prompt): { readonly start: number; readonly end: number; readonly key: string }[] {
-  return segments
-    .filter(({ modality }) => modality === 'visual')
-    .map(({ start, end, image }, order) => ({ start, end, key: images[image ?? order].key }));
 }

@@ -7,7 +7,8 @@ import { GroupPrefill, type GroupTools, type Prefilled } from './group.prefill.j
 import { Job } from './job.js';
 import type { KvLedger } from './kv/kv.ledger.js';
 import type { KvGeometry } from './kv/kv.need.js';
-import { chooseGroup } from './prompt.groups.js';
+import { choosePrefill } from './prefill.choice.js';
+import type { ResidentRows } from './resident/resident.rows.js';
 import type { Sequence } from './sequence.js';
 import type { VisionEncoder } from './vision.encoder.js';
 
@@ -24,7 +25,8 @@ export interface SchedulerSettings {
 /**
  * Continuous batching: in every round one unit of the prefill that is under way (a run through a layer) and one decode step of all
  * running sequences. Sequences join after their prefill and leave when they end; nobody waits for a batch to fill or to finish.
- * Those that wait when a prefill begins and whose prompts begin like its own are prefilled with it.
+ * Those that wait when a prefill begins and whose prompts begin like its own are prefilled with it, behind resident rows where there
+ * are any.
  *
  * Only this loop calls sessions, one run at a time.
  */
@@ -44,9 +46,10 @@ export class Scheduler {
     private readonly ledger: KvLedger,
     private readonly geometry: KvGeometry,
     private readonly settings: SchedulerSettings,
+    residents?: ResidentRows,
   ) {
     const { chunkTokens, prefillOrder: order } = settings;
-    this.tools = { decoder, vision, inputs, ledger, options: { chunkTokens, order } };
+    this.tools = { decoder, vision, inputs, ledger, residents, options: { chunkTokens, order } };
   }
 
   async submit(request: GenerationRequest, control: GenerationControl): Promise<GenerationResult> {
@@ -99,9 +102,9 @@ export class Scheduler {
     const first = this.waiting.shift();
     if (first === undefined) return;
     const most = this.settings.prefillOrder === 'chunk' ? 1 : Math.min(room, this.settings.maxGroup);
-    const { others, shared } = chooseGroup(first, this.waiting, most, ({ request }) => request.prompt);
-    for (const job of others) this.waiting.splice(this.waiting.indexOf(job), 1);
-    const group = new GroupPrefill([first, ...others], shared, this.tools);
+    const choice = choosePrefill(first, this.waiting, most, this.tools.residents);
+    for (const job of choice.jobs.slice(1)) this.waiting.splice(this.waiting.indexOf(job), 1);
+    const group = new GroupPrefill(choice, this.tools);
     this.prefilling = { group, steps: group.run() };
   }
 

@@ -12,7 +12,14 @@ const trace: CacheTrace = {
   protocol: 'replay',
   modalities: ['text', 'visual'],
   promptTokens: [10, 20],
-  sharing: { requests: 3, sharedTokens: 12, cachedTokens: 12 },
+  sharing: {
+    requests: 3,
+    sharedTokens: 12,
+    cachedTokens: 12,
+    residentTokens: 4,
+    reason: 'resident',
+    alikeTokens: 14,
+  },
   layers: [
     {
       layer: 0,

@@ -6,12 +6,14 @@ export interface WorkerMemory {
   readonly resident: number;
   /** V8's heaps of all threads. */
   readonly heap: number;
-  /** Buffers outside of them; `kv`, `features` and `pages` are among these. */
+  /** Buffers outside of them; `kv`, `features`, `rows` and `pages` are among these. */
   readonly buffers: number;
-  /** Key-value cache. */
+  /** Key-value cache of running requests. */
   readonly kv?: number;
   /** Visual features kept for later questions. */
   readonly features?: number;
+  /** Rows of documents kept for later questions. */
+  readonly rows?: number;
   /** Encoded pages kept for later questions. */
   readonly pages?: number;
   /** The processes that draw pages, as of their last documents; beside `resident`, not in it. */

@@ -33,6 +33,11 @@ export interface EngineHostOptions {
   /** Graphs that were built of those to build; not called where the model was built before. */
   readonly onBuild?: (done: number, total: number) => void;
   readonly onCrash?: (crash: EngineCrash) => void;
+  /**
+   * Told the `documentKey`s of the requests whose documents are resident, sorted, whenever these change; none when the thread has
+   * ended. A document of more than 8 names is known by the latest 8.
+   */
+  readonly onResident?: (documentKeys: readonly string[]) => void;
   /** The thread has loaded the model: at first, and after every crash. */
   readonly onReady?: (info: EngineInfo) => void;
   /** The model could not be loaded again after a crash; it is tried once more after a pause. */
@@ -128,8 +133,8 @@ export class EngineHost {
 
   /** What the thread held when it last said something; nothing after it has died. */
   get memory(): ThreadMemory {
-    const [kv, features, heap, buffers] = this.memoryCells;
-    return { kv, features, heap, buffers };
+    const [kv, features, rows, heap, buffers] = this.memoryCells;
+    return { kv, features, rows, heap, buffers };
   }
 
   /**
@@ -225,6 +230,10 @@ export class EngineHost {
       this.options.onBuild?.(message.done, message.total);
       return;
     }
+    if (message.kind === 'resident') {
+      this.options.onResident?.(message.documentKeys);
+      return;
+    }
     const ticket = this.tickets.get(message.ticket);
     switch (message.kind) {
       case 'wanted':
@@ -246,6 +255,7 @@ export class EngineHost {
   private died(why: string): void {
     this.ready = false;
     this.memoryCells.fill(0);
+    this.options.onResident?.([]);
     const tickets = [...this.tickets.values()];
     if (this.stopping.signal.aborted) {
       for (const ticket of tickets) ticket.fail(this.stopping.signal.reason as MadakvError);

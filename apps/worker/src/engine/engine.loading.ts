@@ -9,18 +9,26 @@ const MIB = 2 ** 20;
 /** A small model must not remember more than it is, nor a large one's pages push out what the machine needs. */
 const FEATURE_CACHE = { perWeightByte: 4, least: 64 * MIB, most: 256 * MIB } as const;
 
+/** Rows of as many documents as a small machine has use for: sixteen of eight pages, with the bundled reader. */
+const RESIDENT_BYTES = 256 * MIB;
+
+export interface LoadingListener {
+  /** Told after each graph; what it throws ends the build. */
+  readonly onBuild: (done: number, total: number) => void;
+  /** Told which documents are resident, whenever that changes. */
+  readonly onResident: (documentKeys: readonly string[]) => void;
+}
+
 /**
  * Opens the checkpoint, builds its graphs unless they are built already, and loads them.
- * @param onBuild told after each graph; what it throws ends the build
- * @throws CheckpointError, ProviderUnavailableError
+ * @throws CheckpointError, ProviderUnavailableError; RangeError for resident rows where the provider keeps none
  */
-export async function loadEngine(
-  settings: EngineSettings,
-  onBuild: (done: number, total: number) => void,
-): Promise<Engine> {
-  const { precision, kvPrecision, cacheDir, chunkTokens, maxSequences, maxGroup, featureCacheBytes } = settings;
+export async function loadEngine(settings: EngineSettings, { onBuild, onResident }: LoadingListener): Promise<Engine> {
+  const { precision, kvPrecision, cacheDir, chunkTokens, maxSequences, maxGroup, featureCacheBytes, residentBytes } =
+    settings;
   const model = openServedModel(settings.modelDir);
-  return Engine.load(model, await openProvider(settings), {
+  const provider = await openProvider(settings);
+  return Engine.load(model, provider, {
     precision,
     kvPrecision,
     ...(cacheDir === undefined ? {} : { cacheDir }),
@@ -28,7 +36,9 @@ export async function loadEngine(
     ...(maxSequences === undefined ? {} : { maxSequences }),
     ...(maxGroup === undefined ? {} : { maxGroup }),
     featureCacheBytes: featureCacheBytes ?? proportionateCache(model),
+    residentLimitBytes: residentBytes ?? (provider.keepsTensorsOnDevice ? 0 : RESIDENT_BYTES),
     onProgress: onBuild,
+    onResident,
   });
 }
 

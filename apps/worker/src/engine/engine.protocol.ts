@@ -9,10 +9,10 @@ import type {
 import type { WireError } from './wire.error.js';
 
 /**
- * What the thread says of its memory, in bytes: key-value cache and visual features that are kept; V8's heap of the thread, and buffers
- * outside of it, which hold the former two and what passes through.
+ * What the thread says of its memory, in bytes: key-value cache of running requests, visual features and resident rows that are kept; V8's
+ * heap of the thread, and buffers outside of it, which hold the former three and what passes through.
  */
-export const THREAD_MEMORY = ['kv', 'features', 'heap', 'buffers'] as const;
+export const THREAD_MEMORY = ['kv', 'features', 'rows', 'heap', 'buffers'] as const;
 export type ThreadMemory = Readonly<Record<(typeof THREAD_MEMORY)[number], number>>;
 
 /** What the thread is started with. */
@@ -42,6 +42,8 @@ export type FromThread =
   | { readonly kind: 'ready'; readonly info: EngineInfo }
   /** The model cannot be loaded; the thread ends. */
   | { readonly kind: 'failed'; readonly error: WireError }
+  /** The `documentKey`s of all documents that are resident from now on. */
+  | { readonly kind: 'resident'; readonly documentKeys: readonly string[] }
   | { readonly kind: 'wanted'; readonly ticket: number; readonly index: number }
   | { readonly kind: 'event'; readonly ticket: number; readonly event: EngineEvent }
   | { readonly kind: 'done'; readonly ticket: number; readonly answer: EngineAnswer }

@@ -23,6 +23,8 @@ export interface EngineSettings {
   readonly maxGroup?: number;
   /** Bytes of visual features kept for later questions about the same images; in proportion to the model where absent. */
   readonly featureCacheBytes?: number;
+  /** Bytes of rows kept for later questions about the same documents; where absent 256 MiB, and none where caches are on a device. */
+  readonly residentBytes?: number;
 }
 
 /** An image of a request. `load` is called only where the thread does not hold the image's features any more. */
@@ -49,6 +51,11 @@ export interface EngineRequest {
   readonly cacheRatio: number;
   /** Prompt tokens that the lease was asked for. A prompt of another length fails, lest it outgrow the lease. */
   readonly promptTokens?: number;
+  /**
+   * A name of what the prompt begins with, the same for all requests about it. Nothing is decided by it: it is what `onResident` of the
+   * host tells.
+   */
+  readonly documentKey?: string;
   /** Among requests that wait for the engine the lower come first; 0 where absent. */
   readonly rank?: number;
 }

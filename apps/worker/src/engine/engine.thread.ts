@@ -120,15 +120,15 @@ class EngineThread {
   }
 
   private reportMemory(): void {
-    const { kvBytes: kv, featureBytes: features } = this.engine;
+    const { kvBytes: kv, featureBytes: features, residentBytes: rows } = this.engine;
     const now = performance.now();
     if (now - this.lookedAt < MEMORY_LOOK_MS) {
-      this.memory.set([kv, features]);
+      this.memory.set([kv, features, rows]);
       return;
     }
     this.lookedAt = now;
     const { heapTotal: heap, external: buffers } = process.memoryUsage();
-    const found = { kv, features, heap, buffers };
+    const found = { kv, features, rows, heap, buffers };
     this.memory.set(THREAD_MEMORY.map((kind) => found[kind]));
   }
 }
@@ -141,9 +141,14 @@ async function main(port: MessagePort, { settings, memory }: ThreadData): Promis
     thread?.receive(message);
   });
   try {
-    const engine = await loadEngine(settings, (done, total) => {
-      stopping.signal.throwIfAborted();
-      port.postMessage({ kind: 'building', done, total } satisfies FromThread);
+    const engine = await loadEngine(settings, {
+      onBuild: (done, total) => {
+        stopping.signal.throwIfAborted();
+        port.postMessage({ kind: 'building', done, total } satisfies FromThread);
+      },
+      onResident: (documentKeys) => {
+        port.postMessage({ kind: 'resident', documentKeys } satisfies FromThread);
+      },
     });
     thread = new EngineThread(port, engine, new Float64Array(memory));
     port.postMessage({ kind: 'ready', info: infoOf(engine, settings) } satisfies FromThread);

@@ -27,7 +27,7 @@ export interface RunnerControl {
  * @throws errors of libs/models, libs/madakv and libs/engine; MadakvError
  */
 export async function runRequest(engine: Engine, request: WireRequest, control: RunnerControl): Promise<EngineAnswer> {
-  const { settings, rank = 0 } = request;
+  const { settings, documentKey, rank = 0 } = request;
   const draft = requestPolicy(settings);
   const profile = profileFor(engine, settings);
   const policy = profile === undefined ? draft : createPolicy(settings.policy, profile.policyOptions);
@@ -46,6 +46,7 @@ export async function runRequest(engine: Engine, request: WireRequest, control: 
       protocol,
       sampling,
       stop,
+      ...(documentKey === undefined ? {} : { documentKey }),
       ...(constraint === undefined ? {} : { constraint }),
       ...(topLogprobs === undefined ? {} : { topLogprobs }),
     },

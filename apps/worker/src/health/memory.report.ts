@@ -24,7 +24,7 @@ export class MemoryReport implements OnApplicationBootstrap {
       resident,
       heap: heapTotal + (thread?.heap ?? 0),
       buffers: external + (thread?.buffers ?? 0),
-      ...(thread === undefined ? {} : { kv: thread.kv, features: thread.features }),
+      ...(thread === undefined ? {} : { kv: thread.kv, features: thread.features, rows: thread.rows }),
       ...(this.generate === undefined ? {} : { pages: this.generate.pageBytes }),
       ...(this.prepare === undefined ? {} : { raster: this.prepare.preparer.rasterBytes }),
     };

@@ -98,9 +98,19 @@ export const AnsweredTraceSchema = RequestTraceSchema.extend({
     modalities: z.array(z.string()),
     promptTokens: z.array(z.int()),
     layers: z.array(LayerTraceSchema),
-    /** Requests that were read together, this one among them; tokens that all begin with; those not computed for this one. */
+    /**
+     * Requests that were read together, this one among them; tokens that all begin with; those not computed for this one. Further keys
+     * are absent in traces of earlier versions: tokens whose rows lay in memory, and why no more was shared, see docs/api.md.
+     */
     sharing: z
-      .object({ requests: z.int().min(1), sharedTokens: z.int(), cachedTokens: z.int() })
+      .object({
+        requests: z.int().min(1),
+        sharedTokens: z.int(),
+        cachedTokens: z.int(),
+        residentTokens: z.int().optional(),
+        reason: z.string().optional(),
+        alikeTokens: z.int().optional(),
+      })
       .default({ requests: 1, sharedTokens: 0, cachedTokens: 0 }),
     bytes: z.object({ full: bytes, peak: bytes, afterEviction: bytes, final: bytes }),
   }),

@@ -1,5 +1,5 @@
 import type { LayerSelection, LayerSelector, Observation } from '@madakv/madakv';
-import type { LayerCache } from '../kv/kv.memory.js';
+import type { LayerCache, LayerRows, PromptBuffer } from '../kv/kv.memory.js';
 import type { KvLedger } from '../kv/kv.ledger.js';
 
 /** Rows of a prompt, ready for the decoder. */
@@ -11,11 +11,29 @@ export interface PromptRows {
   readonly positions: Int32Array;
 }
 
-/** Prompts that begin with the same tokens, images and positions. A prompt by itself is a group that shares nothing. */
+/** What all prompts of a group begin with, as it came out of another prefill. */
+export interface ResidentBeginning {
+  readonly tokens: number;
+  /** One for each layer, `tokens` rows at least. */
+  readonly layers: readonly LayerRows[];
+}
+
+/** Is shown every layer while it is in full, in order, with what all branches begin with in the buffer. */
+export interface LayerKeeper {
+  take(buffer: PromptBuffer): void;
+}
+
+/**
+ * Prompts that begin with the same tokens, images and positions. A prompt by itself is a group that shares nothing. In `layer`
+ * order only they may begin with resident rows, and be kept.
+ */
 export interface PrefillGroup {
   readonly axes: 1 | 3;
-  /** What all branches begin with. */
+  /** What stands before `shared` and is not computed again. Nobody observes its queries. */
+  readonly resident?: ResidentBeginning;
+  /** What all branches begin with, behind the resident rows. */
   readonly shared: PromptRows;
+  readonly keeper?: LayerKeeper;
   readonly branches: readonly PrefillBranch[];
 }
 

@@ -14,6 +14,8 @@ export type Run = readonly Piece[];
 
 /** Lengths of prompts that begin alike, in tokens. */
 export interface GroupShape {
+  /** Of the shared tokens the first, whose rows are there already. */
+  readonly resident: number;
   /** Tokens that all of them begin with. */
   readonly shared: number;
   /** `[branches]`: all tokens of each, more than `shared`. */
@@ -21,11 +23,11 @@ export interface GroupShape {
 }
 
 /**
- * Cuts prompts into runs of at most `chunkTokens` rows, the shared part first, branch after branch behind it.
+ * Cuts what is to be computed of prompts into runs of at most `chunkTokens` rows, the shared part first, branch after branch behind it.
  * @param packs whether a run may take pieces of several branches, so that short ones read the weights once together
  */
-export function planRuns({ shared, tokens }: GroupShape, chunkTokens: number, packs: boolean): Run[] {
-  const runs: Run[] = pieces(undefined, 0, shared, chunkTokens).map((piece) => [piece]);
+export function planRuns({ resident, shared, tokens }: GroupShape, chunkTokens: number, packs: boolean): Run[] {
+  const runs: Run[] = pieces(undefined, resident, shared, chunkTokens).map((piece) => [piece]);
   let open: Piece[] = [];
   let rows = 0;
   const close = (): void => {

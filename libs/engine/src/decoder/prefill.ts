@@ -41,7 +41,8 @@ interface OpenLayer {
  *
  * What they share passes each layer once. Then the branches follow, their rows in common runs, each with the shared rows before it
  * and its own over those of the branch before: what one layer takes in full is the longest prompt. A member keeps exactly what
- * it keeps by itself, since what passes through a layer does not depend on what was kept of the layers before.
+ * it keeps by itself, since what passes through a layer does not depend on what was kept of the layers before. For the same reason
+ * rows that are resident from another prefill stand for those that would be computed.
  *
  * Frees everything it allocated if it fails or is abandoned with `return()`.
  * @param ledger is charged for the full layer; members' own ledgers for what they keep
@@ -70,6 +71,8 @@ class GroupPrefill {
   private readonly travelling: Travelling[];
   private readonly buffers: PromptBuffer[] = [];
   private readonly open = new Set<LayerScoring>();
+  /** Tokens that all prompts begin with, the resident ones among them. */
+  private readonly shared: number;
   /** Tokens of the longest prompt. */
   private readonly longest: number;
   /** 0, 1, 2, ...: what scoring compares the queries' positions with. */
@@ -83,14 +86,16 @@ class GroupPrefill {
     private readonly ledger: KvLedger,
     options: PrefillOptions,
   ) {
-    const { shared, branches } = group;
+    const { resident = { tokens: 0 }, shared, branches } = group;
+    this.shared = resident.tokens + shared.rows;
     this.branches = branches.map(({ own, members }) => ({
-      tokens: shared.rows + own.rows,
+      tokens: this.shared + own.rows,
       members: members.map((member) => new MemberState(member)),
     }));
     this.members = this.branches.flatMap(({ members }) => members);
     const tokens = this.branches.map((branch) => branch.tokens);
-    const runs = planRuns({ shared: shared.rows, tokens }, options.chunkTokens, decoder.memory.packsRows);
+    const shape = { resident: resident.tokens, shared: this.shared, tokens };
+    const runs = planRuns(shape, options.chunkTokens, decoder.memory.packsRows);
     this.travelling = runs.map((run) => this.embark(run));
     this.longest = Math.max(...tokens);
     this.index = Float32Array.from({ length: this.longest }, (_, i) => i);
@@ -101,12 +106,15 @@ class GroupPrefill {
     for (let layer = 0; layer < this.decoder.config.layers; layer++) {
       const startedAt = performance.now();
       buffer.reset();
+      this.begin(layer, buffer);
       const open = this.openLayer(layer, buffer);
       for (const each of this.travelling) {
         if (!this.members.some(({ active }) => active)) return;
         await this.pass(each, open);
         yield this.progress();
       }
+      if (!this.members.some(({ active }) => active)) return;
+      this.keep(buffer);
       this.closeLayer(open);
       const endedAt = performance.now();
       for (const state of this.members) if (state.active) state.member.onLayer?.(layer, startedAt, endedAt);
@@ -114,6 +122,8 @@ class GroupPrefill {
   }
 
   async *chunkMajor(): AsyncGenerator<PrefillProgress, void> {
+    const { resident, keeper } = this.group;
+    if (resident !== undefined || keeper !== undefined) throw new Error('rows are kept layer by layer only');
     if (this.members.length > 1) throw new Error('only a prompt by itself can be prefilled chunk by chunk');
     const { layers } = this.decoder.config;
     const open = Array.from({ length: layers }, (_, layer) => this.openLayer(layer, this.newBuffer()));
@@ -140,6 +150,22 @@ class GroupPrefill {
     for (const { x } of this.travelling) release(x);
     for (const scoring of this.open) scoring.free();
     if (!keepCaches) for (const member of this.members) member.free();
+  }
+
+  /** Resident rows stand in the buffer as if they had passed. */
+  private begin(layer: number, buffer: PromptBuffer): void {
+    const { resident } = this.group;
+    if (resident === undefined) return;
+    const started = performance.now();
+    buffer.load(resident.layers[layer], resident.tokens);
+    buffer.mark();
+    this.forwardMs += performance.now() - started;
+  }
+
+  private keep(buffer: PromptBuffer): void {
+    const started = performance.now();
+    this.group.keeper?.take(buffer);
+    this.forwardMs += performance.now() - started;
   }
 
   /** One run through one layer. */
@@ -243,7 +269,7 @@ class GroupPrefill {
   }
 
   private openLayer(layer: number, buffer: PromptBuffer): OpenLayer {
-    const scoring = new LayerScoring(this.decoder, this.group.shared.rows, this.branches, this.index);
+    const scoring = new LayerScoring(this.decoder, this.shared, this.branches, this.index);
     this.open.add(scoring);
     return { layer, buffer, scoring };
   }
@@ -290,7 +316,8 @@ class GroupPrefill {
   /** Where a branch's rows come from, and how many tokens of its prompt stand before them. */
   private sourceOf(branch: number | undefined): { readonly source: PromptRows; readonly offset: number } {
     const { shared, branches } = this.group;
-    return branch === undefined ? { source: shared, offset: 0 } : { source: branches[branch].own, offset: shared.rows };
+    if (branch === undefined) return { source: shared, offset: this.shared - shared.rows };
+    return { source: branches[branch].own, offset: this.shared };
   }
 
   private async timed<T>(work: () => Promise<T>): Promise<T> {

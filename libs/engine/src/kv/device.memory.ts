@@ -27,6 +27,8 @@ const BOTH = ['keys', 'values'];
 /** Caches in a device's memory. They come as results of runs and are fed to the next ones; only merging reads them back. */
 export class DeviceMemory implements KvMemory {
   readonly packsRows = false;
+  /** A copy would have to stay on the device, in memory that nothing but leases gives out. */
+  readonly keepsRows = false;
   private readonly kv: KvShape;
   /** Decode attentions by width. */
   private readonly decode = new Map<number, Session>();

@@ -65,6 +65,14 @@ export class DevicePromptBuffer implements PromptBuffer {
     return new DeviceLayerCache(this.shape, entered(results, ledger), ledger);
   }
 
+  copyRows(): never {
+    throw new Error('rows in a device’s memory are not kept');
+  }
+
+  load(): never {
+    throw new Error('rows in a device’s memory are not kept');
+  }
+
   mark(): void {
     if (this.marked !== this.filled) this.marked?.free();
     this.marked = this.filled;

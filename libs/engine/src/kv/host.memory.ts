@@ -16,6 +16,7 @@ export interface HostSessions {
 /** Caches in JavaScript's memory. CPU sessions read them in place; other providers copy them at every run. */
 export class HostMemory implements KvMemory {
   readonly packsRows = true;
+  readonly keepsRows = true;
 
   constructor(
     private readonly shape: KvShape,

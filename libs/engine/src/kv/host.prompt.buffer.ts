@@ -1,6 +1,7 @@
 import { mergeEvicted, type LayerSelection } from '@madakv/madakv';
 import { Tensor, type Session, type Tensors } from '@madakv/onnx';
 import { HostLayerCache } from './host.layer.cache.js';
+import { HostLayerRows } from './host.layer.rows.js';
 import type { KvFormat } from './kept.part.js';
 import { KvBuffer, type KvLedger } from './kv.ledger.js';
 import type { KvShape, Projections, PromptBuffer } from './kv.memory.js';
@@ -69,6 +70,20 @@ export class HostPromptBuffer implements PromptBuffer {
     return Promise.resolve(cache);
   }
 
+  copyRows(rows: number, ledger: KvLedger): HostLayerRows {
+    if (rows > this.filled) throw new Error(`${rows} rows wanted of ${this.filled}`);
+    const copy = new HostLayerRows(this.shape, rows, ledger);
+    this.copyHeads(this.keys.data, copy.keys.data, rows);
+    this.copyHeads(this.values.data, copy.values.data, rows);
+    return copy;
+  }
+
+  load(source: HostLayerRows, count: number): void {
+    this.copyHeads(source.keys.data, this.keys.data, count);
+    this.copyHeads(source.values.data, this.values.data, count);
+    this.filled = count;
+  }
+
   mark(): void {
     this.marked = this.filled;
   }
@@ -99,6 +114,15 @@ export class HostPromptBuffer implements PromptBuffer {
       feeds[`past_values_${head}`] = part(this.values);
     }
     return feeds;
+  }
+
+  /** The first `rows` rows of every head, between buffers of any length. */
+  private copyHeads(from: Float32Array, to: Float32Array, rows: number): void {
+    const { heads, dim } = this.shape;
+    const [fromHead, toHead] = [from.length / heads, to.length / heads];
+    for (let head = 0; head < heads; head++) {
+      to.set(from.subarray(head * fromHead, head * fromHead + rows * dim), head * toHead);
+    }
   }
 
   private write(chunk: Projections): void {

@@ -23,6 +23,8 @@ export interface KvMemory {
   newPromptBuffer(tokens: number, ledger: KvLedger): PromptBuffer;
   /** Whether rows of several prompts may pass a stage in one run: where matrices can be cut and joined without a copy to and fro. */
   readonly packsRows: boolean;
+  /** Whether its prompt buffers can copy rows out and begin with such copies. */
+  readonly keepsRows: boolean;
   /**
    * Attention of one new token a sequence over the sequence's cache, to which the token's key and value are appended.
    * @returns `[sequences, heads * dim]`
@@ -48,12 +50,27 @@ export interface PromptBuffer {
    * @param ledger is charged for the cache
    */
   evict(selection: LayerSelection, ledger: KvLedger): Promise<LayerCache>;
+  /**
+   * A copy of the first rows, which stays when the buffer goes.
+   * @param ledger is charged for it
+   * @throws RangeError where memory cannot be had; Error where the memory keeps no rows
+   */
+  copyRows(rows: number, ledger: KvLedger): LayerRows;
+  /** Begins, empty as it is, with the first `count` rows of a copy. */
+  load(rows: LayerRows, count: number): void;
   /** What is filled now is what `rewind` goes back to. */
   mark(): void;
   /** Forgets the rows behind the mark; without one, all. */
   rewind(): void;
   /** Makes the buffer empty and forgets the mark, for the next layer. */
   reset(): void;
+  free(): void;
+}
+
+/** A copy of a layer's first rows: keys and values `[heads, rows, dim]`. */
+export interface LayerRows {
+  /** Bytes allocated. */
+  readonly bytes: number;
   free(): void;
 }
 

@@ -19,14 +19,46 @@ export interface LayerTrace {
   readonly positions: readonly string[];
 }
 
+/**
+ * Why a request's prefill had in common what it had.
+ *
+ * - `resident`: its beginning was read before and lay in memory, whether or not others were prefilled with it
+ * - `shared`: others that waited begin like it and were prefilled with it
+ *
+ * or nothing was shared, since
+ *
+ * - `nothing_alike`: others waited, or rows were resident, but too little of this prompt begins like them (`alikeTokens`)
+ * - `observes_all`: resident rows begin like it, but its policy wants the attention of queries in them, which are not kept
+ * - `too_large`: nobody waited, and no memory for resident rows could hold its beginning
+ * - `short`: nobody waited, and so short a beginning is not kept
+ * - `off`: nobody waited, and rows are not kept
+ * - `nothing_waited`: nobody waited that could join, and nothing was resident
+ */
+export const SHARING_REASONS = [
+  'resident',
+  'shared',
+  'nothing_alike',
+  'observes_all',
+  'too_large',
+  'short',
+  'off',
+  'nothing_waited',
+] as const;
+export type SharingReason = (typeof SHARING_REASONS)[number];
+
 /** What a request's prefill had in common with others'. */
 export interface PrefillSharing {
   /** Requests that were prefilled together, this one among them: the times of prefill are of all. */
   readonly requests: number;
   /** Tokens that all of them begin with. */
   readonly sharedTokens: number;
-  /** Of this request's prompt tokens those that were not computed for it; 0 for the first of a group. */
+  /** Of this request's prompt tokens those that were not computed for it; the resident ones for the first of a group. */
   readonly cachedTokens: number;
+  /** Tokens that it begins with whose rows were resident: nobody computed them. */
+  readonly residentTokens: number;
+  readonly reason: SharingReason;
+  /** The longest beginning in common with a prompt that waited or with resident rows, used or not. */
+  readonly alikeTokens: number;
 }
 
 /** What the cache reduction did to one request. Bytes are of allocated key-value cache. */
