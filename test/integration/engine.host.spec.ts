@@ -1,13 +1,15 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { MadakvError } from '@madakv/contracts';
+import { MadakvError, storeKeys } from '@madakv/contracts';
 import { Engine, newProfile, PROFILE_FILE, writeProfile } from '@madakv/engine';
 import { createPolicy } from '@madakv/madakv';
 import { decodeImage, openModel } from '@madakv/models';
 import { cpuProvider } from '@madakv/onnx';
 import { generationSettings, type RequestParameters } from '@madakv/requests';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   EngineHost,
@@ -35,6 +37,7 @@ let onCrash: (crash: EngineCrash) => void = () => undefined;
 let thread: Worker;
 let modelDir = MODEL;
 const failedStarts: string[] = [];
+const resident: (readonly string[])[] = [];
 let ready = 0;
 let host: EngineHost;
 const loads: string[] = [];
@@ -47,6 +50,7 @@ beforeAll(async () => {
       onCrash(crash);
     },
     onReady: () => ready++,
+    onResident: (documentKeys) => resident.push(documentKeys),
     onRestartFailed: ({ reason }) => failedStarts.push(reason),
     spawn: (entry, { memory }) =>
       (thread = new Worker(entry, { workerData: { memory, settings: { ...settings, modelDir } } })),
@@ -127,6 +131,50 @@ describe('EngineHost', () => {
     const renamed = ask('renamed', { max_tokens: 2 }, 'other-');
     await Promise.all([host.generate(renamed), host.generate({ ...renamed, requestId: 'at once' })]);
     expect(loads).toEqual(['other-0', 'other-1', 'other-2']);
+  });
+
+  it('keeps a document that was read, and says so', async () => {
+    const about = (documentKey: string, question: string): EngineRequest => ({
+      ...textOnly(documentKey, ['many words '.repeat(250), question]),
+      documentKey,
+    });
+    const first = await host.generate(about('a', 'How many?'));
+    expect(first.trace.sharing).toMatchObject({ residentTokens: 0, cachedTokens: 0 });
+    const second = await host.generate(about('b', 'What words?'));
+    const { sharing } = second.trace;
+    expect(sharing.reason).toBe('resident');
+    expect(second.usage.prompt_tokens_details?.cached_tokens).toBe(sharing.residentTokens);
+    // The question is some tokens of hundreds.
+    expect(second.usage.prompt_tokens - sharing.residentTokens).toBeLessThan(60);
+    expect(host.memory.rows).toBeGreaterThan(sharing.residentTokens * host.info.kvBytesPerToken);
+    await expect.poll(() => resident).toEqual([['a'], ['a', 'b']]);
+    await crash();
+    expect(host.memory.rows).toBe(0);
+    expect(resident.at(-1)).toEqual([]);
+    expect((await host.generate(about('b', 'How many?'))).trace.sharing.residentTokens).toBe(0);
+    await expect.poll(() => resident.at(-1)).toEqual(['b']);
+  });
+
+  it('never takes a page for another that differs in one pixel', async () => {
+    const size = { width: 280, height: 280, channels: 3 } as const;
+    const png = async (shade: number): Promise<Buffer> => {
+      const pixels = new Uint8Array(size.width * size.height * 3).fill(9);
+      pixels[0] = shade;
+      return sharp(pixels, { raw: size }).png().toBuffer();
+    };
+    const ask = async (shade: number): Promise<EngineRequest> => {
+      const bytes = await png(shade);
+      // As prepare names what it stores.
+      const key = storeKeys.image(createHash('sha256').update(bytes).digest('hex'));
+      const image = { key, part: 'a', width: size.width, height: size.height, load: () => Promise.resolve(bytes) };
+      const pages = Array.from({ length: 12 }, () => ({ type: 'image' as const, index: 0 }));
+      const content = [...pages, { type: 'text' as const, text: 'What is it?' }];
+      return { ...textOnly(`${shade}`, []), messages: [{ role: 'user', content }], images: [image] };
+    };
+    const sharing = async (shade: number) => (await host.generate(await ask(shade))).trace.sharing;
+    expect(await sharing(9)).toMatchObject({ residentTokens: 0 });
+    expect(await sharing(255)).toMatchObject({ residentTokens: 0, reason: 'nothing_alike' });
+    expect(await sharing(9)).toMatchObject({ reason: 'resident' });
   });
 
   it('never blocks the main thread', async () => {
@@ -336,6 +384,14 @@ function ask(requestId: string, parameters: RequestParameters, prefix = ''): Eng
   };
 }
 
+function textOnly(requestId: string, texts: readonly string[]): EngineRequest {
+  return {
+    ...ask(requestId, { max_tokens: 1 }),
+    messages: [{ role: 'user', content: texts.map((text) => ({ type: 'text', text })) }],
+    images: [],
+  };
+}
+
 function profile(layers: readonly number[]): Parameters<typeof writeProfile>[1] {
   return newProfile(layers, {
     data: { file: 'test', sha256: '' },
@@ -350,7 +406,7 @@ function profile(layers: readonly number[]): Parameters<typeof writeProfile>[1] 
 }
 
 async function engineAnswer(request: RequestFixture, parameters: RequestParameters, cacheRatio: number) {
-  const engine = await Engine.load(openModel(MODEL), cpuProvider(1), { ...settings });
+  const engine = await Engine.load(openModel(MODEL), cpuProvider(1), { ...settings, residentLimitBytes: 2 ** 28 });
   try {
     const prompt = await engine.model.prepare(request.messages, request.images);
     const { sampling, maxTokens, topLogprobs } = generationSettings(parameters);

@@ -55,6 +55,7 @@ async function startWorker(): Promise<number> {
     // Small enough to be full long before the half.
     MADAKV_IMAGE_CACHE_BYTES: '200000',
     MADAKV_FEATURE_CACHE_BYTES: '200000',
+    MADAKV_RESIDENT_BYTES: '200000',
     MADAKV_PAGE_DPI: '36',
     MADAKV_CONCURRENCY: '4',
     MADAKV_STALLED_MS: '15000',

@@ -36,7 +36,7 @@ function pathOf(span: CollectedSpan, spans: readonly CollectedSpan[]): string[] 
 }
 
 it('says by what its memory is held', async () => {
-  const kinds = ['resident', 'heap', 'buffers', 'kv', 'features', 'pages', 'raster'];
+  const kinds = ['resident', 'heap', 'buffers', 'kv', 'features', 'rows', 'pages', 'raster'];
   const found = () =>
     collector
       .points()

@@ -43,12 +43,19 @@ describe('settings', () => {
     expect(precision({ MADAKV_QUANT: '4', MADAKV_QUANT_BLOCK: '32' })).toEqual({ kind: 'int', bits: 4, blockSize: 32 });
   });
 
+  it('say how much may be resident', () => {
+    const bytes = (value: string) =>
+      engineSettingsOf(read({ MADAKV_MODEL: 'm', MADAKV_RESIDENT_BYTES: value })).residentBytes;
+    expect([bytes(''), bytes('0'), bytes('1000')]).toEqual([undefined, 0, 1_000]);
+  });
+
   it.each([
     ['MADAKV_WORKER_ROLES', 'generate,'],
     ['MADAKV_MODEL_ID', '.hidden'],
     ['MADAKV_PROVIDER', 'tpu'],
     ['MADAKV_DEVICE_ID', 'a b'],
     ['MADAKV_DEVICE_CAPACITY_BYTES', '2GB'],
+    ['MADAKV_RESIDENT_BYTES', '1GB'],
     ['MADAKV_LOCK_MS', '1'],
     ['MADAKV_ALLOW_VOLATILE_REDIS', 'yes'],
   ])('refuse %s=%s', (name, value) => {
@@ -61,6 +68,11 @@ describe('settings', () => {
     expect(() => read({ MADAKV_MODEL: 'm', MADAKV_PROVIDER: 'webgpu', MADAKV_KV_CACHE: 'int8' })).toThrow(
       'MADAKV_KV_CACHE: expected fp32, as int8 is for the cpu provider, got "int8"',
     );
+    const resident = { MADAKV_MODEL: 'm', MADAKV_PROVIDER: 'webgpu' };
+    expect(() => read({ ...resident, MADAKV_RESIDENT_BYTES: '1000' })).toThrow(
+      'MADAKV_RESIDENT_BYTES: expected 0, as documents are not kept in the memory of a GPU, got "1000"',
+    );
+    expect(engineSettingsOf(read({ ...resident, MADAKV_RESIDENT_BYTES: '0' })).residentBytes).toBe(0);
     expect(() => read({ MADAKV_MODEL: '/models/my model' })).toThrow(
       'MADAKV_MODEL_ID: expected a name for this folder',
     );

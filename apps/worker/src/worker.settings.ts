@@ -124,11 +124,11 @@ export const WorkerSettingsSchema = z
         'Memory for visual features of pages that may be asked about again, in bytes. Empty: four times the weights, from 64 to 256 MiB.',
     }),
     MADAKV_RESIDENT_BYTES: text({
-      schema: z.string().regex(/^\d{1,13}$/),
+      schema: z.string().regex(/^\d{1,11}$/),
       default: '',
-      expected: 'a whole number from 0 to 9999999999999',
+      expected: 'a whole number from 0 to 99999999999',
       about:
-        'Memory for documents that were read, so that the next question about one computes its own tokens only, in bytes; 0 keeps none. Empty: 256 MiB, none with webgpu.',
+        'Memory for documents that were read and may be asked about again, in bytes; 0 keeps none. Empty: 256 MiB, none with webgpu.',
     }),
     MADAKV_DEVICE_ID: text({
       schema: ID,
