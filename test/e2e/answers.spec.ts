@@ -156,7 +156,11 @@ describe('two workers that share nothing but Redis and the files', () => {
       ask([{ type: 'text', text: `Question ${i}` }, filePart({ file_data: dataUrl(PDF, 'application/pdf') })], {
         max_completion_tokens: 200,
       }),
-    );
+    ).map((body, i) => ({
+      ...body,
+      // What differs before the document keeps them from being read together.
+      messages: [{ role: 'system' as const, content: `Line ${i}` }, ...body.messages],
+    }));
     const { id } = await submitBatch(client, bodies);
     const batch = await ended(client, id);
     expect(batch).toMatchObject({ status: 'completed', request_counts: { total: LINES, completed: LINES, failed: 0 } });

@@ -75,6 +75,11 @@ export class ChaosRun {
     return this.records.outcomes.has({ requestId: lineRequestId(batchId, line), source });
   }
 
+  /** How often an engine or its process died over a line, as far as is noted. */
+  deaths({ id }: Batch, line: number): Promise<number> {
+    return this.records.crashes.count(lineRequestId(id, line));
+  }
+
   /** Ids of batches that have been created and have not ended. */
   open(): Promise<string[]> {
     return this.records.batches.open(10);

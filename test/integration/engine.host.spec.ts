@@ -19,6 +19,7 @@ import {
   type EngineRequest,
   type EngineSettings,
 } from '../../apps/worker/src/engine/engine.host.js';
+import { roomyCheckpoint } from './checkpoint.fixture.js';
 import { FIXTURES, requestFixtures, type RequestFixture } from '../conformance/fixture.reader.js';
 
 const MODEL = join(FIXTURES, 'qwen-plain', 'checkpoint');
@@ -191,7 +192,8 @@ describe('EngineHost', () => {
     clearInterval(timer);
     const busy = times.prefillEnded - times.prefillStarted;
     expect(ticks).toBeGreaterThan(0);
-    expect(active).toBeLessThan(busy / 2);
+    // A thread that does the work itself is active for all of it.
+    expect(active).toBeLessThan(0.8 * busy);
   });
 
   it('cancels in prefill and while decoding, with the caller’s reason, and frees the cache', async () => {
@@ -329,9 +331,10 @@ describe('EngineHost', () => {
   });
 
   it('fails what is under way when it is closed', async () => {
-    const other = await EngineHost.start({ settings });
+    // Its answers never end by themselves.
+    const other = await EngineHost.start({ settings: { ...settings, modelDir: roomyCheckpoint(cacheDir) } });
     let closing: Promise<void> | undefined;
-    const answer = other.generate(ask('closed', { max_tokens: 1_000 }), {
+    const answer = other.generate(ask('closed', { max_tokens: 100_000 }), {
       onEvent: ({ kind }) => {
         if (kind === 'token') closing ??= other.close();
       },

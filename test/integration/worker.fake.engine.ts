@@ -50,6 +50,10 @@ export class FakeEngine implements RunningEngine {
     return this.runs.get(requestId)?.request.rank;
   }
 
+  requestOf(requestId: string): EngineRequest | undefined {
+    return this.runs.get(requestId)?.request;
+  }
+
   async generate(request: EngineRequest, control: GenerateControl = {}): Promise<EngineAnswer> {
     const { requestId } = request;
     control.signal?.throwIfAborted();

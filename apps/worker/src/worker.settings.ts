@@ -130,6 +130,11 @@ export const WorkerSettingsSchema = z
       about:
         'Memory for documents that were read and may be asked about again, in bytes; 0 keeps none. Empty: 256 MiB, none with webgpu.',
     }),
+    MADAKV_RESIDENT_WAIT_MS: milliseconds({
+      min: 0,
+      default: 500,
+      about: 'How long a request is left to another worker that holds its document, before any reads it anew.',
+    }),
     MADAKV_DEVICE_ID: text({
       schema: ID,
       default: '',

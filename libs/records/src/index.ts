@@ -12,3 +12,4 @@ export * from './record.keys.js';
 export type { PageQuery, RecordPage } from './record.list.js';
 export * from './records.js';
 export * from './redis.connection.js';
+export * from './resident.documents.js';

@@ -23,5 +23,7 @@ export class RecordKeys {
   models = (): string => `${this.prefix}:models`;
   /** Hash of virtual times; see FairShares. */
   shares = (model: string): string => `${this.prefix}:shares:${model}`;
+  /** Sorted set: workers that hold a document, by when that ends. */
+  residents = (model: string, documentKey: string): string => `${this.prefix}:resident:${model}:${documentKey}`;
   crashes = (requestId: string): string => `${this.prefix}:crashes:${requestId}`;
 }

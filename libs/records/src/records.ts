@@ -8,6 +8,7 @@ import { FileRepository } from './file.repository.js';
 import { ModelRegistry } from './model.registry.js';
 import { OutcomeRepository } from './outcome.repository.js';
 import { RecordKeys } from './record.keys.js';
+import { ResidentDocuments } from './resident.documents.js';
 
 /** All records over one connection. */
 export class Records {
@@ -20,6 +21,7 @@ export class Records {
   readonly models: ModelRegistry;
   readonly shares: FairShares;
   readonly crashes: CrashCounter;
+  readonly residents: ResidentDocuments;
 
   constructor(
     readonly redis: Redis,
@@ -34,5 +36,6 @@ export class Records {
     this.models = new ModelRegistry(redis, this.keys);
     this.shares = new FairShares(redis, this.keys);
     this.crashes = new CrashCounter(redis, this.keys);
+    this.residents = new ResidentDocuments(redis, this.keys);
   }
 }

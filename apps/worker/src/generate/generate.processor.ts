@@ -14,10 +14,13 @@ import { askedRequest, type AskedRequest } from './question.js';
 import type { QuestionLeases } from './question.leases.js';
 import type { AnsweredQuestion } from './question.runner.js';
 import type { RequestAnswerer } from './request.answerer.js';
+import type { ResidentWatch } from './resident.watch.js';
 
-/** How long a group keeps its slot that has to wait for others, and when it is offered again after that, in milliseconds. */
-const GROUP_PAUSE_MS = 50;
+/** How long a job keeps its slot that is to wait for other groups or another worker, in milliseconds: it bounds how often it is looked at. */
+const PAUSE_MS = 50;
+/** When it is offered again after that. */
 const GROUP_DELAY_MS = 200;
+const HOLDER_DELAY_MS = 50;
 
 /**
  * Requests that are answered together once an engine has died over a group of them. Should it die again, these are then answered one by
@@ -35,6 +38,9 @@ export interface GenerateParts {
   readonly groups: GroupTurns;
   readonly leases: QuestionLeases;
   readonly answerer: RequestAnswerer;
+  readonly residents: Pick<ResidentWatch, 'isElsewhere'>;
+  /** How long a job is left to a worker that holds its document, in milliseconds. */
+  readonly holderWaitMs: number;
 }
 
 /** A request, and how many engines have died over it. */
@@ -56,6 +62,7 @@ export class GenerateProcessor {
 
   private async answerOne([attempt]: readonly RequestAttempt[], job: TakenJob): Promise<readonly WorkEnd[]> {
     const { asked, crashed } = await this.read(attempt);
+    await this.prefer(asked, job);
     return this.parts.isolation.run(crashed > 0, attempt.signal, () => this.answerInRounds(asked, job));
   }
 
@@ -82,6 +89,7 @@ export class GenerateProcessor {
         ends.set(attempt, { status: 'rejected', reason });
       }
     }
+    if (all.length > 0) await this.prefer(all[0].asked, job);
     const { now, later } = divide(all, (requests) => leases.fitting(requests));
     for (const group of later) await job.split(group.map(({ attempt }) => attempt.request));
     if (now.requests.length > 0) {
@@ -133,11 +141,27 @@ export class GenerateProcessor {
     return { asked, crashed: await crashes.check(request.requestId) };
   }
 
+  /** Leaves the job to a worker that holds its document, for a short while. @throws HandBack for that while */
+  private async prefer({ attempt, prepared }: AskedRequest, job: TakenJob): Promise<void> {
+    const { residents, holderWaitMs } = this.parts;
+    const { holderSinceMs = Date.now() } = job.waits;
+    const leftMs = holderSinceMs + holderWaitMs - Date.now();
+    if (prepared.documentKey === undefined || leftMs <= 0) return;
+    if (!(await residents.isElsewhere(prepared.documentKey))) return;
+    if (job.waits.holderSinceMs === undefined) await job.note({ holderSinceMs });
+    await pause(attempt.signal);
+    throw new HandBack(Math.min(leftMs, HOLDER_DELAY_MS), 'another worker holds its document');
+  }
+
   private async wait(signal: AbortSignal): Promise<never> {
-    await sleep(GROUP_PAUSE_MS, undefined, { signal }).catch(() => undefined);
-    signal.throwIfAborted();
+    await pause(signal);
     throw new HandBack(GROUP_DELAY_MS, 'other groups are under way');
   }
+}
+
+async function pause(signal: AbortSignal): Promise<void> {
+  await sleep(PAUSE_MS, undefined, { signal }).catch(() => undefined);
+  signal.throwIfAborted();
 }
 
 /** What is answered now, and what goes into jobs of its own, so that another worker may take it. */

@@ -1,7 +1,7 @@
-import type { LeaseEvent } from '@madakv/contracts';
+import type { LeaseEvent, RequestJob } from '@madakv/contracts';
 import type { KvGeometry } from '@madakv/engine';
 import { sharedNeed, type SharedNeed } from '@madakv/requests';
-import { withSpan, type SpanAttributes } from '@madakv/telemetry';
+import { recordedSpan, withSpan, withTraceparent, type SpanAttributes } from '@madakv/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeaseAnswer, LeaseDesk } from '../lease/lease.desk.js';
 import { SharedLease } from '../lease/shared.lease.js';
@@ -45,31 +45,16 @@ export class QuestionLeases {
 
   /** Under the name of the first of them; a share for each of their questions. @throws HandBack where there is no room now */
   async acquire(requests: readonly AskedRequest[], job: TakenJob): Promise<SharedLease> {
-    const [{ attempt }] = requests;
+    const [{ attempt }, ...others] = requests;
     const { request, signal } = attempt;
-    const asked = job.roomSinceMs ?? Date.now();
-    const { requestId, model, tenant } = request;
+    const { roomSinceMs } = job.waits;
+    const asked = roomSinceMs ?? Date.now();
     for (const each of requests) each.attempt.learnt.askedAtMs = asked;
     const need = this.needOf(requests);
-    const answer = await withSpan(
-      'lease',
-      { startMs: asked, attributes: { requestId, model, tenant, leaseOperation: 'acquire' } },
-      async (span) => {
-        const { peakBytes, targetBytes, minBytes, fullBytes } = need;
-        const given = await this.desk.acquire({
-          jobId: requestId,
-          holder: job.holder,
-          tenant,
-          need: { peakBytes, targetBytes, minBytes, fullBytes },
-          rank: rankOf(request),
-        });
-        span.set(leaseAttributes(given));
-        return given;
-      },
-    );
+    const answer = await withTraceparent(request.traceparent, () => this.ask(request, job.holder, need, asked));
     if (answer.kind === 'granted') {
       const waited: LeaseEvent[] = [];
-      if (job.roomSinceMs !== undefined) waited.push({ atMs: job.roomSinceMs, event: 'waited', bytes: 0 });
+      if (roomSinceMs !== undefined) waited.push({ atMs: roomSinceMs, event: 'waited', bytes: 0 });
       const granted = Date.now();
       const lease = new SharedLease(answer.lease, need, waited, { asked, granted });
       let first = 0;
@@ -78,19 +63,43 @@ export class QuestionLeases {
         each.learnt.lease = lease.shares[first].history;
         first += questions.length;
       }
+      for (const { attempt: each } of others) {
+        const attributes = { ...attributesOf(each.request), ...leaseAttributes(answer) };
+        recordedSpan('lease', { parent: each.request.traceparent, startMs: asked, endMs: granted, attributes });
+      }
       return lease;
     }
-    if (job.roomSinceMs === undefined) await job.noteRoom(asked);
+    if (roomSinceMs === undefined) await job.note({ roomSinceMs: asked });
     const pauseMs = Math.min(answer.delayMs, NO_ROOM_PAUSE_MS);
     await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
     signal.throwIfAborted();
     throw new HandBack(answer.delayMs - pauseMs, answer.reason);
   }
 
+  private ask(request: RequestJob, holder: string, need: SharedNeed, startMs: number): Promise<LeaseAnswer> {
+    return withSpan('lease', { startMs, attributes: attributesOf(request) }, async (span) => {
+      const { peakBytes, targetBytes, minBytes, fullBytes } = need;
+      const { requestId, tenant } = request;
+      const answer = await this.desk.acquire({
+        jobId: requestId,
+        holder,
+        tenant,
+        need: { peakBytes, targetBytes, minBytes, fullBytes },
+        rank: rankOf(request),
+      });
+      span.set(leaseAttributes(answer));
+      return answer;
+    });
+  }
+
   private needOf(requests: readonly AskedRequest[]): SharedNeed {
     const demands = requests.flatMap(({ questions }) => questions.map(({ demand }) => demand));
     return sharedNeed(demands, this.kv());
   }
+}
+
+function attributesOf({ requestId, model, tenant }: RequestJob): SpanAttributes {
+  return { requestId, model, tenant, leaseOperation: 'acquire' };
 }
 
 function leaseAttributes(answer: LeaseAnswer): SpanAttributes {

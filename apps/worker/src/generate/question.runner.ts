@@ -68,6 +68,7 @@ export class QuestionRunner {
         settings,
         cacheRatio: grantedRatio(share.grantedBytes, { ...prepared, need: share.need }),
         promptTokens: tokensOf(prepared),
+        ...(prepared.documentKey === undefined ? {} : { documentKey: prepared.documentKey }),
         rank: rankOf(request),
       },
       {

@@ -35,6 +35,7 @@ import { PageStore } from './page.store.js';
 import { PhaseClock } from './phase.clock.js';
 import { PartContents, type PartContent, type UserFiles } from './part.content.js';
 import type { PrepareOptions } from './prepare.settings.js';
+import { promptKey } from './prompt.key.js';
 import { RequestBudget } from './request.budget.js';
 import { asRequestProblem, placeOf } from './request.problem.js';
 import type { StoredImage } from './stored.image.js';
@@ -152,7 +153,16 @@ export class RequestPreparer {
     const parameters = withSeed(withoutMessages(body), seed);
     const { promptTokens, need, cacheRatio, minCacheRatio } = this.plan(messages, images, parameters);
     const { fullBytes } = need;
-    return { messages, parameters, promptTokens: { ...promptTokens }, fullBytes, cacheRatio, minCacheRatio };
+    const documentKey = promptKey(messages, images);
+    return {
+      messages,
+      parameters,
+      promptTokens: { ...promptTokens },
+      fullBytes,
+      cacheRatio,
+      minCacheRatio,
+      ...(documentKey === undefined ? {} : { documentKey }),
+    };
   }
 
   private async takeDocuments(

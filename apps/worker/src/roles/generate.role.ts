@@ -15,6 +15,7 @@ import { PreparedReader } from '../generate/prepared.reader.js';
 import { QuestionLeases } from '../generate/question.leases.js';
 import { QuestionRunner } from '../generate/question.runner.js';
 import { RequestAnswerer } from '../generate/request.answerer.js';
+import { ResidentWatch } from '../generate/resident.watch.js';
 import { BudgetWatch } from '../lease/budget.watch.js';
 import { DeviceHeartbeat } from '../lease/device.heartbeat.js';
 import { LeaseDesk } from '../lease/lease.desk.js';
@@ -64,6 +65,7 @@ export class GenerateRole implements OnApplicationBootstrap {
   build: BuildProgress | undefined;
   private readonly log = new Logger('Generate');
   private readonly heartbeat: DeviceHeartbeat;
+  private readonly residents: ResidentWatch;
   private starting: Promise<RunningEngine | undefined> = Promise.resolve(undefined);
   private engine: RunningEngine | undefined;
   private readonly pages: ByteCache;
@@ -85,6 +87,13 @@ export class GenerateRole implements OnApplicationBootstrap {
       workerId: workerIdOf(settings),
       capacityBytes: settings.MADAKV_DEVICE_CAPACITY_BYTES,
     });
+    this.residents = new ResidentWatch(
+      records.residents,
+      { model: modelIdOf(settings), workerId: workerIdOf(settings) },
+      (error) => {
+        this.log.warn(`who holds which documents is not told: ${(error as Error).message}`);
+      },
+    );
     budget.onChange((reachable) => {
       this.gate.set('budget', !reachable);
       if (reachable) this.log.log('the memory-budget service is back');
@@ -118,12 +127,14 @@ export class GenerateRole implements OnApplicationBootstrap {
   /** Frees the device. What still runs fails with `worker_stopping`. */
   async close(): Promise<void> {
     this.heartbeat.close();
+    this.residents.close();
     await (await this.starting)?.close();
   }
 
   private async start(): Promise<RunningEngine> {
     const engine = await this.hooks.startEngine({
       settings: engineSettingsOf(this.settings),
+      onResident: this.residents.changed,
       onBuild: (done, total) => {
         this.build = { done, total };
       },
@@ -164,6 +175,8 @@ export class GenerateRole implements OnApplicationBootstrap {
       crashes,
       isolation: new Isolation(),
       groups: new GroupTurns(GROUPED_REQUESTS),
+      residents: this.residents,
+      holderWaitMs: this.settings.MADAKV_RESIDENT_WAIT_MS,
       leases: new QuestionLeases(new LeaseDesk(this.budget, this.heartbeat), () => engine.info.kv),
       answerer: new RequestAnswerer({
         questions: new QuestionRunner({ reader, engine, events, workerId }),

@@ -43,16 +43,19 @@ export interface RequestAttempt {
   readonly learnt: Learnt;
 }
 
+/** What a job may wait for: room, a worker that holds its document. */
+export type JobWaits = Pick<RequestJob, 'roomSinceMs' | 'holderSinceMs'>;
+
 /** A job that this worker has taken. */
 export interface TakenJob {
   /** Whether several requests are worked on together. */
   readonly grouped: boolean;
   /** Differs between attempts at the job, and is the same while one of them is handed back again and again. */
   readonly holder: string;
-  /** Since when it waits for room, in milliseconds since 1970. */
-  readonly roomSinceMs: number | undefined;
-  /** Notes with the job that it waits for room. */
-  noteRoom(sinceMs: number): Promise<void>;
+  /** Since when it waits for what, in milliseconds since 1970. */
+  readonly waits: JobWaits;
+  /** Notes with the job that it waits. */
+  note(waits: JobWaits): Promise<void>;
   /** Puts some of a group's requests, which are prepared, into a job of their own, so that another worker may take it. */
   split(requests: readonly RequestJob[]): Promise<void>;
 }

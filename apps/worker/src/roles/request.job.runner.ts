@@ -138,8 +138,8 @@ export class RequestJobRunner {
       grouped: isGroupJob(data),
       // A request that leaves its group asks under the same name, and must not be given the group's lease.
       holder: `${isGroupJob(data) ? 'g' : ''}${job.attemptsMade + 1}.${job.stalledCounter}`,
-      roomSinceMs: data.roomSinceMs,
-      noteRoom: (roomSinceMs) => job.updateData({ ...data, roomSinceMs }),
+      waits: data,
+      note: (waits) => job.updateData({ ...data, ...waits }),
       split: async (requests) => {
         if (!isGroupJob(data)) throw new Error(`${data.requestId} is no group`);
         // Named by its first request, as the whole is: whoever dies here and does it again adds the same job.

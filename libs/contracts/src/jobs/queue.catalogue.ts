@@ -63,6 +63,8 @@ export const RequestJobSchema = z.object({
   fairTag: z.int().min(1).optional(),
   /** Since when it waits for cache memory, in milliseconds since 1970; noted by the worker that was told to wait. */
   roomSinceMs: z.int().optional(),
+  /** Since when it waits for a worker that holds its document, in milliseconds since 1970. */
+  holderSinceMs: z.int().optional(),
   /** W3C traceparent of the trace that it is in, where its job is not its own. */
   traceparent: z.string().optional(),
 });
@@ -83,6 +85,7 @@ export const GroupJobSchema = z.object({
   members: z.array(RequestJobSchema).min(1).max(MAX_GROUP),
   /** As a request's. */
   roomSinceMs: z.int().optional(),
+  holderSinceMs: z.int().optional(),
 });
 
 /** What stands in the queues of a model. */

@@ -91,6 +91,8 @@ export const PreparedQuestionSchema = z.object({
   /** What planGeneration settled on: the share asked for, and the least that the grant may fall to. */
   cacheRatio: z.number().gt(0).max(1),
   minCacheRatio: z.number().gt(0).max(1),
+  /** Names what the prompt begins with, the same for all questions about it; absent where that is little. */
+  documentKey: z.string().optional(),
 });
 
 /** What prepare leaves for generate. */
