@@ -34,9 +34,13 @@ export function customId(line: number): string {
   return `line-${line}`;
 }
 
+/** The first lines ask about one passage: they are read together. */
+const GROUPED = 5;
+
 function question(line: number): string {
-  const words = Array.from({ length: PROMPT_WORDS }, (_, i) => ((i * 7_919 + line * 104_729) % 99_991).toString(36));
-  return `${words.join(' ')}?`;
+  const passage = Math.max(line, GROUPED);
+  const words = Array.from({ length: PROMPT_WORDS }, (_, i) => ((i * 7_919 + passage * 104_729) % 99_991).toString(36));
+  return line < passage ? `${words.join(' ')} ${line}?` : `${words.join(' ')}?`;
 }
 
 /** A batch's input: lines that are answered, and after them one that is refused and one whose image cannot be read. */
