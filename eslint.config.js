@@ -30,6 +30,6 @@ export default tseslint.config(
   },
   {
     files: ['test/bench/**/*.js'],
-    languageOptions: { globals: { fetch: 'readonly', FormData: 'readonly', File: 'readonly' } },
+    languageOptions: { globals: { fetch: 'readonly', FormData: 'readonly', File: 'readonly', Buffer: 'readonly' } },
   },
 );
