@@ -32,6 +32,8 @@ export interface SystemOptions {
   readonly roles?: string;
   /** Of all services, above the defaults here. */
   readonly environment?: Environment;
+  /** Folder of what the workers serve; by default one whose answers never end by themselves. */
+  readonly checkpoint?: string;
 }
 
 /** Redis, budget service, gateway and workers, each a process; nothing else is shared than Redis and the storage folder. */
@@ -63,9 +65,10 @@ export class TestSystem {
     workers = 1,
     roles = 'batch,prepare,generate',
     environment = {},
+    checkpoint: given,
   }: SystemOptions = {}): Promise<TestSystem> {
     const folder = mkdtempSync(join(tmpdir(), 'madakv-e2e-'));
-    const checkpoint = roomyCheckpoint(folder);
+    const checkpoint = given ?? roomyCheckpoint(folder);
     const storage = join(folder, 'files');
     const redis = await startRedis({ appendOnly: true });
     const [gatewayPort, gatewayHealth, budgetPort, budgetHttp] = await Promise.all(Array.from({ length: 4 }, freePort));

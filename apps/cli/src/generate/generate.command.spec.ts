@@ -50,6 +50,23 @@ interface Expected {
   readonly greedy: { readonly tokens: number[] };
 }
 
+it('keeps an answer to the schema of response_format', async () => {
+  const schema = {
+    type: 'object',
+    properties: { n: { type: 'integer', minimum: 10, maximum: 12 } },
+    required: ['n'],
+    additionalProperties: false,
+  };
+  const body = {
+    ...question(page(pathToFileURL(PAGE).href)),
+    max_tokens: 60,
+    response_format: { type: 'json_schema', json_schema: { name: 'x', schema, strict: true } },
+  };
+  const answer = answerOf(await ask(body, ['--json']));
+  expect([10, 11, 12]).toContain((JSON.parse(answer.text) as { n: number }).n);
+  expectError(await ask({ ...body, response_format: { type: 'xml' } }), 'response_format');
+});
+
 describe.each([
   ['qwen-plain', QWEN],
   ['llava-plain', LLAVA],
