@@ -2,21 +2,19 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { PdfRasteriser } from '@madakv/documents';
 import type { Engine, Protocol } from '@madakv/engine';
 import { scorers } from '@madakv/evaluation';
 import { createPolicy } from '@madakv/madakv';
-import type { OpenModel, PreparedImage } from '@madakv/models';
+import type { PreparedImage } from '@madakv/models';
 import { parse } from 'csv-parse/sync';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { DEMO, drawnPages } from './demo.pages.js';
 import { loadEngine, relativeError, request, temporaryCache } from './engine.fixture.js';
 import { READER, readerFixtures, readJson, type RequestFixture } from './fixture.reader.js';
 
 /** Of the largest logit. Both sides compute in float32, in different order. */
 const LOGIT_TOLERANCE = 1e-4;
-const DEMO = fileURLToPath(new URL('../../examples/demo', import.meta.url));
-/** As the product draws pages, and as `madakv demo` asks. */
-const PAGE_DPI = 140;
+/** As `madakv demo` asks. */
 const ANSWER_TOKENS = 32;
 /** For all sample questions; a quarter of a minute on a machine that does nothing else. */
 const SAMPLE_QUESTIONS_TIMEOUT_MS = 300_000;
@@ -174,24 +172,4 @@ interface Question {
   readonly file: string;
   readonly question: string;
   readonly answer: string;
-}
-
-/** The pages of each document, drawn as a worker draws them. */
-async function drawnPages(model: OpenModel, files: ReadonlySet<string>): Promise<Map<string, PreparedImage[]>> {
-  const rasteriser = new PdfRasteriser();
-  const { multipleOf, maxPixels } = model.pages;
-  const options = { dpi: PAGE_DPI, multipleOf, ...(maxPixels === undefined ? {} : { maxPixelsPerPage: maxPixels }) };
-  try {
-    const drawn = new Map<string, PreparedImage[]>();
-    for (const file of files) {
-      const images: PreparedImage[] = [];
-      for await (const { bytes } of rasteriser.rasterise(readFileSync(join(DEMO, file)), options)) {
-        images.push(await model.prepareImage(bytes));
-      }
-      drawn.set(file, images);
-    }
-    return drawn;
-  } finally {
-    rasteriser.close();
-  }
 }
