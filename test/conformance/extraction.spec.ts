@@ -88,7 +88,13 @@ async function answered(
     maxTokens: most ?? 0,
   });
   const { full, afterEviction } = trace.bytes;
-  return { text, finishReason, completionTokens: usage.completionTokens, bytes: { full, kept: afterEviction } };
+  return {
+    text,
+    finishReason,
+    completionTokens: usage.completionTokens,
+    bytes: { full, kept: afterEviction },
+    traceId: '',
+  };
 }
 
 function at(value: unknown, path: readonly string[]): unknown {

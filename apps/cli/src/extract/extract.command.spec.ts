@@ -113,16 +113,17 @@ describe('madakv extract', () => {
       finish_reason: 'stop',
       completion_tokens: 3,
       bytes: { full: 1_000_000, kept: 200_000 },
+      trace_id: 'request.3',
     });
   });
 
   it('writes the fields as a sheet too', async () => {
     await extract('-o', 'out.csv', '--details', 'fields.csv');
     expect(fixture.read('fields.csv').split('\n').slice(0, 4)).toEqual([
-      'file,field,answer,value,problems,cache_kept,bytes_full,bytes_kept,completion_tokens,finish_reason',
-      "a.pdf,number,'=HT-4827,'=HT-4827,,0.2,1000000,200000,3,stop",
-      'a.pdf,due_date,in a month,,"due_date: is not a date: ""in a month""",0.2,1000000,200000,3,stop',
-      'a.pdf,total,"1.234,50 €",1234.5,,0.2,1000000,200000,3,stop',
+      'file,field,answer,value,problems,cache_kept,bytes_full,bytes_kept,completion_tokens,finish_reason,trace_id',
+      "a.pdf,number,'=HT-4827,'=HT-4827,,0.2,1000000,200000,3,stop,request.1",
+      'a.pdf,due_date,in a month,,"due_date: is not a date: ""in a month""",0.2,1000000,200000,3,stop,request.2',
+      'a.pdf,total,"1.234,50 €",1234.5,,0.2,1000000,200000,3,stop,request.3',
     ]);
   });
 

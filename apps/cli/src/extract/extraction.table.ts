@@ -58,10 +58,11 @@ const DETAIL_COLUMNS = [
   'bytes_kept',
   'completion_tokens',
   'finish_reason',
+  'trace_id',
 ];
 
 function detailCells(field: { readonly file: string } & ExtractionRow['fields'][number]): NamedCells {
-  const { file, name, answer, value, problems, bytes, completion_tokens, finish_reason } = field;
+  const { file, name, answer, value, problems, bytes, completion_tokens, finish_reason, trace_id } = field;
   const cells: Cell[] = [
     file,
     name,
@@ -73,6 +74,7 @@ function detailCells(field: { readonly file: string } & ExtractionRow['fields'][
     bytes.kept,
     completion_tokens,
     finish_reason,
+    trace_id,
   ];
   return DETAIL_COLUMNS.map((column, i) => [column, cells[i]]);
 }
