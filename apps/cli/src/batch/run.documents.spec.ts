@@ -116,7 +116,9 @@ describe('madakv batch run, what it leaves at the server', () => {
     expect(fixture.server.created[0]).not.toHaveProperty('output_expires_after');
     fixture.write('docs/b.pdf', 'changed');
     expect((await run('-o', 'again.csv')).code).toBe(0);
-    expect(fixture.sentDocuments()).toEqual(['copy.pdf', 'b.pdf', 'b.pdf']);
+    // Those of one run are sent side by side.
+    const [first, second] = [fixture.sentDocuments().slice(0, 2).sort(), fixture.sentDocuments().slice(2)];
+    expect([first, second]).toEqual([['b.pdf', 'copy.pdf'], ['b.pdf']]);
     // What the second run has sent is gone, what the first one kept is there.
     const left = [...fixture.server.files.values()].filter(({ object }) => object.purpose === 'user_data');
     expect(left.map(({ content }) => content.toString()).sort()).toEqual(['another document', 'one document']);
