@@ -250,6 +250,29 @@ describe('lines about one document', () => {
     expect(new Set(traces.map(({ device: at }) => at)).size).toBe(2);
   });
 
+  it('count as so many lines among tenants: a small batch waits for one group, not for all of a large one', async () => {
+    await startWorker({ MADAKV_CONCURRENCY: '1', MADAKV_GROUP: '16' });
+    const large = await bench.batch(questions(64));
+    await expect.poll(() => engine.running).toHaveLength(16);
+    const small = await bench.batch(
+      [1, 2, 3].map((i) => about(`Question ${i}?`, PASSAGE.replaceAll('vessel', 'train'))),
+      'small',
+    );
+    await expect.poll(async () => await bench.queues.generate(MODEL).getPrioritizedCount()).toBe(4);
+    const order: string[] = [];
+    const ending = setInterval(() => {
+      for (const id of engine.running) {
+        order.push(id.startsWith(large) ? 'large' : 'small');
+        engine.finish(id);
+      }
+    }, 20);
+    await expect.poll(() => statusOfBatch(large), { timeout: 20_000 }).toBe('completed');
+    clearInterval(ending);
+    expect(await statusOfBatch(small)).toBe('completed');
+    // The first group ran already; one more may have the turn that is as early.
+    expect(order.lastIndexOf('small')).toBeLessThan(16 + 16 + 3);
+  });
+
   it('wait for room together, without using an attempt', async () => {
     await startWorker({ MADAKV_DEVICE_CAPACITY_BYTES: '3000000' });
     const need = { peakBytes: 2_900_000, targetBytes: 2_900_000, minBytes: 2_900_000, fullBytes: 2_900_000 };

@@ -159,14 +159,14 @@ export class WorkerBench {
   }
 
   /** Stores an input file of requests c1, c2, ... and starts its batch, as the gateway does. @returns the batch's id */
-  async batch(bodies: readonly Partial<ChatRequest>[]): Promise<string> {
+  async batch(bodies: readonly Partial<ChatRequest>[], tenant = TENANT): Promise<string> {
     const [fileId, batchId] = [newId('file'), newId('batch')];
     const inputKey = storeKeys.file(fileId);
     await this.store.put(inputKey, Buffer.from(bodies.map(inputLine).join('\n')));
     const createdAt = Math.floor(Date.now() / 1_000);
     const expiresAt = createdAt + 86_400;
     await this.records.batches.create({
-      tenant: TENANT,
+      tenant,
       inputKey,
       cursor: { byte: 0, line: 1 },
       ending: null,
@@ -183,7 +183,7 @@ export class WorkerBench {
         metadata: null,
       },
     });
-    await this.queues.addBatch({ batchId, tenant: TENANT }, expiresAt * 1_000);
+    await this.queues.addBatch({ batchId, tenant }, expiresAt * 1_000);
     return batchId;
   }
 
