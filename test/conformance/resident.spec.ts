@@ -184,6 +184,21 @@ describe('a document that was read', () => {
     expect(runs).toEqual(chunks.map((number) => layers * number));
   });
 
+  it('is used up to the first query that a policy watches, in the middle of an image if need be', async () => {
+    const engine = await load({ featureCacheBytes: 0 });
+    const cold = await load({ residentLimitBytes: 0 });
+    await engine.generate(once(await asking(engine, QWEN, 'total')));
+    const prompt = await asking(engine, QWEN, 'date');
+    const image = prompt.segments.findLast(({ modality }) => modality === 'visual');
+    if (image === undefined || image.end - image.start < 3) throw new Error('no image to cut');
+    const cut = image.start + 2;
+    const policy = createPolicy('madakv', { proxies: prompt.inputIds.length - cut });
+    const each = request(prompt, { policy, cacheRatio: 0.4, maxTokens: 4, wantFirstLogits: true });
+    const warm = await engine.generate(each);
+    expect(warm.trace.sharing.residentTokens).toBe(cut);
+    expectAlike(warm, await cold.generate(each));
+  });
+
   it('takes the memory given for it, and none of what leases cover', async () => {
     const engine = await load();
     const without = await load({ residentLimitBytes: 0 });
@@ -223,7 +238,7 @@ describe('a document that was read', () => {
     expect(await read('b')).toBe('nothing_alike');
     expect(told).toEqual([['a'], ['a', 'b'], ['a'], ['a', 'd'], ['a'], ['a', 'b']]);
     const long = await reading(engine, 'e '.repeat(800), 'date?');
-    expect((await engine.generate(once(long))).trace.sharing).toMatchObject({ reason: 'nothing_alike' });
+    expect((await engine.generate(once(long))).trace.sharing).toMatchObject({ reason: 'too_large' });
     expect(told).toHaveLength(6);
   });
 

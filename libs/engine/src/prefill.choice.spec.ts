@@ -109,6 +109,7 @@ describe('choosePrefill', () => {
       0,
     ],
     ['its document is too large', [], residents([], 200 * 16 - 1), 'too_large', 0],
+    ['it is too large, and another is resident', [], residents([asking(500, 90, 9)], 200 * 16 - 1), 'too_large', 0],
   ] as const)('says why nothing is shared: %s', (_, waiting, rows, reason, alikeTokens) => {
     const choice = choosePrefill(asking(100, 200, 1), waiting, 8, rows);
     expect(choice.alone).toEqual({ reason, alikeTokens });

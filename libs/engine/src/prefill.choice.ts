@@ -85,9 +85,10 @@ function reasonOf(
   residents: ResidentRows | undefined,
 ): Alone['reason'] {
   if (residents !== undefined && resident >= residents.leastTokens) return 'observes_all';
-  if (someWaited || residents?.empty === false) return 'nothing_alike';
+  if (someWaited) return 'nothing_alike';
   if (residents === undefined) return 'off';
   const { tokens } = keptBeginning(first.request.prompt, undefined);
   if (tokens < residents.leastTokens) return 'short';
-  return residents.exceedsLimit(first.prompt, tokens) ? 'too_large' : 'nothing_waited';
+  if (residents.exceedsLimit(first.prompt, tokens)) return 'too_large';
+  return residents.empty ? 'nothing_waited' : 'nothing_alike';
 }

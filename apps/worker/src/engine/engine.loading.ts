@@ -9,7 +9,7 @@ const MIB = 2 ** 20;
 /** A small model must not remember more than it is, nor a large one's pages push out what the machine needs. */
 const FEATURE_CACHE = { perWeightByte: 4, least: 64 * MIB, most: 256 * MIB } as const;
 
-/** Rows of as many documents as a small machine has use for: sixteen of eight pages, with the bundled reader. */
+/** As much as visual features get at most. With the bundled reader that is eighteen full pages at 140 dots per inch. */
 const RESIDENT_BYTES = 256 * MIB;
 
 export interface LoadingListener {
