@@ -8,12 +8,12 @@ import type { Job } from './job.js';
 import { KvLedger } from './kv/kv.ledger.js';
 import { embedPrompt, imageAt, type TokenSpan } from './prompt.embedding.js';
 import type { PrefillChoice } from './prefill.choice.js';
+import { sharingOf } from './prefill.sharing.js';
 import { samePrompt } from './prompt.beginning.js';
 import { keptBeginning } from './resident/kept.beginning.js';
 import type { ResidentDraft } from './resident/resident.draft.js';
 import type { ResidentRows } from './resident/resident.rows.js';
 import { Sequence } from './sequence.js';
-import type { PrefillSharing } from './trace/cache.trace.js';
 import type { VisionEncoder } from './vision.encoder.js';
 
 export interface GroupTools {
@@ -69,7 +69,12 @@ export class GroupPrefill {
       const { branches, prefix } = await this.embed(alike, shared);
       if (branches.length === 0) return [];
       const takers = branches.flatMap((branch) => branch.takers);
-      this.tellSharing(branches, takers.length, shared);
+      const read = { requests: takers.length, branches: branches.length, shared };
+      branches.forEach((each, branch) => {
+        each.takers.forEach(({ job }, place) => {
+          job.shares(sharingOf(this.choice, read, { tokens: job.layout.tokens, branch, place }));
+        });
+      });
       for (const { job } of takers) job.embedded();
       const alone = takers.length === 1;
       const ledger = alone ? takers[0].job.ledger : new KvLedger(this.tools.ledger);
@@ -189,32 +194,6 @@ export class GroupPrefill {
     const { resident } = this.choice;
     if (resident !== undefined) this.tools.residents?.use(resident.entry, documentKeys);
     draft?.complete(documentKeys);
-  }
-
-  /** Who computed what: the first request all that is not resident, the first of each other branch what is its own, others nothing. */
-  private tellSharing(branches: readonly Branch[], requests: number, shared: number): void {
-    const residentTokens = this.choice.resident?.tokens ?? 0;
-    branches.forEach(({ takers }, branch) => {
-      takers.forEach(({ job }, place) => {
-        const others = branch > 0 ? shared : 0;
-        const together = requests > 1 && branches.length === 1 ? job.layout.tokens - 1 : shared;
-        job.shares({
-          requests,
-          sharedTokens: together,
-          cachedTokens: place > 0 ? job.layout.tokens - 1 : Math.max(residentTokens, others),
-          residentTokens,
-          ...this.why(residentTokens, together),
-        });
-      });
-    });
-  }
-
-  private why(residentTokens: number, shared: number): Pick<PrefillSharing, 'reason' | 'alikeTokens'> {
-    const alikeTokens = Math.max(residentTokens, shared);
-    if (residentTokens > 0) return { reason: 'resident', alikeTokens };
-    if (shared > 0) return { reason: 'shared', alikeTokens };
-    // Those that were to share it have ended before.
-    return this.jobs.length > 1 ? { reason: 'nothing_waited', alikeTokens } : this.choice.alone;
   }
 
   private settle(job: Job, outcome: PrefillOutcome): Prefilled[] {
