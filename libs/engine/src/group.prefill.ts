@@ -6,7 +6,7 @@ import type { PrefillMember, PrefillOutcome, PrefillResult, PromptRows } from '.
 import type { GenerationRequest } from './generation.js';
 import type { Job } from './job.js';
 import { KvLedger } from './kv/kv.ledger.js';
-import { embedPrompt, imageAt, type TokenSpan } from './prompt.embedding.js';
+import { embedPrompt, imagesInOrder, type TokenSpan } from './prompt.embedding.js';
 import type { PrefillChoice } from './prefill.choice.js';
 import { sharingOf } from './prefill.sharing.js';
 import { samePrompt } from './prompt.beginning.js';
@@ -167,7 +167,8 @@ export class GroupPrefill {
     for (const { job } of takers) {
       if (isCancelled(job)) continue;
       try {
-        return await this.tools.vision.encode(imageAt(job.request.prompt, place));
+        const images = imagesInOrder(job.request.prompt);
+        return await this.tools.vision.encode(images[place], images.at(place + 1));
       } catch (error) {
         if (!isCancelled(job)) throw error;
       }

@@ -40,8 +40,7 @@ export async function embedPrompt(
   return result;
 }
 
-/** The image at that place among a prompt's visual segments. */
-export function imageAt({ segments, images }: PreparedPrompt<PromptImage>, place: number): PromptImage {
-  const segment = segments.filter(({ modality }) => modality === 'visual')[place];
-  return images[segment.image ?? place];
+/** The images at a prompt's visual segments, in the order of the segments. */
+export function imagesInOrder({ segments, images }: PreparedPrompt<PromptImage>): PromptImage[] {
+  return segments.filter(({ modality }) => modality === 'visual').map(({ image }, place) => images[image ?? place]);
 }

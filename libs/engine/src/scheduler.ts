@@ -9,6 +9,7 @@ import type { KvLedger } from './kv/kv.ledger.js';
 import type { KvGeometry } from './kv/kv.need.js';
 import { choosePrefill } from './prefill.choice.js';
 import type { ResidentRows } from './resident/resident.rows.js';
+import { imagesInOrder } from './prompt.embedding.js';
 import type { Sequence } from './sequence.js';
 import type { VisionEncoder } from './vision.encoder.js';
 
@@ -35,6 +36,8 @@ export class Scheduler {
   private readonly running: { readonly job: Job; readonly sequence: Sequence }[] = [];
   private prefilling:
     { readonly group: GroupPrefill; readonly steps: AsyncGenerator<PrefillProgress, Prefilled[]> } | undefined;
+  /** The one whose first page was looked for. */
+  private lookedAt: Job | undefined;
   private loop: Promise<void> | undefined;
   private readonly tools: GroupTools;
   private closed = false;
@@ -88,6 +91,7 @@ export class Scheduler {
     while (this.waiting.length > 0 || this.prefilling !== undefined || this.running.length > 0) {
       this.admit();
       await this.advancePrefill();
+      this.lookAhead();
       await this.advanceRunning();
     }
     this.loop = undefined;
@@ -106,6 +110,21 @@ export class Scheduler {
     for (const job of choice.jobs.slice(1)) this.waiting.splice(this.waiting.indexOf(job), 1);
     const group = new GroupPrefill(choice, this.tools);
     this.prefilling = { group, steps: group.run() };
+  }
+
+  /**
+   * While one prompt passes the layers, the first page of the next one that will have to be seen is made ready. It waits in memory for its
+   * turn, and it is one page.
+   */
+  private lookAhead(): void {
+    const next = this.waiting.at(0);
+    if (this.prefilling === undefined || next === undefined || next === this.lookedAt) return;
+    this.lookedAt = next;
+    const { residents } = this.tools;
+    // What is resident of it need not be seen.
+    if (next.cancelled || (residents?.longest(next.prompt)?.tokens ?? 0) >= (residents?.leastTokens ?? 1)) return;
+    const image = imagesInOrder(next.request.prompt).find(({ key }) => !this.tools.vision.knows(key));
+    if (image !== undefined) this.tools.vision.prefetch(image);
   }
 
   private async advancePrefill(): Promise<void> {

@@ -22,6 +22,8 @@ export class VisionEncoder {
   /** Features by image key, least recently used first. */
   private readonly features = new Map<string, Float32Array>();
   private bytes = 0;
+  /** The one image whose pixels are made ahead of its turn. */
+  private ahead: { readonly image: DeferredImage; readonly prepared: Promise<PreparedImage> } | undefined;
 
   constructor(
     private readonly config: ModelConfig,
@@ -38,19 +40,45 @@ export class VisionEncoder {
     return this.features.has(key);
   }
 
-  /** @returns `[image.tokens, hidden]` */
-  async encode(image: PromptImage): Promise<Float32Array> {
+  /**
+   * Begins to make the pixels of the image that comes next, so that the vision tower need not wait for them. One image is made ahead at a
+   * time: another one takes its place.
+   */
+  prefetch(image: PromptImage): void {
+    if (!('prepare' in image) || this.knows(image.key) || this.ahead?.image.key === image.key) return;
+    const prepared = image.prepare();
+    // Whoever wants it hears of it; where nobody does any more, nobody has to.
+    prepared.catch(() => undefined);
+    this.ahead = { image, prepared };
+  }
+
+  /** @param next the image that is wanted after it, if any. @returns `[image.tokens, hidden]` */
+  async encode(image: PromptImage, next?: PromptImage): Promise<Float32Array> {
     const known = this.features.get(image.key);
     if (known !== undefined) {
       this.features.delete(image.key);
       this.features.set(image.key, known);
       return known;
     }
-    const prepared = 'prepare' in image ? await image.prepare() : image;
+    const prepared = 'prepare' in image ? await this.prepare(image) : image;
+    if (next !== undefined) this.prefetch(next);
     const results = await this.session.run(visionGraphOf(this.config.family).feeds(this.config, prepared));
     const features = results['features'].data as Float32Array;
     this.remember(image.key, features);
     return features;
+  }
+
+  private async prepare(image: DeferredImage): Promise<PreparedImage> {
+    const { ahead } = this;
+    if (ahead?.image.key !== image.key) return image.prepare();
+    this.ahead = undefined;
+    try {
+      return await ahead.prepared;
+    } catch (error) {
+      // Made for another request, which may have been cancelled meanwhile.
+      if (ahead.image !== image) return image.prepare();
+      throw error;
+    }
   }
 
   private remember(key: string, features: Float32Array): void {

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { BUNDLED_MODEL, DEMO_FOLDER, LocalSystem } from '../../../libs/launcher/dist/index.js';
 
 const ENDED = ['completed', 'failed', 'expired', 'cancelled'];
-const POLL_MS = 10;
+const POLL_MS = 50;
 
 /** Nothing is shared between requests: each reads its documents by itself. */
 export const ALONE = { MADAKV_GROUP: '1', MADAKV_RESIDENT_BYTES: '0' };

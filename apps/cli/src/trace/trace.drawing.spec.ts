@@ -129,6 +129,28 @@ describe('drawTrace', () => {
     expect(text).toContain('worker host:4711, device host:cpu, attempt 2\n');
   });
 
+  it.each([
+    [
+      { requests: 3, sharedTokens: 900, cachedTokens: 900 },
+      'with 2 more: the first 900 tokens, 900 not read again for this one',
+    ],
+    [{ requests: 3, sharedTokens: 900, cachedTokens: 0 }, 'with 2 more: the first 900 tokens, read here'],
+    [
+      { requests: 1, cachedTokens: 800, residentTokens: 800, reason: 'resident' },
+      'the first 800 tokens, read for an earlier question',
+    ],
+    [{ requests: 1, reason: 'nothing_alike', alikeTokens: 14 }, 'nothing: others begin like it for 14 tokens at most'],
+    [{ requests: 1, reason: 'observes_all' }, 'nothing: its policy watches the whole prompt'],
+  ])('says what was shared, and else why nothing was: %j', (sharing, line) => {
+    const trace = sampleTrace(1);
+    const drawn = drawTrace(
+      { ...trace, cache: { ...trace.cache, sharing: { sharedTokens: 0, cachedTokens: 0, ...sharing } } },
+      false,
+    );
+    expect(drawn.replaceAll(/\n {9}/g, ' ')).toContain(`shared   ${line}`);
+    expect(drawn.split('\n').filter((each) => Array.from(each).length > 80)).toEqual([]);
+  });
+
   it('draws steps one after the other, and the lease', () => {
     const steps = text.split('\n').filter((line) => /^ {2}(lease|prefill) /.test(line));
     expect(steps.map((line) => line.indexOf('█'))).toEqual([28, 52]);

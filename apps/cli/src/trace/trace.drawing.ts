@@ -58,11 +58,7 @@ function summary(trace: AnsweredTrace, colour: boolean): string[] {
     ...shared(cache.sharing),
     `answer   ${formatCount(usage.completionTokens)} tokens, ended by ${finishReason}`,
     `policy   ${cache.policy}, ${percent(cache.ratio)} of the cache granted${granted}, ${cache.protocol} protocol`,
-    ...warningsOf(trace).flatMap((warning) =>
-      wrapped(warningText(warning), TEXT_WIDTH).map(
-        (line, index) => `${index === 0 ? 'warning' : ''.padEnd(7)}  ${line}`,
-      ),
-    ),
+    ...warningsOf(trace).flatMap((warning) => labelled('warning', warningText(warning))),
     '',
     'Cache',
     cacheBar('  full', bytes.full),
@@ -72,12 +68,33 @@ function summary(trace: AnsweredTrace, colour: boolean): string[] {
   ];
 }
 
-function shared({ requests, sharedTokens, cachedTokens }: AnsweredTrace['cache']['sharing']): string[] {
-  if (requests === 1) return [];
+/** Text beside a label, on as many lines as it takes. */
+function labelled(label: string, text: string): string[] {
+  return wrapped(text, TEXT_WIDTH).map((line, index) => `${(index === 0 ? label : '').padEnd(7)}  ${line}`);
+}
+
+type Sharing = AnsweredTrace['cache']['sharing'];
+
+/** Why a request shared nothing, for people. Where nobody else was there, that is not worth a line. */
+const NOT_SHARED: Readonly<Record<string, (sharing: Sharing) => string>> = {
+  nothing_alike: ({ alikeTokens = 0 }) =>
+    `nothing: others begin like it for ${formatCount(alikeTokens)} tokens at most; put documents before what differs`,
+  observes_all: () => 'nothing: its policy watches the whole prompt, which is not kept of a document',
+  too_large: () => 'nothing: MADAKV_RESIDENT_BYTES does not hold its document for the next question',
+};
+
+function shared(sharing: Sharing): string[] {
+  const { requests, sharedTokens, cachedTokens, residentTokens = 0, reason = '' } = sharing;
   const computed = cachedTokens === 0 ? 'read here' : `${formatCount(cachedTokens)} not read again for this one`;
-  return [
-    `shared   with ${formatCount(requests - 1)} more: the first ${formatCount(sharedTokens)} tokens, ${computed}`,
-  ];
+  if (requests > 1) {
+    return [
+      `shared   with ${formatCount(requests - 1)} more: the first ${formatCount(sharedTokens)} tokens, ${computed}`,
+    ];
+  }
+  if (residentTokens > 0)
+    return [`shared   the first ${formatCount(residentTokens)} tokens, read for an earlier question`];
+  const why = NOT_SHARED[reason] as ((of: Sharing) => string) | undefined;
+  return why === undefined ? [] : labelled('shared', why(sharing));
 }
 
 function failure({ error, prompt, images }: FailedTrace, colour: boolean): string[] {
