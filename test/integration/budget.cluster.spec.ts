@@ -37,8 +37,9 @@ it('the keys of every script lie in one', async () => {
   expect(await leases.release(lease)).toMatchObject({ outcome: 'released' });
   expect(await leases.sweep('gpu')).toEqual({ expired: 0, forgotten: false });
   const demand = new DemandRepository(scripts, 'madakv:budget', 1_000);
-  await demand.publish('j', 5);
-  await demand.publish('k', 6);
-  await demand.publish('j', 0);
+  await demand.publish({ jobId: 'j', bytes: 5, model: 'm' });
+  await demand.publish({ jobId: 'k', bytes: 6, model: '' });
+  await demand.publish({ jobId: 'j', bytes: 0, model: '' });
+  await demand.publishAbsent({ jobId: 'k', bytes: 7, model: 'm' }, 1_000);
   expect(await demand.queued()).toEqual({ bytes: 6, jobs: 1 });
 });

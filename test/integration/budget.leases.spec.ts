@@ -122,6 +122,15 @@ describe('renew, resize, release', () => {
     expect(await device.leases.sweep('gpu')).toEqual({ expired: 0, forgotten: false });
   });
 
+  it('a sweep tells of every lease that expired, also those that another script came upon', async () => {
+    await take('a', needOf({ target: 100 }));
+    await take('b', needOf({ target: 100 }));
+    await at(1000);
+    expect(await device.leases.list('gpu')).toMatchObject({ heldBytes: 0, expiredLeases: 2 });
+    expect(await device.leases.sweep('gpu')).toEqual({ expired: 2, forgotten: false });
+    expect(await device.leases.sweep('gpu')).toEqual({ expired: 0, forgotten: false });
+  });
+
   it('a lease shrinks always, and grows where there is room, up to its peak', async () => {
     const lease = await take('a', needOf({ target: 400, transient: 400 }));
     expect(await device.leases.resize(lease, 300)).toMatchObject({ outcome: 'held', held: { bytes: 300 } });

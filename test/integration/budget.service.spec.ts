@@ -1,7 +1,16 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { needOf } from './budget.fixture.js';
-import { deviceOf, gpu, leaseOf, request, startService, TestServices, type RunningService } from './budget.services.js';
+import {
+  deviceOf,
+  gpu,
+  leaseOf,
+  request,
+  startService,
+  statusOf,
+  TestServices,
+  type RunningService,
+} from './budget.services.js';
 
 const services = new TestServices();
 const { fresh, start } = services;
@@ -86,7 +95,8 @@ describe('over gRPC', () => {
   it('demand counts queued and held bytes, and a grant takes its job out of the queue', async () => {
     const { client, httpUrl } = await start(fresh());
     const nothing = { queuedBytes: 0, queuedJobs: 0, heldBytes: 0, capacityBytes: 0, liveDevices: 0 };
-    expect(await client.call('queryDemand', {})).toEqual({ ...nothing, bytesPerDevice: 0, wantedDevices: 0 });
+    const figures = { bytesPerDevice: 0, wantedDevices: 0, demandBytes: 0 };
+    expect(await client.call('queryDemand', {})).toEqual({ ...nothing, ...figures });
     await client.call('registerDevice', gpu);
     for (const [jobId, bytes] of [
       ['a', 600],
@@ -99,7 +109,7 @@ describe('over gRPC', () => {
     await client.call('publishDemand', { jobId: 'c', bytes: 0 });
     await client.call('acquire', request('a', 600));
     const demand = { queuedBytes: 800, queuedJobs: 1, heldBytes: 600, capacityBytes: 1000, liveDevices: 1 };
-    const expected = { ...demand, bytesPerDevice: 1000, wantedDevices: 2 };
+    const expected = { ...demand, bytesPerDevice: 1000, wantedDevices: 2, demandBytes: 1400 };
     expect(await client.call('queryDemand', {})).toEqual(expected);
     expect(await (await fetch(`${httpUrl}/demand`)).json()).toEqual(expected);
   });
@@ -116,6 +126,65 @@ describe('over gRPC', () => {
       bytesPerDevice: 1000,
       wantedDevices: 3,
     });
+  });
+
+  it("a model's demand is that of its jobs and devices, and of those that do not say", async () => {
+    const settings = fresh();
+    const [{ client, httpUrl }, other] = await Promise.all([start(settings), start(settings)]);
+    await client.call('registerDevice', { ...gpu, model: 'large' });
+    await client.call('registerDevice', { ...gpu, deviceId: 'cpu', capacityBytes: 400, model: 'small' });
+    for (const [jobId, bytes, model] of [
+      ['a', 900, 'large'],
+      ['b', 700, 'small'],
+      ['c', 50, undefined],
+      ['d', 1, 'small'],
+      ['d', 300, 'small'],
+    ] as const) {
+      await other.client.call('publishDemand', { jobId, bytes, ...(model === undefined ? {} : { model }) });
+    }
+    await other.client.call('acquire', { ...request('b', 200), deviceId: 'cpu' });
+    const small = { queuedBytes: 350, queuedJobs: 2, heldBytes: 200, demandBytes: 550 };
+    const of = async (path: string): Promise<unknown> => (await fetch(`${httpUrl}/demand${path}`)).json();
+    expect(await of('/small')).toMatchObject({ ...small, liveDevices: 1, bytesPerDevice: 400, wantedDevices: 2 });
+    expect(await of('/large')).toMatchObject({
+      queuedBytes: 950,
+      heldBytes: 0,
+      bytesPerDevice: 1000,
+      wantedDevices: 1,
+    });
+    expect(await of('/none')).toMatchObject({ queuedBytes: 50, queuedJobs: 1, heldBytes: 0, liveDevices: 0 });
+    expect(await of('')).toMatchObject({ queuedBytes: 1250, queuedJobs: 3, demandBytes: 1450, liveDevices: 2 });
+    expect(await other.client.call('queryDemand', { model: 'small' })).toMatchObject(small);
+    expect(await statusOf(`${httpUrl}/demand/a%20b`)).toBe(404);
+  });
+
+  it('who is told to wait is demand, also after a grant that came to nothing; what was stated stays as it is', async () => {
+    const { client } = await start(fresh());
+    await client.call('registerDevice', { ...gpu, model: 'm' });
+    await client.call('publishDemand', { jobId: 'a', bytes: 600, model: 'm' });
+    const lease = leaseOf(await client.call('acquire', request('a', 600)));
+    await client.call('release', { lease });
+    expect(await client.call('queryDemand', { model: 'm' })).toMatchObject({ queuedJobs: 0, demandBytes: 0 });
+    await client.call('acquire', request('b', 1000));
+    await client.call('publishDemand', { jobId: 'c', bytes: 70, model: 'm' });
+    for (const jobId of ['a', 'a', 'c']) {
+      expect(await client.call('acquire', request(jobId, 500))).toMatchObject({ outcome: 'full' });
+    }
+    const waiting = { queuedJobs: 2, queuedBytes: 570, heldBytes: 1000, demandBytes: 1570, wantedDevices: 2 };
+    expect(await client.call('queryDemand', { model: 'm' })).toMatchObject(waiting);
+    await client.call('publishDemand', { jobId: 'a', bytes: 0 });
+    expect(await client.call('queryDemand', {})).toMatchObject({ queuedJobs: 1, queuedBytes: 70 });
+  });
+
+  it('demand is for whoever shows the token, where there is one; health is for all', async () => {
+    const { httpUrl, output } = await start(fresh({ MADAKV_BUDGET_DEMAND_TOKEN: 'a token of sixteen' }));
+    const ask = async (authorization?: string): Promise<number> =>
+      (await fetch(`${httpUrl}/demand/m`, authorization === undefined ? {} : { headers: { authorization } })).status;
+    expect([await ask(), await ask('Bearer wrong'), await ask('Basic a token of sixteen')]).toEqual([401, 401, 401]);
+    expect(await ask('Bearer a token of sixteen')).toBe(200);
+    expect(await statusOf(`${httpUrl}/livez`)).toBe(200);
+    expect(await statusOf(`${httpUrl}/readyz`)).toBe(200);
+    expect(output()).not.toContain('sixteen');
   });
 });
 

@@ -61,7 +61,7 @@ export class BudgetController {
 
   @GrpcMethod(BUDGET_SERVICE, 'QueryDemand')
   queryDemand(request: unknown): Promise<BudgetReply<'queryDemand'>> {
-    return this.answer('queryDemand', request, () => this.service.queryDemand());
+    return this.answer('queryDemand', request, (message) => this.service.queryDemand(message));
   }
 
   private async answer<M extends BudgetMethod>(

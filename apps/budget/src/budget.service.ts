@@ -7,6 +7,7 @@ import type {
   PublishDemandReply,
   PublishDemandRequest,
   QueryDemandReply,
+  QueryDemandRequest,
   RegisterDeviceReply,
   RegisterDeviceRequest,
   ReleaseReply,
@@ -25,6 +26,9 @@ import type { DemandRepository } from './demand.repository.js';
 import type { DeviceRegistry } from './device.registry.js';
 import type { LeaseRepository } from './lease.repository.js';
 
+/** How long a job that was told to wait counts as demand that nobody else has stated, in milliseconds. It asks again much earlier. */
+const WAITING_TTL_MS = 600_000;
+
 /** What spans devices: the registry, the demand, the largest device. What one device decides, its scripts decide. */
 @Injectable()
 export class BudgetService implements BudgetApi {
@@ -40,7 +44,7 @@ export class BudgetService implements BudgetApi {
   async registerDevice(request: RegisterDeviceRequest): Promise<RegisterDeviceReply> {
     const [reply] = await Promise.all([
       this.leases.register(request),
-      this.devices.add(request.deviceId, request.capacityBytes),
+      this.devices.add(request.deviceId, request.capacityBytes, request.model ?? ''),
     ]);
     return reply;
   }
@@ -58,14 +62,22 @@ export class BudgetService implements BudgetApi {
       case 'granted':
         this.metrics.granted(reply.granted.cacheRatio);
         this.logger.debug({ message: 'granted', deviceId, jobId, ...reply.granted });
-        await this.demand.publish(jobId, 0);
+        await this.demand.publish({ jobId, bytes: 0, model: '' });
         return reply;
       case 'impossible': {
         const impossible = { ...reply.impossible, ...(await this.largest(reply.impossible)) };
         this.logger.warn({ message: 'impossible', jobId, ...impossible });
         return { outcome: 'impossible', impossible };
       }
-      default:
+      case 'full':
+        // The grant of an attempt that came to nothing has withdrawn its demand; what waits again is demand again.
+        await this.demand.publishAbsent(
+          { jobId, bytes: request.need.targetBytes, model: await this.devices.modelOf(deviceId) },
+          WAITING_TTL_MS,
+        );
+        this.logger.debug({ message: 'full', deviceId, jobId, ...reply.full });
+        return reply;
+      case 'refused':
         this.logger.debug({ message: reply.outcome, deviceId, jobId, ...reply });
         return reply;
     }
@@ -84,24 +96,24 @@ export class BudgetService implements BudgetApi {
   }
 
   async list({ deviceId }: ListRequest): Promise<ListReply> {
-    const ids = deviceId === '' ? await this.devices.ids() : [deviceId];
-    const devices = await Promise.all(ids.map((id) => this.leases.list(id)));
-    return { devices: devices.filter((device) => device !== undefined) };
+    return { devices: await this.listed(deviceId === '' ? Object.keys(await this.devices.known()) : [deviceId]) };
   }
 
-  async publishDemand({ jobId, bytes }: PublishDemandRequest): Promise<PublishDemandReply> {
-    await this.demand.publish(jobId, bytes);
+  async publishDemand({ jobId, bytes, model = '' }: PublishDemandRequest): Promise<PublishDemandReply> {
+    await this.demand.publish({ jobId, bytes, model });
     return {};
   }
 
-  async queryDemand(): Promise<QueryDemandReply> {
-    const [queued, { devices }] = await Promise.all([this.demand.queued(), this.list({ deviceId: '' })]);
+  async queryDemand({ model = '' }: QueryDemandRequest = {}): Promise<QueryDemandReply> {
+    const [queued, known] = await Promise.all([this.demand.queued(model), this.devices.known()]);
+    const serves = (id: string): boolean => model === '' || known[id] === model || known[id] === '';
+    const devices = await this.listed(Object.keys(known).filter(serves));
     const live = devices.filter((device) => device.live);
     const heldBytes = sum(devices.map((device) => device.heldBytes));
     const bytesPerDevice =
       live.length > 0
         ? Math.round(sum(live.map((device) => device.announcedBytes)) / live.length)
-        : await this.devices.lastCapacityBytes();
+        : await this.devices.lastCapacityBytes(model);
     return {
       queuedBytes: queued.bytes,
       queuedJobs: queued.jobs,
@@ -110,13 +122,14 @@ export class BudgetService implements BudgetApi {
       liveDevices: live.length,
       bytesPerDevice,
       wantedDevices: bytesPerDevice === 0 ? 0 : Math.ceil((queued.bytes + heldBytes) / bytesPerDevice),
+      demandBytes: queued.bytes + heldBytes,
     };
   }
 
   /** Ends what expired on devices that nobody asks for. Returns how many leases that were. */
   async sweep(): Promise<number> {
     let expired = 0;
-    for (const deviceId of await this.devices.ids()) {
+    for (const deviceId of Object.keys(await this.devices.known()).sort()) {
       const swept = await this.leases.sweep(deviceId);
       if (swept.forgotten) await this.devices.remove(deviceId);
       if (swept.expired > 0) this.logger.warn({ message: 'leases expired', deviceId, leases: swept.expired });
@@ -124,6 +137,11 @@ export class BudgetService implements BudgetApi {
     }
     if (expired > 0) this.metrics.expired(expired);
     return expired;
+  }
+
+  private async listed(ids: readonly string[]): Promise<ListReply['devices']> {
+    const devices = await Promise.all([...ids].sort().map((id) => this.leases.list(id)));
+    return devices.filter((device) => device !== undefined);
   }
 
   /** The largest of all known devices; the one given unless another is larger. */

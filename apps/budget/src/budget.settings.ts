@@ -79,6 +79,13 @@ export const BudgetSettingsSchema = z.object({
     default: 86_400_000,
     about: 'Queued demand that was neither granted nor withdrawn is forgotten after this.',
   }),
+  // A secret: whatever stands here is taken, as an error would repeat it.
+  MADAKV_BUDGET_DEMAND_TOKEN: text({
+    schema: z.string(),
+    default: '',
+    expected: 'a text',
+    about: 'What whoever asks for `/demand` has to show, as a bearer token. Empty: nothing.',
+  }),
   MADAKV_LOG_LEVEL: text({
     schema: z.enum(['fatal', 'error', 'warn', 'log', 'debug']),
     default: 'log',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ModelIdSchema } from './jobs/queue.catalogue.js';
 
 /** The messages of budget.proto, field by field. What a field means stands there; here stands what it may be. */
 
@@ -8,6 +9,8 @@ export const MAX_BYTES = 2 ** 46;
 const id = z.string().regex(/^[A-Za-z0-9._:-]{1,128}$/, 'expected 1 to 128 letters, digits, or . _ : -');
 const bytes = z.int().min(0).max(MAX_BYTES);
 const positiveBytes = bytes.min(1);
+/** Empty where it is not said. */
+const model = ModelIdSchema.or(z.literal('')).optional();
 const count = z.int().min(0);
 const timeMs = z.int().min(0);
 
@@ -18,7 +21,7 @@ export const NeedSchema = z
 
 export const LeaseRefSchema = z.object({ deviceId: id, leaseId: z.string().min(1).max(300), fencingToken: z.int() });
 
-export const RegisterDeviceRequestSchema = z.object({ deviceId: id, workerId: id, capacityBytes: bytes });
+export const RegisterDeviceRequestSchema = z.object({ deviceId: id, workerId: id, capacityBytes: bytes, model });
 export const SetCapacityRequestSchema = z.object({ deviceId: id, limitBytes: bytes.optional() });
 export const AcquireRequestSchema = z.object({
   deviceId: id,
@@ -33,8 +36,8 @@ export const RenewRequestSchema = z.object({ lease: LeaseRefSchema });
 export const ResizeRequestSchema = z.object({ lease: LeaseRefSchema, bytes });
 export const ReleaseRequestSchema = z.object({ lease: LeaseRefSchema });
 export const ListRequestSchema = z.object({ deviceId: id.or(z.literal('')).default('') });
-export const PublishDemandRequestSchema = z.object({ jobId: id, bytes });
-export const QueryDemandRequestSchema = z.object({});
+export const PublishDemandRequestSchema = z.object({ jobId: id, bytes, model });
+export const QueryDemandRequestSchema = z.object({ model });
 
 const Granted = z.object({
   leaseId: z.string(),
@@ -119,6 +122,7 @@ export const QueryDemandReplySchema = z.object({
   liveDevices: count,
   bytesPerDevice: bytes,
   wantedDevices: count,
+  demandBytes: z.int().min(0),
 });
 
 export type Need = z.infer<typeof NeedSchema>;
@@ -142,6 +146,7 @@ export type ListRequest = z.infer<typeof ListRequestSchema>;
 export type ListReply = z.infer<typeof ListReplySchema>;
 export type PublishDemandRequest = z.infer<typeof PublishDemandRequestSchema>;
 export type PublishDemandReply = z.infer<typeof PublishDemandReplySchema>;
+export type QueryDemandRequest = z.infer<typeof QueryDemandRequestSchema>;
 export type QueryDemandReply = z.infer<typeof QueryDemandReplySchema>;
 
 /**

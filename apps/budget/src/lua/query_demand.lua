@@ -1,10 +1,10 @@
--- What is queued.
+-- What is queued, by model.
 --
--- KEYS    the three keys of the demand (includes/demand.lua)
+-- KEYS    the five keys of the demand (includes/demand.lua)
 -- ARGV    none
--- Output  [bytes as a string, jobs]
+-- Output  [[model, bytes, ...], [model, jobs, ...]], numbers as strings; the empty model: of jobs that do not say
 --@include clock.lua
 --@include demand.lua
 
 collect_demand(clock_ms())
-return { redis.call('GET', KEYS[3]) or '0', redis.call('HLEN', KEYS[1]) }
+return { redis.call('HGETALL', KEYS[4]), redis.call('HGETALL', KEYS[5]) }

@@ -3,14 +3,18 @@
 --
 -- KEYS    the five keys of a device (includes/device.lua)
 -- ARGV    [1] forget a device this long after its announcement ran out, ms
--- Output  JSON {expired: leases ended, forgotten: boolean}
+-- Output  JSON {expired: leases that ended since the last sweep, by whichever script, forgotten: boolean}
 --@include clock.lua
 --@include device.lua
 
 local now = clock_ms()
-local expired = collect_expired(now)
+collect_expired(now)
 read_waiting(now)
-local fields = redis.call('HMGET', KEYS[1], 'expiresAt', 'limit')
+local fields = redis.call('HMGET', KEYS[1], 'expiresAt', 'limit', 'expired', 'reported')
+local expired = tonumber(fields[3] or 0) - tonumber(fields[4] or 0)
+if expired > 0 then
+  redis.call('HSET', KEYS[1], 'reported', fields[3])
+end
 local forgotten = not fields[1]
   or (
     tonumber(fields[1]) + tonumber(ARGV[1]) <= now

@@ -1,6 +1,7 @@
 -- One device: what the scripts of leases share. All of its keys have one hash tag, so they live in one slot.
 --
--- KEYS[1] HASH  device    worker, announced, limit (bytes; absent: none), expiresAt, held, token, arrivals, expired
+-- KEYS[1] HASH  device    worker, announced, limit (bytes; absent: none), expiresAt, held, token, arrivals, expired,
+--                         reported (of expired: told by a sweep)
 -- KEYS[2] HASH  leases    lease id -> JSON {leaseId, fencingToken, jobId, holder, tenant, bytes, grantedBytes, peakBytes,
 --                         fullBytes, grantedAtMs, expiresAtMs}
 -- KEYS[3] ZSET  expiries  lease id by expiresAtMs
