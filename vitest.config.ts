@@ -51,6 +51,18 @@ export default defineConfig({
       {
         ...source,
         test: {
+          // The Helm chart. What needs Helm is skipped where scripts/chart-tools.sh has not built it.
+          name: 'chart',
+          include: ['test/chart/**/*.spec.ts'],
+          maxWorkers: CORES,
+          sequence: { groupOrder: 1 },
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        ...source,
+        test: {
           name: 'integration',
           include: ['test/integration/**/*.spec.ts'],
           globalSetup: ['test/build.setup.ts'],

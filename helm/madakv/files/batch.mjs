@@ -1,3 +1,4 @@
+/* global AbortSignal, Blob, FormData, fetch */
 // What `helm test` runs: sends one batch of one question through the gateway, as any client does, and checks its answer.
 import { env, exit } from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -26,7 +27,11 @@ async function ask() {
     custom_id: 'helm-test',
     method: 'POST',
     url: '/v1/chat/completions',
-    body: { model: MODEL, max_tokens: 16, messages: [{ role: 'user', content: 'Invoice 17 is due on 3 May. When is it due?' }] },
+    body: {
+      model: MODEL,
+      max_tokens: 16,
+      messages: [{ role: 'user', content: 'Invoice 17 is due on 3 May. When is it due?' }],
+    },
   };
   const form = new FormData();
   form.append('purpose', 'batch');

@@ -1,3 +1,4 @@
+/* global AbortController, AbortSignal, clearTimeout, fetch, setTimeout */
 // Fetches a model's files from a hub with the API of huggingface.co into a folder, and then writes the marker that workers wait
 // for. What is there already is kept and what is half there is gone on with, so a job that is started again does not start over.
 import { createHash } from 'node:crypto';
@@ -40,7 +41,9 @@ async function get(url, more = {}, signal = undefined) {
   const mayPass = response.status === 408 || response.status === 429 || response.status >= 500;
   if (!mayPass && response.status !== 416) throw new Refused(message);
   const seconds = Number(response.headers.get('retry-after'));
-  throw Object.assign(new Error(message), seconds > 0 ? { retryAfterMs: seconds * 1_000 } : {}, { status: response.status });
+  throw Object.assign(new Error(message), seconds > 0 ? { retryAfterMs: seconds * 1_000 } : {}, {
+    status: response.status,
+  });
 }
 
 /** The files of the revision that are wanted: name, bytes, and SHA-256 where the hub has one. */
@@ -84,7 +87,9 @@ async function fetchFile({ name, size, sha256 }) {
         const response = await get(url, start > 0 ? { range: `bytes=${start}-` } : {}, silent.signal);
         const body = Readable.fromWeb(response.body);
         body.on('data', () => timer.refresh());
-        await pipeline(body, createWriteStream(part, { flags: response.status === 206 ? 'a' : 'w' }), { signal: silent.signal });
+        await pipeline(body, createWriteStream(part, { flags: response.status === 206 ? 'a' : 'w' }), {
+          signal: silent.signal,
+        });
       } finally {
         clearTimeout(timer);
       }
