@@ -19,6 +19,15 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
+{{/* Of pods: nothing that changes with the chart's version, which would start all of them anew. Takes {root, component}. */}}
+{{- define "madakv.podLabels" -}}
+{{ include "madakv.selector" . }}
+app.kubernetes.io/part-of: madakv
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{/* Takes {root, component}. */}}
 {{- define "madakv.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}

@@ -57,7 +57,7 @@ podSelector:
     {{- with .Values.networkPolicy.storageTo }}
     {{- toYaml . | nindent 4 }}
     {{- else }}
-    {{- include "madakv.publicInternet" .Values.networkPolicy | nindent 4 }}
+    {{- include "madakv.publicInternet" .Values.networkPolicy | trim | nindent 4 }}
     {{- end }}
 {{- end }}
 {{- end }}

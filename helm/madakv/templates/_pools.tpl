@@ -47,10 +47,3 @@ model is complete, and `claim`, the volume that the model lies on. Takes {root, 
 {{- define "madakv.fetches" -}}
 {{- range .Values.models }}{{ if .fetch }}yes{{ end }}{{ end -}}
 {{- end -}}
-
-{{/* Names of the roles that some pool has, on its pods as labels: network policies choose by them. */}}
-{{- define "madakv.roleLabels" -}}
-{{- range .roles }}
-madakv.dev/{{ . }}: 'true'
-{{- end }}
-{{- end -}}

@@ -46,7 +46,7 @@ and maps are read as.
 {{/* What gateway, workers and budget service have in common. Takes {root, keys}: `keys`, whether jobs and records are read. */}}
 {{- define "madakv.env.common" -}}
 {{- $root := .root -}}
-{{- include "madakv.env.redis" $root }}
+{{- include "madakv.env.redis" $root | trim }}
 {{- if and (eq $root.Values.redis.mode "external") $root.Values.redis.external.caSecret.name }}
 - name: NODE_EXTRA_CA_CERTS
   value: /etc/madakv/redis-ca/ca.crt
