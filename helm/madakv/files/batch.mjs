@@ -61,11 +61,17 @@ async function ask() {
   }
   const answers = output.trim().split('\n').map(JSON.parse);
   const [answer] = answers;
-  const content = answer?.response?.body?.choices?.[0]?.message?.content;
-  if (answers.length !== 1 || answer.custom_id !== 'helm-test' || typeof content !== 'string' || content === '') {
+  const choice = answer?.response?.body?.choices?.[0];
+  const content = choice?.message?.content;
+  if (
+    answers.length !== 1 ||
+    answer.custom_id !== 'helm-test' ||
+    typeof content !== 'string' ||
+    !choice.finish_reason
+  ) {
     throw new Error(`${batch.id}: not the answer to what was asked: ${output}`);
   }
-  console.log(`${batch.id}: answered with ${content.length} characters`);
+  console.log(`${batch.id}: answered ${JSON.stringify(content)}`);
 }
 
 await ask().catch((error) => {
