@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install build demo check test test-unit test-integration test-e2e test-conformance test-gpu bench clean
+.PHONY: help install build demo check check-chart test test-unit test-integration test-e2e test-conformance test-gpu bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -26,6 +26,10 @@ check: install ## Types, lint, format, import rules: zero warnings
 test: install ## Run all tests, with the system packages they need; ends with one line of totals
 	scripts/system-packages.sh
 	node scripts/test.js
+
+check-chart: install ## The Helm chart: lint, schemas, what it renders (with Go; builds its tools once)
+	scripts/chart-tools.sh
+	vitest run --project chart
 
 test-unit: install ## Tests beside the code
 	vitest run --project unit

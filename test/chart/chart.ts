@@ -62,7 +62,7 @@ export class Rendered {
     const documents = parseAllDocuments(text);
     const objects = documents.map((document): unknown => {
       if (document.errors.length > 0) throw document.errors[0];
-      return document.toJS();
+      return document.toJS() as unknown;
     });
     return new Rendered(text, z.array(ObjectSchema).parse(objects.filter((object) => object !== null)));
   }

@@ -26,7 +26,7 @@ class FakeHub {
   failures = 0;
   /** Bytes after which the connection of the first weights breaks. */
   breakAfter: number | undefined;
-  files: Record<string, Buffer> = { ...FILES };
+  files: Partial<Record<string, Buffer>> = { ...FILES };
   sha256 = createHash('sha256').update(WEIGHTS).digest('hex');
   private readonly server: Server = createServer((request, response) => {
     this.answer(request, response);
@@ -49,7 +49,7 @@ class FakeHub {
       return;
     }
     if (url === `/api/models/org/model/revision/${REVISION}?blobs=true`) {
-      const siblings = Object.entries(this.files).map(([rfilename, { length: size }]) => ({
+      const siblings = Object.entries(this.files).map(([rfilename, { length: size } = Buffer.alloc(0)]) => ({
         rfilename,
         size,
         ...(rfilename.endsWith('.safetensors') ? { lfs: { size, sha256: this.sha256 } } : {}),

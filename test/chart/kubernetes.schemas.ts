@@ -46,7 +46,7 @@ export function writeSchemas(folder: string, kinds: ReadonlySet<string>): void {
   ];
   for (const path of folders.flatMap((each) => readdirSync(each).map((name) => join(each, name)))) {
     const [document] = parseAllDocuments(readFileSync(path, 'utf8'));
-    const crd = CrdSchema.safeParse(document?.toJS());
+    const crd = CrdSchema.safeParse(document.toJS());
     if (!crd.success) continue;
     const { group, names, versions } = crd.data.spec;
     for (const { name, schema } of versions) {

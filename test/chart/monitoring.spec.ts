@@ -51,8 +51,9 @@ function collected(series: string): string {
 /** What a query reads that no process shows, or that a collector would call by another name. */
 function unknownIn(query: string): string[] {
   return seriesOf(query).flatMap(({ metric, labels }) => {
-    const [name, ...others] = [...scraped.keys()].filter((series) => metric.test(series));
-    if (name === undefined || others.length > 0) return [metric.source];
+    const found = [...scraped.keys()].filter((series) => metric.test(series));
+    if (found.length !== 1) return [metric.source];
+    const [name] = found;
     if (!metric.test(collected(name))) return [`${metric.source}: ${collected(name)}`];
     const known = scraped.get(name) ?? new Set();
     const unknown = [...labels].filter((label) => !known.has(label) && !OF_PROMETHEUS.includes(label));

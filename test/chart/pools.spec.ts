@@ -46,8 +46,8 @@ describe.skipIf(!TOOLS_ARE_THERE)(`pools${NEEDS_TOOLS}`, () => {
       .map((object) => JSON.stringify((object['spec'] as { selector: unknown }).selector));
     expect(chosen).toHaveLength(4);
     expect(new Set(chosen).size).toBe(4);
-    const pods = rendered.pods().map(({ pod }) => pod.metadata.labels['madakv.dev/pool']);
-    expect(pods.filter((pool) => pool !== undefined)).toEqual(['a', 'b']);
+    const pools = rendered.pods().flatMap(({ pod }) => pod.metadata.labels['madakv.dev/pool'] ?? []);
+    expect(pools).toEqual(['a', 'b']);
     // A new version of the chart alone starts no pod anew.
     const lasting = rendered.pods().filter(({ of }) => !of.startsWith('Pod '));
     expect(JSON.stringify(lasting.map(({ pod }) => pod.metadata))).not.toContain('helm.sh/chart');
@@ -79,7 +79,7 @@ describe.skipIf(!TOOLS_ARE_THERE)(`pools${NEEDS_TOOLS}`, () => {
     expect(containers[0].volumeMounts).toContainEqual({ name: 'models', mountPath: '/models', readOnly: true });
     expect(volumes).toContainEqual({ name: 'models', persistentVolumeClaim: { claimName: 'weights', readOnly: true } });
     const [waiting] = rendered.pod('Deployment', 'demo-madakv-b').spec.initContainers;
-    expect(waiting?.command.at(-1)).toBe('/models/qwen/v2/READY');
+    expect(waiting.command.at(-1)).toBe('/models/qwen/v2/READY');
     expect(rendered.all('Job')).toEqual([]);
   });
 
@@ -89,7 +89,7 @@ describe.skipIf(!TOOLS_ARE_THERE)(`pools${NEEDS_TOOLS}`, () => {
       modelStore: { tokenSecret: { name: 'hub' } },
       pools: [generate(), { name: 'p', roles: ['prepare'], model: 'm' }],
     });
-    const [job] = rendered.all('Job');
+    const job = rendered.all('Job').at(0);
     if (job === undefined) throw new Error('no job');
     const fetching = rendered.pod('Job', job.metadata.name).spec;
     const environment = environmentOf(fetching.containers[0], { token: 'secret' });

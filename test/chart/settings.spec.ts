@@ -25,7 +25,7 @@ interface Process {
 function processesOf(rendered: Rendered): Process[] {
   return rendered.pods().flatMap(({ of, pod }) => {
     const [container] = pod.spec.containers;
-    const [app] = container.args;
+    const app = container.args.at(0);
     return app !== undefined && app in SCHEMAS ? [{ of, app: app as App, pod, container }] : [];
   });
 }
@@ -87,7 +87,7 @@ describe.skipIf(!TOOLS_ARE_THERE)(`settings in the templates${NEEDS_TOOLS}`, () 
       }
       for (const { process, settings: found } of settings.filter((each) => each.process.app === 'worker')) {
         const [host, port] = String(found['MADAKV_BUDGET_ADDRESS']).split(':');
-        const { spec } = ServiceSchema.parse(rendered.one('Service', host ?? ''));
+        const { spec } = ServiceSchema.parse(rendered.one('Service', host));
         expect(spec.ports).toContainEqual(expect.objectContaining({ port: Number(port), targetPort: 'grpc' }));
         expect(process.pod.metadata.labels).not.toMatchObject(spec.selector);
       }
