@@ -24,18 +24,20 @@ export type KubernetesObject = z.infer<typeof ObjectSchema>;
 export interface RenderOptions {
   readonly helm?: HelmVersion;
   readonly release?: string;
+  /** Folder of the chart; the repository's own by default. */
+  readonly chart?: string;
 }
 
 /** What `helm` does with the chart and these values; those that are left out are the chart's. */
 export async function helm(
   command: 'lint' | 'template',
   values: ChartValues,
-  { helm: version = 4, release = 'demo' }: RenderOptions = {},
+  { helm: version = 4, release = 'demo', chart = CHART }: RenderOptions = {},
 ): Promise<string> {
   const named = command === 'template' ? [release] : [];
   const child = run(
     HELM[version],
-    [command, ...named, CHART, '--namespace', 'ns', '--kube-version', KUBERNETES, '--values', '-'],
+    [command, ...named, chart, '--namespace', 'ns', '--kube-version', KUBERNETES, '--values', '-'],
     { maxBuffer: 64 * 1024 ** 2 },
   );
   child.child.stdin?.end(JSON.stringify(values));
@@ -110,6 +112,7 @@ const VariableSchema = z.strictObject({
     .union([
       z.strictObject({ secretKeyRef: z.strictObject({ name: z.string(), key: z.string() }) }),
       z.strictObject({ fieldRef: z.strictObject({ fieldPath: z.string() }) }),
+      z.strictObject({ resourceFieldRef: z.strictObject({ containerName: z.string(), resource: z.string() }) }),
     ])
     .optional(),
 });
@@ -160,7 +163,7 @@ export type Pod = z.infer<typeof PodSchema>;
 
 /**
  * A container's environment as its process finds it: a later variable may name an earlier one as `$(NAME)`. What comes from
- * elsewhere is what `from` says, or `from NAME KEY`.
+ * elsewhere (a key of a Secret, a field of the pod, an amount of processors, which is 2 here) is what `from` says, or `from-` and its name.
  */
 export function environmentOf({ env }: Container, from: Readonly<Record<string, string>> = {}): Record<string, string> {
   const found: Record<string, string> = {};
@@ -168,8 +171,12 @@ export function environmentOf({ env }: Container, from: Readonly<Record<string, 
     if (valueFrom === undefined) {
       found[name] = value.replace(/\$\((\w+)\)/g, (whole, earlier: string) => found[earlier] ?? whole);
     } else {
-      const source = 'secretKeyRef' in valueFrom ? valueFrom.secretKeyRef.key : valueFrom.fieldRef.fieldPath;
-      found[name] = from[source] ?? `from-${source}`;
+      found[name] =
+        'secretKeyRef' in valueFrom
+          ? (from[valueFrom.secretKeyRef.key] ?? `from-${valueFrom.secretKeyRef.key}`)
+          : 'fieldRef' in valueFrom
+            ? (from[valueFrom.fieldRef.fieldPath] ?? `from-${valueFrom.fieldRef.fieldPath}`)
+            : '2';
     }
   }
   return found;

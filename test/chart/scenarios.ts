@@ -123,6 +123,8 @@ export const SCENARIOS: Readonly<Record<string, ChartValues>> = {
   },
 
   'one pool that does all, on fixed replicas and claims that are there': {
+    // As a chart that has this one as a part gives it.
+    global: { anything: 1 },
     fullnameOverride: 'qa',
     storage: { claim: { existingClaim: 'files' } },
     gateway: { replicas: 1, allowAnonymous: true },

@@ -58,10 +58,11 @@ describe.skipIf(!TOOLS_ARE_THERE)(`settings in the templates${NEEDS_TOOLS}`, () 
     });
 
     it('are those that the schema calls managed, and no others', async () => {
-      const processes = processesOf(await Rendered.of({ ...SCENARIOS[name], poolDefaults: { settings: {} } }));
+      const processes = processesOf(await Rendered.of(SCENARIOS[name]));
       for (const { of, app, container } of processes) {
         const own = container.env.map((variable) => variable.name).filter((each) => each.startsWith('MADAKV_'));
-        const chosen = own.filter((each) => !(MANAGED[app] as readonly string[]).includes(each));
+        // The threads are given unless they are chosen.
+        const chosen = own.filter((each) => !([...MANAGED[app], 'MADAKV_THREADS'] as readonly string[]).includes(each));
         const values = JSON.stringify(SCENARIOS[name]);
         expect({ of, chosen: chosen.filter((each) => !values.includes(each)) }).toEqual({ of, chosen: [] });
       }
@@ -158,6 +159,23 @@ describe.skipIf(!TOOLS_ARE_THERE)(`settings in the templates${NEEDS_TOOLS}`, () 
     const settings = WorkerSettingsSchema.parse(environmentOf(process.container, { 'metadata.name': POD_NAME }));
     expect([workerIdOf(settings), deviceIdOf(settings)]).toEqual([POD_NAME, POD_NAME]);
     expect(process.pod.spec.enableServiceLinks).toBe(false);
+  });
+
+  it('take as many threads as the pod has processors, unless told otherwise', async () => {
+    const pools = [
+      { name: 'a', roles: ['generate' as const], model: 'madakv-reader' },
+      { name: 'b', roles: ['generate' as const], model: 'madakv-reader', settings: { MADAKV_THREADS: 7 } },
+      { name: 'c', roles: ['generate' as const], model: 'madakv-reader', provider: 'webgpu' as const },
+    ];
+    const rendered = await Rendered.of({ pools });
+    const threads = (name: string): unknown =>
+      rendered
+        .pod('Deployment', `demo-madakv-${name}`)
+        .spec.containers[0].env.filter((each) => each.name === 'MADAKV_THREADS');
+    const resourceFieldRef = { containerName: 'worker', resource: 'requests.cpu' };
+    expect(threads('a')).toEqual([{ name: 'MADAKV_THREADS', valueFrom: { resourceFieldRef } }]);
+    expect(threads('b')).toEqual([{ name: 'MADAKV_THREADS', value: '7' }]);
+    expect(threads('c')).toEqual([]);
   });
 
   it('write lists and maps as JSON, and device capacities as bytes', async () => {
