@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -26,6 +27,8 @@ class FakeHub {
   failures = 0;
   /** Bytes after which the connection of the first weights breaks. */
   breakAfter: number | undefined;
+  /** Whether some of what was sent before lies where the script puts it. */
+  hasArrived = (): boolean => true;
   files: Partial<Record<string, Buffer>> = { ...FILES };
   sha256 = createHash('sha256').update(WEIGHTS).digest('hex');
   private readonly server: Server = createServer((request, response) => {
@@ -71,8 +74,13 @@ class FakeHub {
     const start = Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0);
     response.writeHead(headers.range === undefined ? 200 : 206, { 'content-length': content.length - start });
     if (this.breakAfter !== undefined && content.length > this.breakAfter) {
-      // What was written arrives, and nothing after it.
-      response.write(content.subarray(0, this.breakAfter), () => response.socket?.end());
+      response.write(content.subarray(0, this.breakAfter));
+      // Once some of it lies in the file; a connection that breaks before has left nothing.
+      const timer = setInterval(() => {
+        if (!this.hasArrived()) return;
+        clearInterval(timer);
+        response.destroy();
+      }, 5);
       this.breakAfter = undefined;
       return;
     }
@@ -139,13 +147,15 @@ describe('files/fetch-model.mjs', () => {
 
   it('goes on where a connection broke, in the same job and in the next', async () => {
     hub.breakAfter = 100_000;
+    const part = join(store, 'm/v1/model.safetensors.part');
+    hub.hasArrived = () => (statSync(part, { throwIfNoEntry: false })?.size ?? 0) > 0;
     expect(await fetchModel()).toMatchObject({ code: 0 });
     expect(hub.ranges.some((range) => /^bytes=[1-9]\d*-$/.test(range ?? ''))).toBe(true);
     expect(await readFile(join(store, 'm/v1/model.safetensors'))).toEqual(WEIGHTS);
 
     await rm(join(store, 'm'), { recursive: true });
     await mkdir(join(store, 'm/v1'), { recursive: true });
-    await writeFile(join(store, 'm/v1/model.safetensors.part'), WEIGHTS.subarray(0, 200_000));
+    await writeFile(part, WEIGHTS.subarray(0, 200_000));
     hub.ranges.length = 0;
     expect(await fetchModel()).toMatchObject({ code: 0 });
     expect(hub.ranges).toContain('bytes=200000-');
