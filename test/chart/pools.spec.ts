@@ -153,6 +153,21 @@ describe.skipIf(!TOOLS_ARE_THERE)(`pools${NEEDS_TOOLS}`, () => {
     expect(scaled.one('Deployment', 'demo-madakv-gateway')['spec']).not.toHaveProperty('replicas');
   });
 
+  it('gateways and budget services are on different nodes where that can be, unless told otherwise', async () => {
+    const own = [{ maxSkew: 2, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' }];
+    const rendered = await Rendered.of({ budget: { topologySpreadConstraints: own } });
+    const constraints = (name: string): unknown =>
+      rendered.pod('Deployment', `demo-madakv-${name}`).spec['topologySpreadConstraints'];
+    const gateway = rendered.pod('Deployment', 'demo-madakv-gateway').metadata.labels;
+    expect(constraints('gateway')).toMatchObject([
+      { topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' },
+    ]);
+    const [{ labelSelector }] = constraints('gateway') as [{ labelSelector: { matchLabels: Record<string, string> } }];
+    expect(gateway).toMatchObject(labelSelector.matchLabels);
+    expect(constraints('budget')).toEqual(own);
+    expect(constraints('batch')).toBeUndefined();
+  });
+
   it('a digest goes before a tag, and secrets of registries to every pod', async () => {
     const digest = `sha256:${'b'.repeat(64)}`;
     const rendered = await Rendered.of({

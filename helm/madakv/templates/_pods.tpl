@@ -1,6 +1,7 @@
 {{/*
 What pods have in common. Service links are off: for a Service `madakv-gateway` Kubernetes would set MADAKV_GATEWAY_PORT to a URL.
-Takes {root, with}: `with` is the part of the values that says where the pods go.
+Takes {root, with, spread}: `with` is the part of the values that says where the pods go, `spread` the component whose pods are better
+on different nodes, unless `with` says how.
 */}}
 {{- define "madakv.podSpec" -}}
 serviceAccountName: {{ include "madakv.serviceAccount" .root }}
@@ -27,6 +28,15 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .with.topologySpreadConstraints }}
 topologySpreadConstraints: {{- toYaml . | nindent 2 }}
+{{- else }}
+{{- if .spread }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "madakv.selector" (dict "root" .root "component" .spread) | nindent 8 }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
