@@ -160,6 +160,7 @@ describe.skipIf(!TOOLS_ARE_THERE)(`scalers${NEEDS_TOOLS}`, () => {
     const pools: ChartValues['pools'] = [
       { name: 'a', roles: ['generate'], model: MODEL, replicas: 3 },
       { name: 'b', roles: ['generate'], model: MODEL, replicas: 4, autoscaling: { enabled: false } },
+      { name: 'c', roles: ['generate'], model: MODEL, autoscaling: { external: true } },
     ];
     const on = await scaled({ pools });
     expect(on.one('Deployment', 'demo-madakv-a')['spec']).not.toHaveProperty('replicas');
@@ -167,6 +168,8 @@ describe.skipIf(!TOOLS_ARE_THERE)(`scalers${NEEDS_TOOLS}`, () => {
     expect(on.all('ScaledObject').map(({ metadata }) => metadata.name)).toEqual(['demo-madakv-a']);
     expect(scaler(on, 'demo-madakv-a').scaleTargetRef).toEqual({ name: 'demo-madakv-a' });
     const off = await Rendered.of({ pools });
+    for (const each of [on, off])
+      expect(each.one('Deployment', 'demo-madakv-c')['spec']).not.toHaveProperty('replicas');
     expect(off.one('Deployment', 'demo-madakv-a')).toMatchObject({ spec: { replicas: 3 } });
     expect(off.objects.filter(({ apiVersion }) => apiVersion.startsWith('keda.sh'))).toEqual([]);
   });

@@ -126,6 +126,7 @@ const POOL = {
   replicas: count,
   autoscaling: values({
     enabled: z.boolean(),
+    external: z.boolean(),
     minReplicas: count,
     maxReplicas: atLeastOne,
     share,

@@ -18,7 +18,7 @@ model is complete, and `claim`, the volume that the model lies on. Takes {root, 
 {{- end -}}
 {{- if and (eq $pool.kvCache "int8") (ne $pool.provider "cpu") }}{{ fail (printf "%s.kvCache: int8 is for provider cpu" $where) }}{{ end -}}
 {{- $scaling := $pool.autoscaling -}}
-{{- $_ := set $pool "scales" (and $root.Values.autoscaling.enabled $scaling.enabled) -}}
+{{- $_ := set $pool "scales" (and $root.Values.autoscaling.enabled $scaling.enabled (not $scaling.external)) -}}
 {{- if and $pool.scales (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) }}{{ fail (printf "%s.autoscaling.minReplicas: %v is more than maxReplicas %v" $where $scaling.minReplicas $scaling.maxReplicas) }}{{ end -}}
 {{- if and $pool.scales $pool.generates $pool.batches (eq (int $scaling.minReplicas) 0) }}{{ fail (printf "%s.autoscaling.minReplicas: a pool that both generates and takes batches keeps one worker" $where) }}{{ end -}}
 {{- $pool | toJson -}}
