@@ -175,10 +175,7 @@ describe('lines about one document', () => {
     await startWorker();
     const batchId = await bench.batch(questions(20));
     const deadly = idOf(batchId, 13);
-    let together = 0;
-    engine.onBegin = () => {
-      together = Math.max(together, engine.running.length);
-    };
+    await expect.poll(() => engine.running).toHaveLength(20);
     const engineRuns = setInterval(() => {
       // The thread takes all with it that it had begun.
       if (engine.running.includes(deadly)) {
@@ -188,7 +185,6 @@ describe('lines about one document', () => {
     await expect.poll(() => statusOfBatch(batchId), { timeout: 30_000 }).toBe('completed');
     clearInterval(engineRuns);
     expect(await statuses(batchId)).toEqual(Array.from({ length: 20 }, (_, i) => [`c${i + 1}`, i === 12 ? 503 : 200]));
-    expect(together).toBe(20);
     // All of them, then the eight among which it is, then it alone.
     expect(engine.begun.filter((id) => id === deadly)).toHaveLength(3);
     expect(engine.begun.filter((id) => id === idOf(batchId, 1))).toHaveLength(2);
@@ -219,6 +215,8 @@ describe('lines about one document', () => {
     await worker.close();
     expect(await leases()).toEqual([]);
     expect(await bench.queues.generate(MODEL).getJob(lineGroupId(batchId, 1))).toMatchObject({ attemptsMade: 0 });
+    // What is left of it counts as demand again, so that somebody comes for it.
+    expect((await budget.client.call('queryDemand', { model: MODEL })).queuedBytes).toBeGreaterThan(0);
     const second = new FakeEngine();
     second.onBegin = (id) => {
       second.finish(id);
@@ -269,8 +267,8 @@ describe('lines about one document', () => {
     await expect.poll(() => statusOfBatch(large), { timeout: 20_000 }).toBe('completed');
     clearInterval(ending);
     expect(await statusOfBatch(small)).toBe('completed');
-    // The first group ran already; one more may have the turn that is as early.
-    expect(order.lastIndexOf('small')).toBeLessThan(16 + 16 + 3);
+    // One group ran already, the one that was prepared first; another may have had an earlier turn, and one that is as early.
+    expect(order.lastIndexOf('small')).toBeLessThan(3 * 16 + 3);
   });
 
   it('wait for room together, without using an attempt', async () => {

@@ -3,6 +3,7 @@ import { withTraceparent } from '@madakv/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineHost } from '../engine/engine.host.js';
 import type { BudgetWatch } from '../lease/budget.watch.js';
+import type { QueuedDemand } from '../lease/queued.demand.js';
 import { GoesAlone, HandBack } from '../roles/hand.back.js';
 import type { BullModelJob, RequestAttempt, TakenJob, WorkEnd } from '../roles/request.attempt.js';
 import type { RequestJobRunner } from '../roles/request.job.runner.js';
@@ -38,6 +39,7 @@ export interface GenerateParts {
   readonly groups: GroupTurns;
   readonly leases: QuestionLeases;
   readonly answerer: RequestAnswerer;
+  readonly demand: Pick<QueuedDemand, 'publish'>;
   readonly residents: Pick<ResidentWatch, 'isElsewhere'>;
   /** How long a job is left to a worker that holds its document, in milliseconds. */
   readonly holderWaitMs: number;
@@ -122,10 +124,24 @@ export class GenerateProcessor {
     const lease = await leases.acquire(requests, job);
     let first = 0;
     const shares = requests.map(({ questions }) => lease.shares.slice(first, (first += questions.length)));
-    return Promise.allSettled(
+    const ends = await Promise.allSettled(
       requests.map((asked, i) =>
         withTraceparent(asked.attempt.request.traceparent, () => answerer.answer(asked, lease, shares[i])),
       ),
+    );
+    this.demandAgain(requests.filter((_, i) => isHandedBack(ends[i])));
+    return ends;
+  }
+
+  /** Under the name that the next worker asks with: that of the first which is left. */
+  private demandAgain(requests: readonly AskedRequest[]): void {
+    if (requests.length === 0) return;
+    const { requestId, model } = requests[0].attempt.request;
+    const needs = requests.flatMap(({ questions }) => questions.map(({ need }) => need.targetBytes));
+    this.parts.demand.publish(
+      requestId,
+      model,
+      needs.reduce((sum, bytes) => sum + bytes, 0),
     );
   }
 
@@ -157,6 +173,10 @@ export class GenerateProcessor {
     await pause(signal);
     throw new HandBack(GROUP_DELAY_MS, 'other groups are under way');
   }
+}
+
+function isHandedBack(end: WorkEnd): boolean {
+  return end.status === 'rejected' && end.reason instanceof MadakvError && end.reason.code === 'worker_stopping';
 }
 
 async function pause(signal: AbortSignal): Promise<void> {

@@ -19,6 +19,7 @@ import { ResidentWatch } from '../generate/resident.watch.js';
 import { BudgetWatch } from '../lease/budget.watch.js';
 import { DeviceHeartbeat } from '../lease/device.heartbeat.js';
 import { LeaseDesk } from '../lease/lease.desk.js';
+import { QueuedDemand } from '../lease/queued.demand.js';
 import { OutcomeWriter } from '../outcome/outcome.writer.js';
 import {
   deviceIdOf,
@@ -79,6 +80,7 @@ export class GenerateRole implements OnApplicationBootstrap {
     @Inject(STORE) private readonly store: FileStore,
     @Inject(OUTCOMES) private readonly outcomes: OutcomeWriter,
     @Inject(BudgetWatch) private readonly budget: BudgetWatch,
+    @Inject(QueuedDemand) private readonly demand: QueuedDemand,
     @Inject(HOOKS) private readonly hooks: WorkerHooks,
   ) {
     this.pages = new ByteCache(settings.MADAKV_IMAGE_CACHE_BYTES);
@@ -86,6 +88,7 @@ export class GenerateRole implements OnApplicationBootstrap {
       deviceId: deviceIdOf(settings),
       workerId: workerIdOf(settings),
       capacityBytes: settings.MADAKV_DEVICE_CAPACITY_BYTES,
+      model: modelIdOf(settings),
     });
     this.residents = new ResidentWatch(
       records.residents,
@@ -175,6 +178,7 @@ export class GenerateRole implements OnApplicationBootstrap {
       crashes,
       isolation: new Isolation(),
       groups: new GroupTurns(GROUPED_REQUESTS),
+      demand: this.demand,
       residents: this.residents,
       holderWaitMs: this.settings.MADAKV_RESIDENT_WAIT_MS,
       leases: new QuestionLeases(new LeaseDesk(this.budget, this.heartbeat), () => engine.info.kv),

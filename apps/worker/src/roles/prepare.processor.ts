@@ -71,8 +71,8 @@ export class PrepareProcessor {
    * What the autoscaler counts, under the name that the lease will be asked for. A service that is away must not keep requests
    * from being prepared.
    */
-  private async publish({ request: { requestId } }: RequestAttempt, bytes: number): Promise<void> {
-    await this.parts.budget.call('publishDemand', { jobId: requestId, bytes }).catch((error: unknown) => {
+  private async publish({ request: { requestId, model } }: RequestAttempt, bytes: number): Promise<void> {
+    await this.parts.budget.call('publishDemand', { jobId: requestId, bytes, model }).catch((error: unknown) => {
       this.parts.log.warn(`${requestId}: its demand is not published: ${(error as Error).message}`);
     });
   }
