@@ -15,6 +15,7 @@ echo "== the questions of the demo"
 node test/bench/documents/demo.js | tee "$out/demo.json"
 echo "== extraction"
 node test/bench/documents/extraction.js | tee "$out/extraction.json"
+node test/bench/documents/extraction.js --unseen | tee "$out/extraction-unseen.json"
 echo "== what a grammar costs"
 node test/bench/grammar.js | tee "$out/grammar.json"
 if [[ -n $python ]]; then
