@@ -6,7 +6,7 @@ import type { PrefillMember, PrefillOutcome, PrefillResult, PromptRows } from '.
 import type { GenerationRequest } from './generation.js';
 import type { Job } from './job.js';
 import { KvLedger } from './kv/kv.ledger.js';
-import { embedPrompt, imagesInOrder, type TokenSpan } from './prompt.embedding.js';
+import { embedPrompt, imagesInOrder, placesIn, type TokenSpan } from './prompt.embedding.js';
 import type { PrefillChoice } from './prefill.choice.js';
 import { sharingOf } from './prefill.sharing.js';
 import { samePrompt } from './prompt.beginning.js';
@@ -49,6 +49,8 @@ export interface Prefilled {
 
 /** Runs requests whose prompts begin alike up to their first decode step. One that fails or is cancelled fails alone. */
 export class GroupPrefill {
+  private hasSeen = false;
+
   constructor(
     private readonly choice: PrefillChoice,
     private readonly tools: GroupTools,
@@ -58,15 +60,25 @@ export class GroupPrefill {
     return this.choice.jobs;
   }
 
-  /** Jobs that do not come out have failed, and know it. Frees everything it allocated if it fails or is abandoned. */
-  async *run(): AsyncGenerator<PrefillProgress, Prefilled[]> {
+  /** Whether all images are encoded. */
+  get seen(): boolean {
+    return this.hasSeen;
+  }
+
+  /**
+   * Jobs that do not come out have failed, and know it. Frees everything it allocated if it fails or is abandoned.
+   *
+   * Yields after each image as well, without progress to tell: a document's pages take as long as its prefill.
+   */
+  async *run(): AsyncGenerator<PrefillProgress | undefined, Prefilled[]> {
     const { resident } = this.choice;
     const release = resident?.entry.hold();
     let draft: ResidentDraft | undefined;
     try {
       const alike = branchesOf(this.start());
       const shared = alike.length > 1 ? this.choice.shared : 0;
-      const { branches, prefix } = await this.embed(alike, shared);
+      const { branches, prefix } = yield* this.embed(alike, shared);
+      this.hasSeen = true;
       if (branches.length === 0) return [];
       const takers = branches.flatMap((branch) => branch.takers);
       const read = { requests: takers.length, branches: branches.length, shared };
@@ -115,17 +127,17 @@ export class GroupPrefill {
   }
 
   /** Encodes images and looks up tokens behind the resident ones: what is shared once, then each branch's own. */
-  private async embed(
+  private async *embed(
     alike: readonly (readonly Taking[])[],
     shared: number,
-  ): Promise<{ readonly prefix: PromptRows; readonly branches: Branch[] }> {
+  ): AsyncGenerator<undefined, { readonly prefix: PromptRows; readonly branches: Branch[] }> {
     const all = alike.flat();
     const before = this.choice.resident?.tokens ?? 0;
     const start = Math.max(before, shared);
     if (all.length === 0) return { prefix: NO_ROWS, branches: [] };
     let prefix = NO_ROWS;
     try {
-      if (shared > before) prefix = await this.rows(all, all[0].job.request, { start: before, end: shared });
+      if (shared > before) prefix = yield* this.rows(all, all[0].job.request, { start: before, end: shared });
     } catch (error) {
       for (const { job } of all) job.fail(job.cancelled ? job.cancelReason : error);
       return { prefix, branches: [] };
@@ -134,7 +146,7 @@ export class GroupPrefill {
     for (const takers of alike) {
       const { request, layout } = takers[0].job;
       try {
-        branches.push({ takers, own: await this.rows(takers, request, { start, end: layout.tokens }) });
+        branches.push({ takers, own: yield* this.rows(takers, request, { start, end: layout.tokens }) });
       } catch (error) {
         for (const { job } of takers) job.fail(job.cancelled ? job.cancelReason : error);
       }
@@ -142,14 +154,19 @@ export class GroupPrefill {
     return { prefix, branches };
   }
 
-  private async rows(takers: readonly Taking[], { prompt }: GenerationRequest, span: TokenSpan): Promise<PromptRows> {
-    const { inputs } = this.tools;
-    const embeddings = await embedPrompt(prompt, span, inputs, async (place) => {
+  private async *rows(
+    takers: readonly Taking[],
+    { prompt }: GenerationRequest,
+    span: TokenSpan,
+  ): AsyncGenerator<undefined, PromptRows> {
+    const features = new Map<number, Float32Array>();
+    for (const place of placesIn(prompt, span)) {
       const started = performance.now();
-      const features = await this.encode(takers, place);
+      features.set(place, await this.encode(takers, place));
       for (const { job } of takers) job.saw(performance.now() - started);
-      return features;
-    });
+      yield undefined;
+    }
+    const embeddings = embedPrompt(prompt, span, this.tools.inputs, features);
     const rows = span.end - span.start;
     const positions = new Int32Array(prompt.axes * rows);
     for (let axis = 0; axis < prompt.axes; axis++) {

@@ -10,34 +10,45 @@ export interface TokenSpan {
 
 /**
  * The decoder's input for a part of a prompt: text tokens from the embedding matrix, placeholders replaced by visual features.
- * @param encode features `[image.tokens, hidden]` of the image at that place among the prompt's visual segments; called for those
- *   that lie in the part
+ * @param features `[image.tokens, hidden]` of the images that lie in the part, by their place among the prompt's visual segments
  * @returns `[end - start, hidden]`
  * @throws RangeError when placeholders and features do not match
  */
-export async function embedPrompt(
+export function embedPrompt(
   prompt: PreparedPrompt<PromptImage>,
   { start, end }: TokenSpan,
   inputs: DecoderInputs,
-  encode: (place: number) => Promise<Float32Array>,
-): Promise<Float32Array> {
+  features: ReadonlyMap<number, Float32Array>,
+): Float32Array {
   const { hiddenSize } = inputs.embeddings;
   const result = inputs.embeddings.rows(prompt.inputIds.subarray(start, end));
-  let next = 0;
-  for (const segment of prompt.segments) {
-    if (segment.modality !== 'visual') continue;
-    const place = next++;
-    const [from, to] = [Math.max(start, segment.start), Math.min(end, segment.end)];
-    if (from >= to) continue;
-    const features = await encode(place);
+  for (const { place, segment, from, to } of imagesIn(prompt, { start, end })) {
     const rows = segment.end - segment.start;
-    if (features.length !== rows * hiddenSize) {
-      throw new RangeError(`image ${next} has ${features.length / hiddenSize} features for ${rows} placeholders`);
+    const length = features.get(place)?.length ?? 0;
+    if (length !== rows * hiddenSize) {
+      throw new RangeError(`image ${place + 1} has ${length / hiddenSize} features for ${rows} placeholders`);
     }
-    const own = features.subarray((from - segment.start) * hiddenSize, (to - segment.start) * hiddenSize);
-    result.set(own, (from - start) * hiddenSize);
+    const own = features.get(place)?.subarray((from - segment.start) * hiddenSize, (to - segment.start) * hiddenSize);
+    if (own !== undefined) result.set(own, (from - start) * hiddenSize);
   }
   return result;
+}
+
+/** Places of the images whose tokens lie in a part of a prompt, all of them or some. */
+export function placesIn(prompt: PreparedPrompt<PromptImage>, span: TokenSpan): number[] {
+  return imagesIn(prompt, span).map(({ place }) => place);
+}
+
+function imagesIn({ segments }: PreparedPrompt<PromptImage>, { start, end }: TokenSpan) {
+  return segments
+    .filter(({ modality }) => modality === 'visual')
+    .map((segment, place) => ({
+      place,
+      segment,
+      from: Math.max(start, segment.start),
+      to: Math.min(end, segment.end),
+    }))
+    .filter(({ from, to }) => from < to);
 }
 
 /** The images at a prompt's visual segments, in the order of the segments. */

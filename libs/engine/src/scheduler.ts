@@ -24,7 +24,7 @@ export interface SchedulerSettings {
 }
 
 /**
- * Continuous batching: in every round one unit of the prefill that is under way (a run through a layer) and one decode step of all
+ * Continuous batching: in every round one unit of the prefill that is under way (an image, a run through a layer) and one decode step of all
  * running sequences. Sequences join after their prefill and leave when they end; nobody waits for a batch to fill or to finish.
  * Those that wait when a prefill begins and whose prompts begin like its own are prefilled with it, behind resident rows where there
  * are any.
@@ -35,7 +35,8 @@ export class Scheduler {
   private readonly waiting: Job[] = [];
   private readonly running: { readonly job: Job; readonly sequence: Sequence }[] = [];
   private prefilling:
-    { readonly group: GroupPrefill; readonly steps: AsyncGenerator<PrefillProgress, Prefilled[]> } | undefined;
+    | { readonly group: GroupPrefill; readonly steps: AsyncGenerator<PrefillProgress | undefined, Prefilled[]> }
+    | undefined;
   /** The one whose first page was looked for. */
   private lookedAt: Job | undefined;
   private loop: Promise<void> | undefined;
@@ -118,7 +119,7 @@ export class Scheduler {
    */
   private lookAhead(): void {
     const next = this.waiting.at(0);
-    if (this.prefilling === undefined || next === undefined || next === this.lookedAt) return;
+    if (this.prefilling?.group.seen !== true || next === undefined || next === this.lookedAt) return;
     this.lookedAt = next;
     const { residents } = this.tools;
     // What is resident of it need not be seen.
@@ -133,7 +134,9 @@ export class Scheduler {
     try {
       const next = await steps.next();
       if (next.done !== true) {
-        for (const job of group.jobs) if (!job.settled) job.emit({ kind: 'prefill', ...next.value });
+        const progress = next.value;
+        if (progress === undefined) return;
+        for (const job of group.jobs) if (!job.settled) job.emit({ kind: 'prefill', ...progress });
         return;
       }
       this.prefilling = undefined;
