@@ -5,6 +5,7 @@ const libs = {
   models: ['onnx'],
   engine: ['madakv', 'onnx', 'models'],
   documents: [],
+  hub: [],
   storage: [],
   grammar: [],
   extraction: ['grammar'],
@@ -17,7 +18,7 @@ const libs = {
   telemetry: ['contracts'],
   requests: ['contracts', 'extraction', 'madakv', 'models', 'grammar', 'engine'],
   bench: ['engine', 'madakv', 'models', 'onnx'],
-  launcher: ['contracts'],
+  launcher: ['contracts', 'hub'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -56,7 +57,7 @@ module.exports = {
       name: 'no-framework-below-apps',
       severity: 'error',
       from: {
-        path: '^libs/(madakv|onnx|models|grammar|extraction|engine|documents|storage|contracts|budget-client|testing|records|queue|telemetry|requests|bench|launcher|evaluation)/',
+        path: '^libs/(madakv|onnx|models|grammar|extraction|engine|documents|hub|storage|contracts|budget-client|testing|records|queue|telemetry|requests|bench|launcher|evaluation)/',
       },
       to: { path: 'node_modules/@nestjs/' },
     },

@@ -2,7 +2,7 @@ import { run } from './main.js';
 
 /** Work that is over soon shows no progress; on a slow or busy machine none is. */
 const PROGRESS =
-  /^(?:(?:building the model|measuring layers|reading the prompt|uploading documents): \d+ of \d+|[\d,]+\/[\d,]+ answers), .*\n/gm;
+  /^(?:(?:building the model|measuring layers|reading the prompt|uploading documents): \d+ of \d+|pulling \S+: [\d.]+ \w+ of [\d.]+ \w+|[\d,]+\/[\d,]+ answers), .*\n/gm;
 
 export interface CapturedRun {
   readonly code: number;

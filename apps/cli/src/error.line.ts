@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { HubError } from '@madakv/hub';
 import { GrantTooSmallError, PolicyOptionError, UnknownPolicyError } from '@madakv/madakv';
 import { ImageError, PromptError } from '@madakv/models';
 import { InputFileError } from '@madakv/requests';
@@ -18,6 +19,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof InterruptedError) return error.exitCode;
   if (error instanceof BrokenPipeError) return EXIT.ok;
+  if (error instanceof HubError && error.code === 'bad_reference') return EXIT.usage;
   return callersMistakes.some((kind) => error instanceof kind) ? EXIT.usage : EXIT.failure;
 }
 

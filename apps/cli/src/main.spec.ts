@@ -43,7 +43,7 @@ describe('madakv', () => {
 
   it.each([
     [['generat'], "unknown command 'generat'"],
-    [['generate', '--request', '-'], "required option '--model <folder>' not specified"],
+    [['generate', '--request', '-'], "required option '--model <model>' not specified"],
     [['models', 'inspect'], "missing required argument 'folder'"],
     [['models', 'inspect', '.', '--jsn'], "unknown option '--jsn'"],
     [['bench', 'decode', '--shape', 'gpt'], 'Allowed choices are'],

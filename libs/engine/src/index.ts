@@ -1,11 +1,13 @@
 export {
   buildModel,
+  builtModelsDir,
   checkpointInput,
   defaultCacheDir,
   type BuildInput,
   type BuildOptions,
   type BuiltModel,
 } from './build/built.model.js';
+export { brokenBuilds, builtEntries, removeBuilt, type BuiltEntry, type BuiltRecord } from './build/built.record.js';
 export { loadSessions, type LoadedSessions } from './build/load.js';
 export * from './calibrate/index.js';
 export { decodeStep, type StepInput } from './decoder/decode.step.js';

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readReference } from '@madakv/hub';
 import { BundledModelMissingError, NotInstalledError } from './launch.errors.js';
 
 /** Root of the repository: as far from src as from dist. */
@@ -32,8 +33,12 @@ export function requireBuilt(): void {
   throw new NotInstalledError(`not built yet: ${missing.join(', ')}; run \`make build\` first`);
 }
 
-/** @throws NotInstalledError when the folder holds no checkpoint */
+/**
+ * A model of the hub is the workers' to find.
+ * @throws NotInstalledError when the folder holds no checkpoint
+ */
 export function requireModel(folder: string): void {
+  if (readReference(folder) !== undefined) return;
   if (existsSync(join(folder, 'config.json'))) return;
   if (folder === BUNDLED_MODEL) throw new BundledModelMissingError(folder);
   throw new NotInstalledError(`${folder}: no checkpoint (there is no config.json)`);

@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
 import { hashApiKey } from '@madakv/contracts';
+import { readReference } from '@madakv/hub';
 import { LOCAL_TENANT, type DataFolder } from './data.folder.js';
 import { servicePath, type ServiceName } from './installation.js';
 import { MALLOC_ENVIRONMENT } from './malloc.environment.js';
@@ -15,15 +16,15 @@ export interface ServiceContext {
   readonly env: NodeJS.ProcessEnv;
   readonly redisUrl: string;
   readonly budgetPort: number;
-  /** Checkpoint folder. */
+  /** Checkpoint folder as an absolute path, or a model of the hub. */
   readonly model: string;
   /** Of each worker's engine, where several share the cores. */
   readonly threads?: number;
 }
 
-/** Id of the model in a checkpoint folder: the folder's name, as far as an id may hold it. */
-export function modelIdOf(folder: string): string {
-  const id = basename(folder)
+/** Id of a model: the name of its folder, or of its repository on the hub, as far as an id may hold it. */
+export function modelIdOf(model: string): string {
+  const id = basename(readReference(model)?.repo ?? model)
     .replace(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 64);

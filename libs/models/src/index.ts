@@ -1,4 +1,5 @@
 export { CheckpointError, type CheckpointErrorCode } from './checkpoint/checkpoint.error.js';
+export { checkDescription } from './checkpoint.check.js';
 export { CheckpointFolder } from './checkpoint/checkpoint.folder.js';
 export { floatBytes, toFloat32, type FloatType } from './checkpoint/float.conversion.js';
 export { Weights, type WeightLocation } from './checkpoint/weights.js';

@@ -1,3 +1,4 @@
+export * from './fake.hub.js';
 export * from './fake.otlp.collector.js';
 export * from './fakes.js';
 export * from './free.port.js';

@@ -75,16 +75,17 @@ export async function withServer<T>(
 ): Promise<T> {
   if (flags.local !== true) return work(findServer(flags, io, true));
   if (flags.url !== undefined) throw new UsageError('--local starts a server of its own: leave out --url');
-  const options = systemOptions(flags, io);
-  const running = existsSync(options.dataFolder) ? new DataFolder(options.dataFolder).running() : undefined;
-  if (running !== undefined) return work(localAccess(running, options.dataFolder, io));
+  const dataFolder = dataFolderPath(flags.data, io.cwd);
+  const running = existsSync(dataFolder) ? new DataFolder(dataFolder).running() : undefined;
+  if (running !== undefined) return work(localAccess(running, dataFolder, io));
+  const options = await systemOptions(flags, io);
   const notes = new SystemNotes(io, { logs: 'none', quiet: true });
   try {
     const system = await LocalSystem.start({ ...options, onNote: notes.onNote });
     notes.clear();
     try {
       return await Promise.race([
-        work({ ...localAccess(system, options.dataFolder, io), isPassing: true }),
+        work({ ...localAccess(system, dataFolder, io), isPassing: true }),
         system.failure.then((error) => {
           throw error;
         }),
@@ -105,7 +106,7 @@ export async function chooseModel(
   { client, model }: ServerAccess,
   { model: named, local }: LocalFlags,
 ): Promise<string> {
-  // With --local it names the folder that is served.
+  // With --local it names what is served.
   if (named !== undefined && local !== true) return named;
   if (model !== undefined) return model;
   const models = (await client.models()).map(({ id }) => id);

@@ -10,7 +10,7 @@ export function registerAsk(program: Command, io: CommandIo): void {
     .description('Ask a question about a PDF or an image.')
     .argument('<file>', 'PDF or image: PNG, JPEG, WebP and what else the server takes')
     .argument('<question>')
-    .option('--model <name>', 'model to ask (default: the only one); with --local a checkpoint folder')
+    .option('--model <name>', 'model to ask (default: the only one); with --local a folder or org/name[@revision]')
     .option('--pages <ranges>', 'pages of a PDF, like 1-3,7; 1-3? for what there is of them', pages)
     .option('--cache-ratio <share>', 'share of the prompt’s cache to keep', ratio)
     .option('--policy <name>', 'eviction policy')

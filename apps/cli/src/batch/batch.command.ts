@@ -42,7 +42,7 @@ function registerRun(batch: Command, io: CommandIo): void {
     .option('--encoding <name>', 'encoding of the questions, like windows-1251 (default: found out)')
     .option('-o, --out <file>', 'results: .csv or .jsonl (default: INPUT.answers.csv or .jsonl)')
     .option('--raw-csv', 'write cells that begin with =, +, - or @ as they are, without a quote before them')
-    .option('--model <name>', 'model to ask (default: the only one); with --local a checkpoint folder')
+    .option('--model <name>', 'model to ask (default: the only one); with --local a folder or org/name[@revision]')
     .option('--cache-ratio <share>', 'share of each prompt’s cache to keep', ratio)
     .option('--policy <name>', 'eviction policy')
     .option('--max-tokens <number>', 'most tokens of an answer', wholeNumber(1))

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CommandIo } from '../command.io.js';
 import { addEngineOptions, type EngineFlags } from '../engine.flags.js';
 import { ratio, wholeNumber } from '../flag.values.js';
+import { MODEL_FLAG, MODEL_TEXT } from '../models/model.folder.js';
 import { calibrate } from './calibrate.js';
 
 interface CalibrateFlags extends EngineFlags {
@@ -16,7 +17,7 @@ export function registerCalibrate(program: Command, io: CommandIo): void {
   const command = program
     .command('calibrate')
     .description('Measure how much answers depend on each layer’s cache, and keep the profile beside the built model.')
-    .requiredOption('--model <folder>', 'Hugging Face checkpoint folder')
+    .requiredOption(MODEL_FLAG, MODEL_TEXT)
     .requiredOption('--data <file>', 'JSONL file: a request a line, with the right answer as "expected" where known')
     .option('--limit <number>', 'take the first requests only', wholeNumber(1))
     .option('--ratio <share>', 'share of its rows that the layer under test keeps', ratio, 0.1)

@@ -4,6 +4,7 @@ import { openModel } from '@madakv/models';
 import type { CommandIo } from '../command.io.js';
 import { loadEngine, type EngineFlags } from '../engine.flags.js';
 import { asUsageErrors } from '../eval/evaluation.errors.js';
+import { modelFolder } from '../models/model.folder.js';
 import { Progress } from '../terminal/progress.js';
 import { profileReport } from './profile.report.js';
 
@@ -18,7 +19,7 @@ export interface CalibrateInput extends EngineFlags {
 /** Measures a model's layers on the requests of a file, writes the profile beside the built model and reports it. */
 export async function calibrate(input: CalibrateInput, io: CommandIo): Promise<void> {
   const data = await readCalibrationData(input.data, io.cwd, input.limit);
-  const model = openModel(input.model);
+  const model = openModel(await modelFolder(input.model, io));
   const engine = await loadEngine(model, input, io);
   const progress = new Progress(io.stderr, 'measuring layers');
   const onProgress = (done: number, total: number): void => {

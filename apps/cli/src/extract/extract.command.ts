@@ -14,7 +14,7 @@ export function registerExtract(program: Command, io: CommandIo): void {
     .option('-o, --out <file>', 'the table: .csv or .jsonl (default: INPUT.extracted.csv, of several extracted.csv)')
     .option('--details <file>', 'every field with its answer, value and cache: .csv or .jsonl')
     .option('--raw-csv', 'write cells that begin with =, +, - or @ as they are, without a quote before them')
-    .option('--model <name>', 'model to ask (default: the only one); with --local a checkpoint folder')
+    .option('--model <name>', 'model to ask (default: the only one); with --local a folder or org/name[@revision]')
     .option('--cache-ratio <share>', 'share of the cache of each question to keep', ratio)
     .option('--policy <name>', 'eviction policy')
     .option('--max-tokens <number>', 'most tokens of the answer for a field', wholeNumber(1))

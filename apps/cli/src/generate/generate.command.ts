@@ -6,6 +6,7 @@ import { DEFAULTS } from '@madakv/requests';
 import type { CommandIo } from '../command.io.js';
 import { addEngineOptions, type EngineFlags } from '../engine.flags.js';
 import { keyValue, ratio, wholeNumber } from '../flag.values.js';
+import { MODEL_FLAG, MODEL_TEXT } from '../models/model.folder.js';
 import { generationSettings } from '../request/generation.mapping.js';
 import { loadRequest } from '../request/request.file.js';
 import { generate } from './generate.js';
@@ -27,7 +28,7 @@ export function registerGenerate(program: Command, io: CommandIo): void {
   const command = program
     .command('generate')
     .description('Answer one request: an OpenAI chat-completion body, with text and images.')
-    .requiredOption('--model <folder>', 'Hugging Face checkpoint folder')
+    .requiredOption(MODEL_FLAG, MODEL_TEXT)
     .requiredOption('--request <file>', 'JSON file with the request, or - for standard input')
     .option('--policy <name>', `eviction policy (default: ${DEFAULTS.policy}): ${Object.keys(policies).join(', ')}`)
     .option('--policy-option <key=value>', 'option of the policy, the value as JSON; may be repeated', keyValue)

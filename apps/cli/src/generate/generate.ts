@@ -16,6 +16,7 @@ import {
 } from '@madakv/requests';
 import type { CommandIo } from '../command.io.js';
 import { loadEngine, type EngineFlags } from '../engine.flags.js';
+import { modelFolder } from '../models/model.folder.js';
 import { asUsageError } from '../request/usage.errors.js';
 import { Progress } from '../terminal/progress.js';
 import { answerJson } from './answer.json.js';
@@ -38,7 +39,7 @@ export interface GenerateInput {
 export async function generate(input: GenerateInput, io: CommandIo): Promise<void> {
   const { body, source, settings, flags } = input;
   const draft = createPolicy(settings.policy, settings.policyOptions);
-  const model = openModel(flags.model);
+  const model = openModel(await modelFolder(flags.model, io));
   const images = await loadImages(body.messages, source, model, io.signal);
   const prompt = await model.prepare(inReadingOrderOf(body), images);
   // Building a large model takes minutes: what cannot work is said before.

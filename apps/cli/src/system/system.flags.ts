@@ -1,7 +1,8 @@
-import { resolve } from 'node:path';
+import { hubSettings, modelSource, referenceText } from '@madakv/hub';
 import { BUNDLED_MODEL, dataFolderPath, type LocalSystemOptions } from '@madakv/launcher';
 import type { Command } from 'commander';
 import type { CommandIo } from '../command.io.js';
+import { pullShown } from '../models/model.folder.js';
 
 /** What every command that starts a system takes. */
 export interface SystemFlags {
@@ -14,11 +15,26 @@ export function addSystemOptions(command: Command): Command {
   return command.option('--data <folder>', 'data folder (default: $MADAKV_DATA, else ~/.local/share/madakv)');
 }
 
-export function systemOptions({ data, model, workers }: SystemFlags, io: CommandIo): LocalSystemOptions {
+/**
+ * What the workers of a system are to serve. One of the hub is pulled here, where somebody sees it; the workers find it in the
+ * cache by its name.
+ */
+export async function servedModel(model: string | undefined, io: CommandIo): Promise<string> {
+  if (model === undefined) return BUNDLED_MODEL;
+  const source = modelSource(model, io.cwd);
+  if (source.kind === 'folder') return source.dir;
+  await pullShown(source.reference, hubSettings(), io, { cachedWillDo: true });
+  return referenceText(source.reference);
+}
+
+export async function systemOptions(
+  { data, model, workers }: SystemFlags,
+  io: CommandIo,
+): Promise<LocalSystemOptions> {
   const redisUrl = process.env['MADAKV_REDIS_URL'];
   return {
     dataFolder: dataFolderPath(data, io.cwd),
-    model: model === undefined ? BUNDLED_MODEL : resolve(io.cwd, model),
+    model: await servedModel(model, io),
     ...(workers === undefined ? {} : { workers }),
     ...(redisUrl === undefined || redisUrl === '' ? {} : { redisUrl }),
     signal: io.signal,

@@ -2,6 +2,7 @@ import { BUNDLED_MODEL } from '@madakv/launcher';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { CommandIo } from '../command.io.js';
 import { wholeNumber } from '../flag.values.js';
+import { MODEL_FLAG, MODEL_TEXT } from '../models/model.folder.js';
 import { addSystemOptions, systemOptions, type SystemFlags } from './system.flags.js';
 import { up } from './up.js';
 
@@ -19,7 +20,7 @@ export function registerUp(program: Command, io: CommandIo): void {
     .description('Run everything on this machine: Redis, memory-budget service, gateway and workers.')
     .option('--port <number>', 'port of the API', port, DEFAULT_PORT)
     .option('--host <address>', 'address that the API listens on', '127.0.0.1')
-    .option('--model <folder>', `checkpoint that the workers serve (default: ${BUNDLED_MODEL})`)
+    .option(MODEL_FLAG, `what the workers serve: ${MODEL_TEXT} (default: ${BUNDLED_MODEL})`)
     .option('--workers <number>', 'worker processes', wholeNumber(1), 1)
     .option('--json-logs', 'print logs as the services write them, one JSON object a line');
   addSystemOptions(command)
@@ -32,10 +33,11 @@ from the environment. Ctrl-C ends all in order; a second one kills.
 Examples:
   madakv up
   madakv up --model ~/models/Qwen2.5-VL-3B-Instruct --workers 2 --port 9000
+  madakv up --model Qwen/Qwen2.5-VL-3B-Instruct
   MADAKV_REDIS_URL=redis://10.0.0.5:6379 madakv up --data /srv/madakv`,
     )
     .action(async (flags: UpFlags) => {
-      const options = { ...systemOptions(flags, io), host: flags.host, port: flags.port };
+      const options = { ...(await systemOptions(flags, io)), host: flags.host, port: flags.port };
       await up(options, flags.jsonLogs === true ? 'json' : 'readable', io);
     });
 }

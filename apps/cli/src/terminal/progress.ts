@@ -21,6 +21,8 @@ export class Progress {
     private readonly sink: TextSink,
     private readonly label: string,
     private readonly now: () => number = () => performance.now(),
+    /** How counts are written. */
+    private readonly format: (count: number) => string = String,
   ) {
     this.startedAt = now();
     this.shownAt = this.startedAt - LINE_EVERY_MS;
@@ -36,10 +38,10 @@ export class Progress {
     const elapsed = formatMs(now - this.startedAt);
     if (terminal) {
       const filled = bar(done / total, BAR_WIDTH).padEnd(BAR_WIDTH, '·');
-      this.sink.write(`\r\x1b[K${this.label} ${filled} ${done}/${total} ${elapsed}`);
+      this.sink.write(`\r\x1b[K${this.label} ${filled} ${this.format(done)}/${this.format(total)} ${elapsed}`);
       this.drawn = true;
     } else {
-      this.sink.write(`${this.label}: ${done} of ${total}, ${elapsed}\n`);
+      this.sink.write(`${this.label}: ${this.format(done)} of ${this.format(total)}, ${elapsed}\n`);
     }
   }
 

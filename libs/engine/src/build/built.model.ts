@@ -14,6 +14,7 @@ import {
 } from '@madakv/models';
 import type { ExecutionProvider } from '@madakv/onnx';
 import { BlobFile } from './blob.file.js';
+import { MANIFEST, recordUse } from './built.record.js';
 import { fingerprint } from './fingerprint.js';
 
 /** Raised when the layout of built models or the way graphs are written changes. */
@@ -44,6 +45,11 @@ export function defaultCacheDir(): string {
   return process.env['MADAKV_CACHE'] ?? join(homedir(), '.cache', 'madakv');
 }
 
+/** Folder of all built models. */
+export function builtModelsDir(cacheDir = defaultCacheDir()): string {
+  return join(cacheDir, 'models');
+}
+
 /** What graphs are built from. */
 export interface BuildInput {
   readonly config: ModelConfig;
@@ -52,6 +58,8 @@ export interface BuildInput {
   fingerprint(indexPath: string): Promise<string>;
   /** Leave the vision tower out. */
   readonly textOnly?: boolean;
+  /** Folder of the checkpoint, for the list of built models. */
+  readonly checkpoint?: string;
 }
 
 /** Builds from a checkpoint folder. */
@@ -63,6 +71,7 @@ export function checkpointInput(model: OpenModel): BuildInput {
       read: (name) => model.weights.read(name),
     },
     fingerprint: (indexPath) => fingerprint(model.files, indexPath),
+    checkpoint: model.dir,
   };
 }
 
@@ -76,13 +85,24 @@ export async function buildModel(
   provider: ExecutionProvider,
   options: BuildOptions,
 ): Promise<BuiltModel> {
-  const root = join(options.cacheDir ?? defaultCacheDir(), 'models');
+  const root = builtModelsDir(options.cacheDir);
   const content = await input.fingerprint(join(root, 'files.json'));
   const precision = await weightFormat(options.precision, provider);
-  const settings = JSON.stringify({ format: FORMAT, provider: await provider.signature(), precision });
+  const signature = await provider.signature();
+  const settings = JSON.stringify({ format: FORMAT, provider: signature, precision });
   const key = createHash('sha256').update(`${content}\n${settings}`).digest('hex').slice(0, 32);
   const dir = join(root, key);
-  if (isComplete(dir)) return { dir, key, fresh: false };
+  const use = {
+    family: input.config.family,
+    precision: precisionName(options.precision),
+    provider: provider.name,
+    signature,
+    ...(input.checkpoint === undefined ? {} : { checkpoint: input.checkpoint }),
+  };
+  if (isComplete(dir)) {
+    recordUse(dir, use);
+    return { dir, key, fresh: false };
+  }
 
   const work = join(root, `.${key}.${randomUUID()}`);
   mkdirSync(work, { recursive: true });
@@ -93,7 +113,13 @@ export async function buildModel(
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+  recordUse(dir, use);
   return { dir, key, fresh: true };
+}
+
+/** As lists of built models show it. */
+function precisionName(precision: Precision): string {
+  return precision.kind === 'int' ? `${precision.bits} bit (blocks of ${precision.blockSize})` : precision.kind;
 }
 
 async function weightFormat(precision: Precision, provider: ExecutionProvider): Promise<WeightFormat> {
@@ -167,8 +193,6 @@ async function writeGraph(
   await provider.prepare({ bytes, folder: dir }, path);
   rmSync(join(dir, blobName));
 }
-
-const MANIFEST = 'manifest.json';
 
 /** Lists every file with its size, so that a folder that lost some is built again. */
 function writeManifest(dir: string): void {

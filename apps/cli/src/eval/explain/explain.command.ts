@@ -4,6 +4,7 @@ import { policies } from '@madakv/madakv';
 import type { CommandIo } from '../../command.io.js';
 import { addEngineOptions } from '../../engine.flags.js';
 import { keyValue, ratio, wholeNumber } from '../../flag.values.js';
+import { MODEL_FLAG, MODEL_TEXT } from '../../models/model.folder.js';
 import { asUsageErrors } from '../evaluation.errors.js';
 import { explain, type ExplainFlags } from './explain.js';
 
@@ -12,7 +13,7 @@ export function registerEvalExplain(group: Command, io: CommandIo): void {
     .command('explain')
     .description('Show for one question what each head kept, and whether that is where the right answer is read from.')
     .addOption(new Option('--suite <name>', 'kind of data').choices(Object.keys(suites)).default('reader'))
-    .requiredOption('--model <folder>', 'Hugging Face checkpoint folder')
+    .requiredOption(MODEL_FLAG, MODEL_TEXT)
     .requiredOption('--data <path>', 'folder of the suite’s data, or a file of it')
     .requiredOption('--id <id>', 'the question')
     .option('--set <name>', 'its set, where several have the id')

@@ -5,6 +5,7 @@ import { createPolicy } from '@madakv/madakv';
 import { openModel } from '@madakv/models';
 import type { CommandIo } from '../../command.io.js';
 import { loadEngine, type EngineFlags } from '../../engine.flags.js';
+import { modelFolder } from '../../models/model.folder.js';
 import { explanationText } from './explanation.text.js';
 
 export interface ExplainFlags extends EngineFlags {
@@ -37,7 +38,7 @@ export async function explain(flags: ExplainFlags, io: CommandIo): Promise<void>
     ...(maxTokens === undefined ? {} : { maxTokens }),
   };
   createPolicy(policy, policyOptions);
-  const model = openModel(flags.model);
+  const model = openModel(await modelFolder(flags.model, io));
   // Building a large model takes minutes: what cannot work is said before.
   const pages = await readPages(question, model, io.signal);
   const engine = await loadEngine(model, flags, io);

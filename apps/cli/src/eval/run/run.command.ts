@@ -14,6 +14,7 @@ import {
 import type { CommandIo } from '../../command.io.js';
 import { addEngineOptions } from '../../engine.flags.js';
 import { wholeNumber } from '../../flag.values.js';
+import { MODEL_FLAG, MODEL_TEXT } from '../../models/model.folder.js';
 import { asUsageErrors } from '../evaluation.errors.js';
 import { reportSummary } from '../report/report.summary.js';
 import { listFlag, ratioList, variantFlag } from '../variant.flags.js';
@@ -45,7 +46,7 @@ export function registerEvalRun(group: Command, io: CommandIo): void {
     .command('run', { isDefault: true })
     .description('Answer questions under policies and ratios, and report on the answers.')
     .addOption(new Option('--suite <name>', 'kind of data').choices(Object.keys(suites)).makeOptionMandatory())
-    .requiredOption('--model <folder>', 'Hugging Face checkpoint folder')
+    .requiredOption(MODEL_FLAG, MODEL_TEXT)
     .requiredOption('--data <path>', 'folder of the suite’s data, or a file of it')
     .option('--policies <names>', 'policies; also: all, ablation', listFlag, DEFAULT_POLICIES)
     .option('--variant <text>', 'a policy with options: "name=policy key=value ..."; may be repeated', variantFlag)

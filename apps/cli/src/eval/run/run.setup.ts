@@ -15,6 +15,7 @@ import { openModel, type OpenModel } from '@madakv/models';
 import type { CommandIo } from '../../command.io.js';
 import { loadEngine, type EngineFlags } from '../../engine.flags.js';
 import { UsageError } from '../../exit.codes.js';
+import { modelFolder } from '../../models/model.folder.js';
 
 /** Answers of one prompt that share a prefill and decode together. */
 const MOST_TOGETHER = 64;
@@ -44,7 +45,7 @@ export async function setUpRun(flags: RunFlags, io: CommandIo): Promise<RunSetup
   const questions = workOrder(data.questions, flags);
   if (questions.length === 0) throw new UsageError(`there are no questions in the half --split ${flags.split}`);
   const sets = scoredSets(questions, data, flags.scorers);
-  const model = openModel(flags.model);
+  const model = openModel(await modelFolder(flags.model, io));
   const together = flags.prefill === 'shared' ? MOST_TOGETHER : 1;
   const engine = await loadEngine(model, flags, io, { maxSequences: together, maxGroup: together });
   const answerer = new Answerer(engine);
