@@ -5,14 +5,18 @@ import { connectRedis, persistenceProblems } from '@madakv/records';
 import { startTelemetry } from '@madakv/telemetry';
 import { ConsoleLogger, Logger, type LogLevel } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { modelSource } from '@madakv/hub';
 import { EngineHost } from './engine/engine.host.js';
+import { openEarlyHealth } from './model/early.health.js';
+import { findModel } from './model/model.finding.js';
 import { WorkerModule } from './worker.module.js';
-import { workerIdOf, WorkerSettingsSchema, type WorkerSettings } from './worker.settings.js';
+import { modelIdOf, workerIdOf, WorkerSettingsSchema, type WorkerSettings } from './worker.settings.js';
 
 /** From least to most; a level logs itself and what comes before it. */
 const LEVELS: readonly LogLevel[] = ['fatal', 'error', 'warn', 'log', 'debug'];
 /** The environment, the model or Redis is not as it has to be. */
 const EXIT_SETTINGS = 2;
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 /** Time to end in order beyond the grace period, in milliseconds. */
 const END_MS = 30_000;
 
@@ -55,11 +59,43 @@ async function checkPersistence({ MADAKV_REDIS_URL, MADAKV_ALLOW_VOLATILE_REDIS 
   }
 }
 
-const settings = readSettings();
-const levels = LEVELS.slice(0, LEVELS.findIndex((level) => level === settings.MADAKV_LOG_LEVEL) + 1);
+/** A model of the hub becomes a folder before all else starts, which is what the rest knows. */
+async function withModelFolder(settings: WorkerSettings): Promise<WorkerSettings> {
+  const { MADAKV_MODEL: model } = settings;
+  if (model === '' || modelSource(model, process.cwd()).kind === 'folder') return settings;
+  const stopping = new AbortController();
+  const stop = (): void => {
+    stopping.abort();
+  };
+  for (const signal of SIGNALS) process.once(signal, stop);
+  const health = await openEarlyHealth(settings);
+  const listener = {
+    onProgress: (progress: typeof health.pull): void => {
+      health.pull = progress;
+    },
+    log: (text: string): void => {
+      modelLogger.log(text);
+    },
+  };
+  try {
+    const folder = await findModel(model, listener, stopping.signal);
+    return { ...settings, MADAKV_MODEL: folder, MADAKV_MODEL_ID: modelIdOf(settings) };
+  } catch (error) {
+    if (stopping.signal.aborted) process.exit(0);
+    return refuse(`MADAKV_MODEL: ${(error as Error).message}`);
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, stop);
+    await health.close();
+  }
+}
+
+const given = readSettings();
+const levels = LEVELS.slice(0, LEVELS.findIndex((level) => level === given.MADAKV_LOG_LEVEL) + 1);
 Logger.overrideLogger(new ConsoleLogger({ json: true, logLevels: levels }));
 const logger = new Logger('Worker');
-await checkPersistence(settings);
+const modelLogger = new Logger('Model');
+await checkPersistence(given);
+const settings = await withModelFolder(given);
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -98,7 +134,7 @@ const context = NestFactory.createApplicationContext(
 );
 await context.catch((error: unknown) => refuse((error as Error).message));
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+for (const signal of SIGNALS) {
   process.on(signal, () => {
     // Whoever says it twice does not want to wait. exit() ends the engine's thread first, and ONNX Runtime aborts when that is in a run.
     if (ending) process.kill(process.pid, 'SIGKILL');

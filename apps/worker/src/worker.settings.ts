@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { basename, resolve } from 'node:path';
 import {
   COMMON_SETTINGS,
   MAX_GROUP,
@@ -10,6 +9,7 @@ import {
   wholeNumber,
   type QueueKind,
 } from '@madakv/contracts';
+import { modelName, modelSource } from '@madakv/hub';
 import type { Precision } from '@madakv/models';
 import { z } from 'zod';
 import { BATCH_SETTINGS } from './batch/index.js';
@@ -47,14 +47,14 @@ export const WorkerSettingsSchema = z
     MADAKV_MODEL: text({
       schema: z.string().min(1),
       default: '',
-      expected: 'the folder of a checkpoint in Hugging Face layout',
-      about: 'The model; needed for the roles prepare and generate.',
+      expected: 'the folder of a checkpoint in Hugging Face layout, or org/name[@revision] of the hub',
+      about: 'The model; needed for the roles prepare and generate. One of the hub is pulled where the cache lacks it.',
     }),
     MADAKV_MODEL_ID: text({
       schema: ModelIdSchema,
       default: '',
       expected: '1 to 64 letters, digits, or . _ -',
-      about: 'Name of the model in requests and queues. Empty: the name of its folder.',
+      about: 'Name of the model in requests and queues. Empty: the name of its folder or repository.',
     }),
     MADAKV_PROVIDER: text({
       schema: z.enum(['cpu', 'webgpu', 'cuda']),
@@ -179,11 +179,11 @@ export const WorkerSettingsSchema = z
     ...BATCH_SETTINGS,
   })
   .refine(({ MADAKV_MODEL, MADAKV_WORKER_ROLES }) => MADAKV_MODEL !== '' || MADAKV_WORKER_ROLES === 'batch', {
-    error: 'the folder of a checkpoint, for the roles prepare and generate',
+    error: 'the folder of a checkpoint or org/name[@revision] of the hub, for the roles prepare and generate',
     path: ['MADAKV_MODEL'],
   })
   .refine((settings) => settings.MADAKV_MODEL === '' || ModelIdSchema.safeParse(modelIdOf(settings)).success, {
-    error: 'a name for this folder: 1 to 64 letters, digits, or . _ -',
+    error: 'a name for this model: 1 to 64 letters, digits, or . _ -',
     path: ['MADAKV_MODEL_ID'],
   })
   .refine(({ MADAKV_KV_CACHE, MADAKV_PROVIDER }) => MADAKV_KV_CACHE === 'fp32' || MADAKV_PROVIDER === 'cpu', {
@@ -212,7 +212,7 @@ interface NamedModel {
 }
 
 export function modelIdOf({ MADAKV_MODEL, MADAKV_MODEL_ID }: NamedModel): string {
-  return MADAKV_MODEL_ID === '' ? basename(resolve(MADAKV_MODEL)) : MADAKV_MODEL_ID;
+  return MADAKV_MODEL_ID === '' ? modelName(modelSource(MADAKV_MODEL, process.cwd())) : MADAKV_MODEL_ID;
 }
 
 export function deviceIdOf({ MADAKV_DEVICE_ID, MADAKV_PROVIDER }: WorkerSettings): string {
