@@ -44,7 +44,7 @@ describe('madakv', () => {
   it.each([
     [['generat'], "unknown command 'generat'"],
     [['generate', '--request', '-'], "required option '--model <model>' not specified"],
-    [['models', 'inspect'], "missing required argument 'folder'"],
+    [['models', 'inspect'], "missing required argument 'model'"],
     [['models', 'inspect', '.', '--jsn'], "unknown option '--jsn'"],
     [['bench', 'decode', '--shape', 'gpt'], 'Allowed choices are'],
   ])('refuses %j in one line', async (args, message) => {

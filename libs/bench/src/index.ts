@@ -7,3 +7,5 @@ export { benchPrefill, type PrefillBenchOptions, type PrefillBenchReport } from 
 export { benchSelect, type SelectBenchOptions, type SelectBenchRow } from './select.bench.js';
 export { type ShapeOptions } from './bench.model.js';
 export { shapes } from './synthetic.model.js';
+export { publishedFigures, publishedModels, type PublishedFigures } from './published.models.js';
+export { isLanguage, loadedBytes, valuesOf } from './weight.bytes.js';

@@ -1,3 +1,4 @@
+import { isLanguage, loadedBytes, valuesOf } from '@madakv/bench';
 import type { OpenModel } from '@madakv/models';
 import { pageFit, pageUse, type PageUse } from './page.fit.js';
 
@@ -7,10 +8,6 @@ export const PRECISIONS = [
   { name: '8 bit', bits: 8 },
   { name: '4 bit', bits: 4 },
 ] as const;
-type Bits = (typeof PRECISIONS)[number]['bits'];
-
-/** Weights that share a scale: the default of `--block-size`. */
-const BLOCK = 64;
 
 /** Cache ratios the tables compare. */
 export const RATIOS = [0.2, 1];
@@ -55,7 +52,7 @@ export interface FitFigures {
 
 export function modelFigures(model: OpenModel, memories: readonly number[]): ModelFigures {
   const { decoder } = model.config;
-  const weightBytes = PRECISIONS.map(({ bits }) => loadedBytes(model, bits));
+  const weightBytes = PRECISIONS.map(({ bits }) => loadedBytes(model.family.tensors(model.config), model.config.decoder.tiedEmbeddings, bits));
   const page = pageUse(model);
   return {
     family: model.config.family,
@@ -109,7 +106,7 @@ function layerBytes({ config: { decoder } }: OpenModel): number {
 function parameters(model: OpenModel): ModelFigures['parameters'] {
   let [language, vision] = [0, 0];
   for (const { name, shape } of model.family.tensors(model.config)) {
-    const values = product(shape);
+    const values = valuesOf(shape);
     if (isLanguage(name)) language += values;
     else vision += values;
   }
@@ -125,31 +122,4 @@ function storedTypes(model: OpenModel): ModelFigures['stored'] {
     bytes += length;
   }
   return { bytes, types };
-}
-
-/** Bytes that the built graphs map into memory: the language model's matrices at `bits`, the rest as float32. */
-function loadedBytes(model: OpenModel, bits: Bits): number {
-  const specs = model.family.tensors(model.config);
-  const embedding = specs.find(({ name }) => name.includes('embed_tokens'));
-  const { tiedEmbeddings } = model.config.decoder;
-  return specs.reduce((sum, spec) => {
-    // A tied embedding matrix is the output head as well, and that one is in memory.
-    if (spec === embedding && !tiedEmbeddings) return sum;
-    return sum + tensorBytes(spec.shape, isLanguage(spec.name) ? bits : 32);
-  }, 0);
-}
-
-function tensorBytes(shape: readonly number[], bits: Bits): number {
-  const values = product(shape);
-  if (bits === 32 || shape.length < 2) return values * Float32Array.BYTES_PER_ELEMENT;
-  const blocks = shape[0] * Math.ceil(values / shape[0] / BLOCK);
-  return blocks * ((BLOCK * bits) / 8 + Float32Array.BYTES_PER_ELEMENT);
-}
-
-function isLanguage(name: string): boolean {
-  return name.startsWith('decoder.') || name.startsWith('lm_head');
-}
-
-function product(shape: readonly number[]): number {
-  return shape.reduce((values, dim) => values * dim, 1);
 }
