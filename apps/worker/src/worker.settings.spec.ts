@@ -74,7 +74,7 @@ describe('settings', () => {
     );
     expect(engineSettingsOf(read({ ...resident, MADAKV_RESIDENT_BYTES: '0' })).residentBytes).toBe(0);
     expect(() => read({ MADAKV_MODEL: '/models/my model' })).toThrow(
-      'MADAKV_MODEL_ID: expected a name for this folder',
+      'MADAKV_MODEL_ID: expected a name for this model',
     );
   });
 

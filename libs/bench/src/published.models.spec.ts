@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { publishedFigures, publishedModels, publishedTable } from './published.models.js';
@@ -20,10 +20,8 @@ it.each(publishedModels)('$repo has as many parameters as are published', (model
 });
 
 it('docs/models.md has the table that follows from the shapes', () => {
-  const page = readFileSync(PAGE, 'utf8');
-  const parts = /(<!-- checkpoints -->\n+)[^]*?(\n+<!-- \/checkpoints -->)/;
-  const written = page.replace(parts, `$1${publishedTable()}$2`);
-  if (process.env['UPDATE_DOCS'] === '1') writeFileSync(PAGE, written);
-  const cells = (text: string): string[] => (parts.exec(text)?.[0] ?? '').split(/[|\n]/).map((cell) => cell.trim().replace(/^[-:]+$/, '-')).filter(Boolean);
-  expect(cells(page)).toEqual(cells(written));
+  const [, table = ''] = /<!-- checkpoints -->\n([^]*?)<!-- \/checkpoints -->/.exec(readFileSync(PAGE, 'utf8')) ?? [];
+  // The formatter pads columns.
+  const plain = (text: string): string => text.trim().replaceAll(/ +/g, ' ').replaceAll(/-+/g, '-');
+  expect(plain(table)).toBe(plain(publishedTable()));
 });

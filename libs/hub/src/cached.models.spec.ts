@@ -35,7 +35,9 @@ it('lists snapshots with what they share, and removes what only one of them has'
   const second = hub.commit('org/model', model('{"model_type":"llava","a":1}'), 'release/v2');
   await pull('org/model@release/v2');
   const listed = cachedModels(settings);
-  expect(listed.map(({ commit, revisions, modelType, complete }) => ({ commit, revisions, modelType, complete }))).toEqual(
+  expect(
+    listed.map(({ commit, revisions, modelType, complete }) => ({ commit, revisions, modelType, complete })),
+  ).toEqual(
     [
       { commit: first, revisions: ['main'], modelType: 'llava', complete: true },
       { commit: second, revisions: ['release/v2'], modelType: 'llava', complete: true },

@@ -63,7 +63,11 @@ export class HubClient {
     private readonly options: HubClientOptions = {},
   ) {
     const silence = options.silenceMs ?? SILENCE_MS;
-    this.agent = new EnvHttpProxyAgent({ headersTimeout: silence, bodyTimeout: silence, connect: { timeout: silence } });
+    this.agent = new EnvHttpProxyAgent({
+      headersTimeout: silence,
+      bodyTimeout: silence,
+      connect: { timeout: silence },
+    });
   }
 
   /** Which commit a revision is now, and what files it has. @throws HubError */
@@ -94,7 +98,12 @@ export class HubClient {
    * Asks for a file from a byte on. The hub may send more than was asked for: see `from` of the answer.
    * @throws HubError; what the network threw once the answer has begun
    */
-  async file(reference: ModelReference, commit: string, { path, size }: RepositoryFile, from: number): Promise<FilePart> {
+  async file(
+    reference: ModelReference,
+    commit: string,
+    { path, size }: RepositoryFile,
+    from: number,
+  ): Promise<FilePart> {
     const address = `/${reference.repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
     const response = await this.request(reference, address, from === 0 ? {} : { range: `bytes=${from}-` });
     const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('content-range') ?? '');
@@ -208,14 +217,26 @@ function refusal(reference: ModelReference, path: string, response: Response, se
   const { repo, revision } = reference;
   const code = response.headers.get('x-error-code') ?? '';
   if (code === 'GatedRepo' || (response.status === 403 && code === '')) {
-    const then = token === undefined ? 'then set HF_TOKEN' : 'with the account of HF_TOKEN; fine-grained tokens need the right to read gated repositories';
-    return new HubError('gated', `${repo}: its owner grants access on request. Ask for it at ${endpoint}/${repo}, ${then}`);
+    const then =
+      token === undefined
+        ? 'then set HF_TOKEN'
+        : 'with the account of HF_TOKEN; fine-grained tokens need the right to read gated repositories';
+    return new HubError(
+      'gated',
+      `${repo}: its owner grants access on request. Ask for it at ${endpoint}/${repo}, ${then}`,
+    );
   }
   if (code === 'RevisionNotFound') {
-    return new HubError('no_such_revision', `${repo}: no branch, tag or commit ${revision}; see ${endpoint}/${repo}/commits`);
+    return new HubError(
+      'no_such_revision',
+      `${repo}: no branch, tag or commit ${revision}; see ${endpoint}/${repo}/commits`,
+    );
   }
   if (response.status === 401 && token !== undefined && code !== 'RepoNotFound') {
-    return new HubError('bad_token', `${repo}: ${endpoint} does not know the token of HF_TOKEN (or of the token file). Make a new one, or unset it`);
+    return new HubError(
+      'bad_token',
+      `${repo}: ${endpoint} does not know the token of HF_TOKEN (or of the token file). Make a new one, or unset it`,
+    );
   }
   if (response.status === 404 && path.includes('/resolve/')) {
     return new HubError('changed', `${referenceText(reference)}: ${endpoint} no longer has ${path}. Pull again`);
@@ -225,7 +246,10 @@ function refusal(reference: ModelReference, path: string, response: Response, se
       token === undefined
         ? 'to see a private one, set HF_TOKEN or log in with `hf auth login`'
         : 'the account of the token cannot see it if it is there';
-    return new HubError('not_found', `${repo}: no such repository at ${endpoint}, or a private one. Check the name; ${login}`);
+    return new HubError(
+      'not_found',
+      `${repo}: no such repository at ${endpoint}, or a private one. Check the name; ${login}`,
+    );
   }
   return new HubError('bad_answer', `${referenceText(reference)}: ${endpoint} answers ${response.status}`);
 }

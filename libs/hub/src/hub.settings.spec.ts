@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { hubSettings } from './hub.settings.js';
 import { parseReference, readReference, referenceText } from './model.reference.js';
@@ -40,9 +40,9 @@ describe('hubSettings', () => {
 
   it('reads the other switches', () => {
     expect(hubSettings({ HF_ENDPOINT: 'http://mirror/hf/' }).endpoint).toBe('http://mirror/hf');
-    expect(['1', 'true', 'YES', 'on', '0', 'no', ''].map((HF_HUB_OFFLINE) => hubSettings({ HF_HUB_OFFLINE }).offline)).toEqual([
-      true, true, true, true, false, false, false,
-    ]);
+    expect(
+      ['1', 'true', 'YES', 'on', '0', 'no', ''].map((HF_HUB_OFFLINE) => hubSettings({ HF_HUB_OFFLINE }).offline),
+    ).toEqual([true, true, true, true, false, false, false]);
     expect(hubSettings({ TRANSFORMERS_OFFLINE: '1' }).offline).toBe(true);
   });
 });
@@ -61,18 +61,35 @@ describe('a reference', () => {
     expect(['a/b@main', 'a/b@v1'].map((text) => referenceText(parseReference(text)))).toEqual(['a/b', 'a/b@v1']);
   });
 
-  it.each(['qwen', '/models/qwen', './org/name', '../org/name', 'a/b/c', 'org/', '/name', 'org/na me', 'org/a--b', 'org/..', 'org/x.git',
-    'org/name@', 'org/name@../x', 'org/name@a..b', 'org/name@/x', 'org/name@x/', 'org/name@a//b', 'org/name@a b', 'org/name@.git', `o/${'x'.repeat(96)}`])(
-    '%s is none',
-    (text) => {
-      expect(readReference(text)).toBeUndefined();
-      expect(() => parseReference(text)).toThrow('it must be org/name or org/name@revision');
-    },
-  );
+  it.each([
+    'qwen',
+    '/models/qwen',
+    './org/name',
+    '../org/name',
+    'a/b/c',
+    'org/',
+    '/name',
+    'org/na me',
+    'org/a--b',
+    'org/..',
+    'org/x.git',
+    'org/name@',
+    'org/name@../x',
+    'org/name@a..b',
+    'org/name@/x',
+    'org/name@x/',
+    'org/name@a//b',
+    'org/name@a b',
+    'org/name@.git',
+    `o/${'x'.repeat(96)}`,
+  ])('%s is none', (text) => {
+    expect(readReference(text)).toBeUndefined();
+    expect(() => parseReference(text)).toThrow('it must be org/name or org/name@revision');
+  });
 
   it('gives way to a folder that is there', () => {
     const dir = mkdtempSync(join(tmpdir(), 'madakv-source-'));
-    const [parent, name] = [join(dir, '..'), `${dir.split('/').at(-1) ?? ''}`];
+    const [parent, name] = [join(dir, '..'), basename(dir)];
     expect(modelSource(dir, '/')).toEqual({ kind: 'folder', dir });
     const source = modelSource(`${parent.slice(1)}/${name}`, '/');
     expect(source).toEqual({ kind: 'folder', dir });

@@ -28,8 +28,7 @@ export function hubSettings(environment: Environment = process.env): HubSettings
     const value = of(...names);
     return value === undefined ? undefined : expanded(value, environment);
   };
-  const home =
-    path('HF_HOME') ?? join(path('XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'huggingface');
+  const home = path('HF_HOME') ?? join(path('XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'huggingface');
   const token =
     of('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN') ??
     (isTrue(of('HF_HUB_DISABLE_IMPLICIT_TOKEN')) ? undefined : tokenIn(path('HF_TOKEN_PATH') ?? join(home, 'token')));

@@ -4,8 +4,7 @@ import { readReference, type ModelReference } from './model.reference.js';
 
 /** Where a model comes from, as `--model` and `MADAKV_MODEL` name it. */
 export type ModelSource =
-  | { readonly kind: 'folder'; readonly dir: string }
-  | { readonly kind: 'hub'; readonly reference: ModelReference };
+  { readonly kind: 'folder'; readonly dir: string } | { readonly kind: 'hub'; readonly reference: ModelReference };
 
 /**
  * A folder that is there wins over a model of the hub with the same name; what neither is one nor names one counts as a folder.

@@ -33,7 +33,8 @@ const MAX_DESCRIPTION_BYTES = 256 * 2 ** 20;
 export function descriptions(reference: ModelReference, files: readonly RepositoryFile[]): RepositoryFile[] {
   const name = referenceText(reference);
   const has = (path: string): boolean => files.some((file) => file.path === path);
-  if (!has(CONFIG)) throw new HubError('no_weights', `${name}: the repository has no ${CONFIG}, so it is no checkpoint`);
+  if (!has(CONFIG))
+    throw new HubError('no_weights', `${name}: the repository has no ${CONFIG}, so it is no checkpoint`);
   if (!has(SINGLE) && !has(INDEX)) {
     const others = [...new Set(files.map(({ path }) => /\.(gguf|bin|onnx|pth?|h5|msgpack)$/.exec(path)?.[0]))];
     const found = others.filter((kind) => kind !== undefined).sort();
@@ -68,7 +69,8 @@ export function weightFiles(
   if (single !== undefined) return [single];
   return shardsOf(readIndex(), `${name}: ${INDEX}`).map((shard) => {
     const file = files.find(({ path }) => path === shard);
-    if (file === undefined) throw new HubError('bad_answer', `${name}: ${INDEX} names ${shard}, which the repository lacks`);
+    if (file === undefined)
+      throw new HubError('bad_answer', `${name}: ${INDEX} names ${shard}, which the repository lacks`);
     return file;
   });
 }
@@ -77,7 +79,7 @@ export function weightFiles(
 export function shardsOf(index: unknown, where: string): string[] {
   const map = typeof index === 'object' && index !== null ? (index as { weight_map?: unknown }).weight_map : undefined;
   if (typeof map !== 'object' || map === null) throw new HubError('bad_answer', `${where}: no weight_map`);
-  const shards = [...new Set(Object.values(map))];
+  const shards = [...new Set<unknown>(Object.values(map))];
   const odd = shards.find((shard) => typeof shard !== 'string' || !/^[\w.-]+\.safetensors$/.test(shard));
   if (odd !== undefined || shards.length === 0) {
     throw new HubError('bad_answer', `${where}: weight_map must name .safetensors files beside it`);

@@ -39,7 +39,10 @@ export async function withPullLock<T>(
   const beat = setInterval(() => void touch(), options.beatMs ?? BEAT_MS);
   const touch = async (): Promise<void> => {
     if ((await holderOf(path)) === holder) await utimes(path, new Date(), new Date()).catch(() => undefined);
-    else lost.abort(new HubError('lock_lost', `${path}: another process took over, as this one stood still for long. Pull again`));
+    else
+      lost.abort(
+        new HubError('lock_lost', `${path}: another process took over, as this one stood still for long. Pull again`),
+      );
   };
   try {
     return await work(AbortSignal.any([lost.signal, ...(options.signal === undefined ? [] : [options.signal])]));

@@ -1,4 +1,14 @@
-import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +57,8 @@ const settings = (more: Partial<HubSettings> = {}): HubSettings => ({
 });
 const pull = (name: string, options: PullOptions = {}, more: Partial<HubSettings> = {}) =>
   pullModel(parseReference(name), settings(more), { pauseMs: () => 0, ...options });
-const folder = (repo: string, ...parts: string[]): string => join(work, 'hub', `models--${repo.replace('/', '--')}`, ...parts);
+const folder = (repo: string, ...parts: string[]): string =>
+  join(work, 'hub', `models--${repo.replace('/', '--')}`, ...parts);
 
 it('brings what a checkpoint needs, in the layout of the Python tools', async () => {
   const commit = hub.commit('org/plain', MODEL);
@@ -56,10 +67,14 @@ it('brings what a checkpoint needs, in the layout of the Python tools', async ()
   expect(dir).toBe(folder('org/plain', 'snapshots', commit));
   const needed = ['config.json', 'model.safetensors', 'tokenizer.json'];
   expect(readdirSync(dir).sort()).toEqual(needed);
-  expect(rest).toEqual({ commit, fetchedBytes: needed.reduce((sum, file) => sum + Buffer.from(MODEL[file]).length, 0) });
+  expect(rest).toEqual({
+    commit,
+    fetchedBytes: needed.reduce((sum, file) => sum + Buffer.from(MODEL[file]).length, 0),
+  });
   expect(readFileSync(join(dir, 'model.safetensors'))).toEqual(WEIGHTS);
   expect(readFileSync(folder('org/plain', 'refs', 'main'), 'utf8')).toBe(commit);
-  for (const file of needed) expect(readlinkSync(join(dir, file))).toMatch(/^\.\.\/\.\.\/blobs\/([0-9a-f]{40}|[0-9a-f]{64})$/);
+  for (const file of needed)
+    expect(readlinkSync(join(dir, file))).toMatch(/^\.\.\/\.\.\/blobs\/([0-9a-f]{40}|[0-9a-f]{64})$/);
   expect(readdirSync(folder('org/plain', 'blobs'))).toHaveLength(needed.length);
   expect(readdirSync(join(work, 'hub', '.locks', 'models--org--plain'))).toEqual([]);
   expect(progress.at(-1)).toBe(WEIGHTS.length);
@@ -73,17 +88,30 @@ it('fetches nothing twice, and of a newer commit only what is new', async () => 
   const after = hub.commit('org/twice', { ...MODEL, 'config.json': config });
   expect(await pull('org/twice', { cachedWillDo: true })).toMatchObject({ commit: before, fetchedBytes: 0 });
   expect(await pull('org/twice')).toMatchObject({ commit: after, fetchedBytes: config.length });
-  expect(await pull(`org/twice@${before}`, {}, { endpoint: 'http://127.0.0.1:1', offline: true })).toMatchObject({ commit: before });
+  expect(await pull(`org/twice@${before}`, {}, { endpoint: 'http://127.0.0.1:1', offline: true })).toMatchObject({
+    commit: before,
+  });
 });
 
 it('takes the shards that the index names, and single weights rather than shards', async () => {
   const index = JSON.stringify({ weight_map: { a: 'm-1.safetensors', b: 'm-2.safetensors', c: 'm-1.safetensors' } });
   const { 'model.safetensors': single, ...others } = MODEL;
-  const shards = { ...others, 'model.safetensors.index.json': index, 'm-1.safetensors': 'one', 'm-2.safetensors': 'two', 'm-3.safetensors': 'three' };
+  const shards = {
+    ...others,
+    'model.safetensors.index.json': index,
+    'm-1.safetensors': 'one',
+    'm-2.safetensors': 'two',
+    'm-3.safetensors': 'three',
+  };
   hub.commit('org/shards', shards);
   hub.commit('org/shards', { ...shards, 'model.safetensors': single }, 'both');
-  const names = async (name: string) => readdirSync((await pull(name)).dir).filter((file) => file.includes('safetensors'));
-  expect((await names('org/shards')).sort()).toEqual(['m-1.safetensors', 'm-2.safetensors', 'model.safetensors.index.json']);
+  const names = async (name: string) =>
+    readdirSync((await pull(name)).dir).filter((file) => file.includes('safetensors'));
+  expect((await names('org/shards')).sort()).toEqual([
+    'm-1.safetensors',
+    'm-2.safetensors',
+    'model.safetensors.index.json',
+  ]);
   expect(await names('org/shards@both')).toEqual(['model.safetensors']);
 });
 
@@ -144,7 +172,10 @@ describe('a transfer that breaks', () => {
       if (!forWeights(request)) return undefined;
       return { kind: 'break', afterBytes: request.range === undefined ? 70_000 : 0 };
     };
-    await expect(pull('org/never')).rejects.toMatchObject({ code: 'unreachable', message: expect.stringContaining('model.safetensors') as string });
+    await expect(pull('org/never')).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('model.safetensors') as string,
+    });
     expect(readdirSync(folder('org/never', 'blobs')).some((name) => name.endsWith('.incomplete'))).toBe(true);
   });
 
@@ -196,7 +227,9 @@ describe('a hub that refuses', () => {
     hub.commit('org/private', MODEL, 'main', { isPrivate: true });
     await pull('org/private', {}, { token: hub.token });
     expect(hub.requests.filter(forWeights)).toMatchObject([{ authorization: undefined }]);
-    expect(hub.requests.filter((request) => !forWeights(request)).every(({ authorization }) => authorization !== undefined)).toBe(true);
+    expect(
+      hub.requests.filter((request) => !forWeights(request)).every(({ authorization }) => authorization !== undefined),
+    ).toBe(true);
   });
 
   it.each([
@@ -214,7 +247,10 @@ describe('a hub that refuses', () => {
   it('is not waited for longer than makes sense', async () => {
     hub.commit('org/limited', MODEL);
     hub.fault = () => ({ kind: 'status', status: 429, headers: { 'retry-after': '3600' } });
-    await expect(pull('org/limited')).rejects.toMatchObject({ code: 'rate_limited', message: expect.stringContaining('3600 s') as string });
+    await expect(pull('org/limited')).rejects.toMatchObject({
+      code: 'rate_limited',
+      message: expect.stringContaining('3600 s') as string,
+    });
   });
 
   it('may stumble', async () => {
@@ -223,7 +259,10 @@ describe('a hub that refuses', () => {
     hub.fault = () => (ill-- > 0 ? { kind: 'status', status: 503 } : undefined);
     await pull('org/stumbles');
     hub.fault = () => ({ kind: 'status', status: 500 });
-    await expect(pull('org/stumbles')).rejects.toMatchObject({ code: 'unreachable', message: expect.stringContaining('it answers 500') as string });
+    await expect(pull('org/stumbles')).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('it answers 500') as string,
+    });
   });
 
   it('is none', async () => {
@@ -233,14 +272,20 @@ describe('a hub that refuses', () => {
     });
     hub.commit('org/odd', MODEL);
     hub.fault = () => ({ kind: 'status', status: 200 });
-    await expect(pull('org/odd')).rejects.toMatchObject({ code: 'bad_answer', message: expect.stringContaining('HF_ENDPOINT') as string });
+    await expect(pull('org/odd')).rejects.toMatchObject({
+      code: 'bad_answer',
+      message: expect.stringContaining('HF_ENDPOINT') as string,
+    });
   });
 });
 
 describe('what cannot be of use is said before gigabytes are fetched', () => {
   it('a repository without safetensors', async () => {
     hub.commit('org/gguf', { 'config.json': '{}', 'a.gguf': 'x', 'b.bin': 'y' });
-    await expect(pull('org/gguf')).rejects.toMatchObject({ code: 'no_weights', message: expect.stringContaining('(only .bin, .gguf)') as string });
+    await expect(pull('org/gguf')).rejects.toMatchObject({
+      code: 'no_weights',
+      message: expect.stringContaining('(only .bin, .gguf)') as string,
+    });
   });
 
   it('a configuration that the caller refuses, and leaves nothing', async () => {
@@ -271,7 +316,10 @@ describe('what cannot be of use is said before gigabytes are fetched', () => {
     rmSync(folder('org/full', 'blobs', begun));
     symlinkSync('/dev/full', folder('org/full', 'blobs', begun));
     hub.fault = () => undefined;
-    await expect(pull('org/full')).rejects.toMatchObject({ code: 'no_space', message: expect.stringContaining('the disk is full') as string });
+    await expect(pull('org/full')).rejects.toMatchObject({
+      code: 'no_space',
+      message: expect.stringContaining('the disk is full') as string,
+    });
   });
 
   it('a cache that is no folder', async () => {

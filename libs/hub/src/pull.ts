@@ -111,7 +111,10 @@ class Pull {
       const isNew = statSync(dir, { throwIfNoEntry: false }) === undefined;
       await this.store.prepare(commit);
       try {
-        await this.fetchAll(commit, small.filter(({ path }) => path === CONFIG));
+        await this.fetchAll(
+          commit,
+          small.filter(({ path }) => path === CONFIG),
+        );
         this.options.check?.(dir, 'config');
         await this.fetchAll(commit, small);
         this.options.check?.(dir, 'descriptions');

@@ -34,13 +34,26 @@ describe.skipIf(python === undefined)(`the cache of the Python package${why}`, (
   /** Runs `snapshot_download` in a process of its own. */
   async function snapshotDownload(cacheDir: string, more = ''): Promise<string> {
     const code = `from huggingface_hub import snapshot_download; print(snapshot_download('org/model'${more}))`;
-    const environment = { PATH: process.env['PATH'], HOME: work, HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir, HF_HUB_DISABLE_XET: '1' };
+    const environment = {
+      PATH: process.env['PATH'],
+      HOME: work,
+      HF_ENDPOINT: hub.url,
+      HF_HUB_CACHE: cacheDir,
+      HF_HUB_DISABLE_XET: '1',
+    };
     const { stdout } = await promisify(execFile)(python ?? '', ['-c', code], { env: environment, timeout: 60_000 });
     return stdout.trim();
   }
   const layout = (cacheDir: string): object => {
     const [{ dir, repo, commit, revisions }] = cachedModels({ cacheDir });
-    return { repo, commit, revisions, links: readdirSync(dir).sort().map((name) => [name, readlinkSync(join(dir, name))]) };
+    return {
+      repo,
+      commit,
+      revisions,
+      links: readdirSync(dir)
+        .sort()
+        .map((name) => [name, readlinkSync(join(dir, name))]),
+    };
   };
 
   it('reads what was pulled here, writes the same, and its own is used here', async () => {
@@ -57,7 +70,10 @@ describe.skipIf(python === undefined)(`the cache of the Python package${why}`, (
     expect(layout(theirs)).toEqual(layout(ours));
     (hub.requests as FakeHubRequest[]).length = 0;
     const used = { cachedWillDo: true };
-    expect(await pullModel(parseReference('org/model'), settings(theirs), used)).toMatchObject({ commit, fetchedBytes: 0 });
+    expect(await pullModel(parseReference('org/model'), settings(theirs), used)).toMatchObject({
+      commit,
+      fetchedBytes: 0,
+    });
     expect(hub.requests).toEqual([]);
     expect(await pullModel(parseReference('org/model'), settings(theirs))).toMatchObject({ commit, fetchedBytes: 0 });
   });

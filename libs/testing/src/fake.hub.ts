@@ -88,8 +88,12 @@ class Hub implements FakeHub {
   commit(repo: string, files: FakeFiles, revision = 'main', repository: FakeRepository = {}): string {
     const stored = this.repositories.get(repo) ?? { ...repository, revisions: new Map(), commits: new Map() };
     this.repositories.set(repo, stored);
-    const tree = new Map(Object.entries(files).map(([path, content]) => [path, storedFile(path, Buffer.from(content))]));
-    const hash = createHash('sha1').update(JSON.stringify([repo, stored.commits.size, [...tree.keys()]])).digest('hex');
+    const tree = new Map(
+      Object.entries(files).map(([path, content]) => [path, storedFile(path, Buffer.from(content))]),
+    );
+    const hash = createHash('sha1')
+      .update(JSON.stringify([repo, stored.commits.size, [...tree.keys()]]))
+      .digest('hex');
     stored.commits.set(hash, tree);
     stored.revisions.set(revision, hash);
     return hash;
@@ -149,7 +153,12 @@ class Hub implements FakeHub {
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   }
 
-  private resolve(seen: FakeHubRequest, response: ServerResponse, fault: FakeHubFault | undefined, parts: string[]): void {
+  private resolve(
+    seen: FakeHubRequest,
+    response: ServerResponse,
+    fault: FakeHubFault | undefined,
+    parts: string[],
+  ): void {
     const [repo, revision, path] = parts;
     const found = this.find(seen, response, repo, revision);
     if (found === undefined) return;
@@ -175,16 +184,21 @@ class Hub implements FakeHub {
     revision: string,
   ): { readonly commit: string; readonly tree: ReadonlyMap<string, StoredFile> } | undefined {
     const known = authorization === `Bearer ${this.token}`;
-    if (authorization !== undefined && !known) return void refuse(response, 401, '');
     const stored = this.repositories.get(repo);
-    if (stored === undefined || (stored.isPrivate === true && !known)) {
-      return void refuse(response, known ? 404 : 401, 'RepoNotFound');
+    const commit = stored?.commits.has(revision) === true ? revision : stored?.revisions.get(revision);
+    const tree = commit === undefined ? undefined : stored?.commits.get(commit);
+    if (authorization !== undefined && !known) {
+      refuse(response, 401, '');
+    } else if (stored === undefined || (stored.isPrivate === true && !known)) {
+      refuse(response, known ? 404 : 401, 'RepoNotFound');
+    } else if (stored.gated === true) {
+      refuse(response, known ? 403 : 401, 'GatedRepo');
+    } else if (commit === undefined || tree === undefined) {
+      refuse(response, 404, 'RevisionNotFound');
+    } else {
+      return { commit, tree };
     }
-    if (stored.gated === true) return void refuse(response, known ? 403 : 401, 'GatedRepo');
-    const commit = stored.commits.has(revision) ? revision : stored.revisions.get(revision);
-    const tree = commit === undefined ? undefined : stored.commits.get(commit);
-    if (commit === undefined || tree === undefined) return void refuse(response, 404, 'RevisionNotFound');
-    return { commit, tree };
+    return undefined;
   }
 
   private largeFile(etag: string): StoredFile | undefined {

@@ -27,10 +27,7 @@ export async function servedModel(model: string | undefined, io: CommandIo): Pro
   return referenceText(source.reference);
 }
 
-export async function systemOptions(
-  { data, model, workers }: SystemFlags,
-  io: CommandIo,
-): Promise<LocalSystemOptions> {
+export async function systemOptions({ data, model, workers }: SystemFlags, io: CommandIo): Promise<LocalSystemOptions> {
   const redisUrl = process.env['MADAKV_REDIS_URL'];
   return {
     dataFolder: dataFolderPath(data, io.cwd),

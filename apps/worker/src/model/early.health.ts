@@ -26,11 +26,14 @@ export async function openEarlyHealth({
   };
   const server = createServer((request, response) => {
     const send = (status: number, body: object): void => {
-      response.writeHead(status, { 'content-type': 'application/json', connection: 'close' }).end(`${JSON.stringify(body)}\n`);
+      response
+        .writeHead(status, { 'content-type': 'application/json', connection: 'close' })
+        .end(`${JSON.stringify(body)}\n`);
     };
     const { doneBytes: done, totalBytes: total } = health.pull;
     if (request.url === '/livez') send(200, { status: 'ok' });
-    else if (request.url === '/readyz') send(503, { status: 'unready', engine: { state: 'starting', pull: { done, total } } });
+    else if (request.url === '/readyz')
+      send(503, { status: 'unready', engine: { state: 'starting', pull: { done, total } } });
     else send(404, { status: 'not found' });
   });
   server.listen(port, host);

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -40,7 +49,10 @@ function use(letter: string, at: number, changes: Partial<BuiltUse> = {}): void 
   utimesSync(join(dir, 'used.json'), at, at);
 }
 
-const unused = (): string[] => builtEntries(root).filter(({ isUnused }) => isUnused).map((entry) => entry.key);
+const unused = (): string[] =>
+  builtEntries(root)
+    .filter(({ isUnused }) => isUnused)
+    .map((entry) => entry.key);
 
 it('remembers what a built model was opened from, and when', () => {
   const [first, second] = [checkpoint('first'), checkpoint('second')];
@@ -48,7 +60,12 @@ it('remembers what a built model was opened from, and when', () => {
   use('a', 2_000, { checkpoint: first });
   const [entry, other] = builtEntries(root).sort((a, b) => a.key.localeCompare(b.key));
   expect(entry).toMatchObject({ key: key('a'), lastUsedMs: 2_000_000, isUnused: false });
-  expect(entry.record).toMatchObject({ family: 'llava', precision: USE.precision, provider: 'cpu', checkpoints: [first, second] });
+  expect(entry.record).toMatchObject({
+    family: 'llava',
+    precision: USE.precision,
+    provider: 'cpu',
+    checkpoints: [first, second],
+  });
   expect(entry.bytes).toBeGreaterThan('graph'.length + '{}'.length);
   expect(other).toMatchObject({ key: key('b'), isUnused: false });
   expect(other.record).toBeUndefined();
@@ -85,7 +102,11 @@ it('removes what it listed, and lists nothing that is no build', () => {
   for (const name of ['notes', key('d'), begun]) mkdirSync(join(root, name));
   writeFileSync(join(root, begun, 'stage.onnx'), 'half');
   writeFileSync(join(root, 'files.json'), '{}');
-  expect(builtEntries(root).map((entry) => entry.key).sort()).toEqual([key('a'), key('b')]);
+  expect(
+    builtEntries(root)
+      .map((entry) => entry.key)
+      .sort(),
+  ).toEqual([key('a'), key('b')]);
   expect(brokenBuilds(root)).toEqual([]);
   const broken = brokenBuilds(root, Date.now() + 48 * 3_600_000);
   expect(broken).toEqual([{ dir: join(root, begun), bytes: 4 }]);
