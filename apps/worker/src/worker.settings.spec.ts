@@ -73,9 +73,7 @@ describe('settings', () => {
       'MADAKV_RESIDENT_BYTES: expected 0, as documents are not kept in the memory of a GPU, got "1000"',
     );
     expect(engineSettingsOf(read({ ...resident, MADAKV_RESIDENT_BYTES: '0' })).residentBytes).toBe(0);
-    expect(() => read({ MADAKV_MODEL: '/models/my model' })).toThrow(
-      'MADAKV_MODEL_ID: expected a name for this model',
-    );
+    expect(() => read({ MADAKV_MODEL: '/models/my model' })).toThrow('MADAKV_MODEL_ID: expected a name for this model');
   });
 
   it('are what docs/worker.md says', () => {
