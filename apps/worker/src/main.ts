@@ -5,7 +5,7 @@ import { connectRedis, persistenceProblems } from '@madakv/records';
 import { startTelemetry } from '@madakv/telemetry';
 import { ConsoleLogger, Logger, type LogLevel } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { modelSource } from '@madakv/hub';
+import { modelSource, orNoFolder } from '@madakv/hub';
 import { EngineHost } from './engine/engine.host.js';
 import { openEarlyHealth } from './model/early.health.js';
 import { findModel } from './model/model.finding.js';
@@ -82,7 +82,7 @@ async function withModelFolder(settings: WorkerSettings): Promise<WorkerSettings
     return { ...settings, MADAKV_MODEL: folder, MADAKV_MODEL_ID: modelIdOf(settings) };
   } catch (error) {
     if (stopping.signal.aborted) process.exit(0);
-    return refuse(`MADAKV_MODEL: ${(error as Error).message}`);
+    return refuse(`MADAKV_MODEL: ${(orNoFolder(error, model) as Error).message}`);
   } finally {
     for (const signal of SIGNALS) process.off(signal, stop);
     await health.close();

@@ -8,6 +8,6 @@ export {
   referenceText,
   type ModelReference,
 } from './model.reference.js';
-export { modelName, modelSource, type ModelSource } from './model.source.js';
+export { modelName, modelSource, orNoFolder, type ModelSource } from './model.source.js';
 export { pullModel, type PulledModel, type PullOptions, type PullProgress } from './pull.js';
 export { cachedSnapshot } from './snapshot.store.js';

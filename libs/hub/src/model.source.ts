@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { HubError } from './hub.error.js';
 import { readReference, type ModelReference } from './model.reference.js';
 
 /** Where a model comes from, as `--model` and `MADAKV_MODEL` name it. */
@@ -20,4 +21,10 @@ export function modelSource(text: string, cwd: string): ModelSource {
 /** Name of the model by itself: the folder's, or the repository's without its owner and revision. */
 export function modelName(source: ModelSource): string {
   return basename(source.kind === 'folder' ? source.dir : source.reference.repo);
+}
+
+/** Whoever mistypes a relative path names a repository that is not there: the message says so. */
+export function orNoFolder(error: unknown, name: string): unknown {
+  if (!(error instanceof HubError) || !['not_found', 'unreachable', 'not_cached'].includes(error.code)) return error;
+  return new HubError(error.code, `${error.message}. Nor is there a folder ${name} here`, { cause: error });
 }

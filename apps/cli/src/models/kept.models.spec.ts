@@ -96,7 +96,7 @@ describe('says what is wrong', () => {
     [['rm'], 2, /nothing to remove/],
     [['rm', 'org/none', '--unused'], 2, /not both/],
     [['rm', '--older-than', 'long'], 2, /such as 12h, 7d or 2w/],
-    [['inspect', 'org/none'], 1, /no such repository/],
+    [['inspect', 'org/none'], 1, /no such repository.*Nor is there a folder org\/none here/],
   ])('of %j', async (args, code, message) => {
     hub.commit('org/mamba', { ...FILES, 'config.json': '{"model_type":"mamba"}' });
     expect(await models(args)).toMatchObject({ code, stderr: expect.stringMatching(message) as string });

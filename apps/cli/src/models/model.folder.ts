@@ -1,6 +1,7 @@
 import {
   hubSettings,
   modelSource,
+  orNoFolder,
   pullModel,
   referenceText,
   type HubSettings,
@@ -24,7 +25,16 @@ export const MODEL_TEXT = 'checkpoint folder, or org/name[@revision] of the Hugg
 export async function modelFolder(name: string, io: CommandIo): Promise<string> {
   const source = modelSource(name, process.cwd());
   if (source.kind === 'folder') return name;
-  return (await pullShown(source.reference, hubSettings(), io, { cachedWillDo: true })).dir;
+  return (await pullServed(source.reference, io)).dir;
+}
+
+/** Takes what is in the cache, or pulls it, for a name that could have been meant as a folder. */
+export async function pullServed(reference: ModelReference, io: CommandIo): Promise<PulledModel> {
+  try {
+    return await pullShown(reference, hubSettings(), io, { cachedWillDo: true });
+  } catch (error) {
+    throw orNoFolder(error, referenceText(reference));
+  }
 }
 
 /** Pulls a model with a progress bar on stderr, once its configuration is known to be supported. */

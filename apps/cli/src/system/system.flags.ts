@@ -1,8 +1,8 @@
-import { hubSettings, modelSource, referenceText } from '@madakv/hub';
+import { modelSource, referenceText } from '@madakv/hub';
 import { BUNDLED_MODEL, dataFolderPath, type LocalSystemOptions } from '@madakv/launcher';
 import type { Command } from 'commander';
 import type { CommandIo } from '../command.io.js';
-import { pullShown } from '../models/model.folder.js';
+import { pullServed } from '../models/model.folder.js';
 
 /** What every command that starts a system takes. */
 export interface SystemFlags {
@@ -23,7 +23,7 @@ export async function servedModel(model: string | undefined, io: CommandIo): Pro
   if (model === undefined) return BUNDLED_MODEL;
   const source = modelSource(model, io.cwd);
   if (source.kind === 'folder') return source.dir;
-  await pullShown(source.reference, hubSettings(), io, { cachedWillDo: true });
+  await pullServed(source.reference, io);
   return referenceText(source.reference);
 }
 
