@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install build demo check check-chart test test-unit test-integration test-e2e test-conformance test-gpu bench clean
+.PHONY: help install build demo check check-chart test test-unit test-integration test-e2e test-conformance test-gpu test-kubernetes bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -45,6 +45,11 @@ test-e2e: install ## All services as processes, with the official clients
 
 test-gpu: install ## The WebGPU provider, in software where there is no GPU
 	vitest run --project 'gpu*'
+
+test-kubernetes: install ## The chart on an API server of its own (with Go; builds it once, which takes long)
+	scripts/chart-tools.sh
+	scripts/kubernetes-tools.sh
+	vitest run --config test/kubernetes/vitest.config.ts
 
 bench: build ## All benchmarks of docs/benchmarks/cpu.md (takes long)
 	bash test/bench/cpu.sh
