@@ -9,3 +9,4 @@ export { type ShapeOptions } from './bench.model.js';
 export { shapes } from './synthetic.model.js';
 export { publishedFigures, publishedModels, type PublishedFigures } from './published.models.js';
 export { isLanguage, loadedBytes, valuesOf } from './weight.bytes.js';
+export * from './scaling/index.js';
