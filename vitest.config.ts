@@ -64,7 +64,7 @@ export default defineConfig({
         ...source,
         test: {
           name: 'integration',
-          include: ['test/integration/**/*.spec.ts'],
+          include: ['test/integration/**/*.spec.ts', 'test/image/{dockerfile,prune}.spec.ts'],
           globalSetup: ['test/build.setup.ts'],
           maxWorkers: CORES,
           sequence: { groupOrder: 1 },
@@ -86,6 +86,17 @@ export default defineConfig({
           expect: { poll: { timeout: 60_000, interval: 100 } },
           testTimeout: 120_000,
           hookTimeout: 300_000,
+        },
+      },
+      {
+        ...source,
+        test: {
+          // `make test-image`: builds the container image, which takes minutes. `make test` leaves it out.
+          name: 'image',
+          include: ['test/image/image.spec.ts'],
+          sequence: { groupOrder: 5 },
+          testTimeout: 300_000,
+          hookTimeout: 3_600_000,
         },
       },
       {

@@ -8,7 +8,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { dayOfJobs, simulatePool, targetBytes } from '../../libs/bench/dist/index.js';
-import { lineChart, PALETTE, seededRandom } from '../../libs/evaluation/dist/measures.js';
+import { lineChart, seededRandom } from '../../libs/evaluation/dist/measures.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -18,7 +18,7 @@ const { values: flags } = parseArgs({
 });
 
 /** No job waits longer for its prefill to begin. */
-const BOUND_SECONDS = 30 * 60;
+const BOUND_SECONDS = 20 * 60;
 const DAY = 24 * 3_600;
 
 /**
@@ -54,13 +54,13 @@ const BURSTS = [
   { ...RECEIPT, hour: 2, jobs: 1_000 },
 ];
 
-/** helm/madakv's defaults. */
+/** The chart's defaults but for the window, which is longer than the longest request here takes: a worker that ends hands back what it reads. */
 const SCALER = {
   minReplicas: 0,
   maxReplicas: 40,
   pollingSeconds: 10,
   cooldownSeconds: 300,
-  scaleDownWindowSeconds: 300,
+  scaleDownWindowSeconds: 900,
   scaleDownPercent: 50,
 };
 
@@ -97,11 +97,10 @@ function best(settings, scalingOf) {
 
 const bytes = run(byBytes(1));
 const half = run(byBytes(0.5));
-const quarter = run(byBytes(0.25));
-const slow = run(byBytes(1, { scaleDownWindowSeconds: 900 }));
+const hasty = run(byBytes(1, { scaleDownWindowSeconds: 300 }));
 const many = run(byJobs(100));
-const jobs = best([1, 2, 4, 6, 8, 9, 10, 11, 12, 14, 16, 24], byJobs);
-const same = best([4, 5, 6, 7, 8, 10, 12, 16, 20], fixed);
+const jobs = best([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24], byJobs);
+const same = best([6, 7, 8, 9, 10, 12, 16, 20], fixed);
 
 const minutes = (seconds) => (seconds / 60).toFixed(1);
 const row = (name, { hours, workers, median, p95, longest, handedBack }) =>
@@ -116,12 +115,11 @@ console.log(
 );
 console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: |');
 console.log(`| ${row('bytes over a worker’s bytes', bytes)} |`);
-console.log(`| ${row('bytes, a target of half a worker’s', half)} |`);
-console.log(`| ${row('bytes, a target of a quarter', quarter)} |`);
-console.log(`| ${row('bytes, scale-in after 15 minutes', slow)} |`);
-if (jobs) console.log(`| ${row(`jobs, ${jobs.setting} a worker: the most that hold the bound`, jobs)} |`);
+console.log(`| ${row('bytes over half of that', half)} |`);
+console.log(`| ${row('bytes over a worker’s, scale-in after 5 minutes', hasty)} |`);
+if (jobs) console.log(`| ${row(`jobs, ${jobs.setting} a worker: the cheapest that holds the bound`, jobs)} |`);
 console.log(`| ${row('jobs, 100 a worker: its bytes in receipts', many)} |`);
-if (same) console.log(`| ${row(`fixed, ${same.setting}: the least that hold the bound`, same)} |`);
+if (same) console.log(`| ${row(`fixed, ${same.setting}: the cheapest that holds the bound`, same)} |`);
 
 const hour = ({ second }) => second / 3_600;
 const workersOf = ({ samples }) => samples.map((sample) => ({ x: hour(sample), y: sample.workers }));

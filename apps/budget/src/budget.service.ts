@@ -24,15 +24,21 @@ import type { BudgetMetrics } from './budget.metrics.js';
 import { DEMAND, DEVICES, LEASES, METRICS } from './budget.tokens.js';
 import type { DemandRepository } from './demand.repository.js';
 import type { DeviceRegistry } from './device.registry.js';
-import type { LeaseRepository } from './lease.repository.js';
+import type { DeviceSummary, LeaseRepository } from './lease.repository.js';
+import { SharedReading } from './shared.reading.js';
 
 /** How long a job that was told to wait counts as demand that nobody else has stated, in milliseconds. It asks again much earlier. */
 const WAITING_TTL_MS = 600_000;
+
+/** `model`: what its workers serve; empty where they do not say. */
+type KnownDevice = DeviceSummary & { readonly model: string };
 
 /** What spans devices: the registry, the demand, the largest device. What one device decides, its scripts decide. */
 @Injectable()
 export class BudgetService implements BudgetApi {
   private readonly logger = new Logger('Budget');
+  /** A step in Redis for each device there is: with a thousand of them, too much for each who asks. */
+  private readonly summaries = new SharedReading(() => this.readSummaries());
 
   constructor(
     @Inject(LEASES) private readonly leases: LeaseRepository,
@@ -105,9 +111,8 @@ export class BudgetService implements BudgetApi {
   }
 
   async queryDemand({ model = '' }: QueryDemandRequest = {}): Promise<QueryDemandReply> {
-    const [queued, known] = await Promise.all([this.demand.queued(model), this.devices.known()]);
-    const serves = (id: string): boolean => model === '' || known[id] === model || known[id] === '';
-    const devices = await this.listed(Object.keys(known).filter(serves));
+    const [queued, known] = await Promise.all([this.demand.queued(model), this.summaries.get()]);
+    const devices = known.filter((device) => model === '' || device.model === model || device.model === '');
     const live = devices.filter((device) => device.live);
     const heldBytes = sum(devices.map((device) => device.heldBytes));
     const bytesPerDevice =
@@ -144,13 +149,24 @@ export class BudgetService implements BudgetApi {
     return devices.filter((device) => device !== undefined);
   }
 
+  private async readSummaries(): Promise<readonly KnownDevice[]> {
+    const known = Object.entries(await this.devices.known()).sort(([a], [b]) => (a < b ? -1 : 1));
+    const summaries = await Promise.all(
+      known.map(async ([id, model = '']) => {
+        const summary = await this.leases.summary(id);
+        return summary === undefined ? undefined : { ...summary, model };
+      }),
+    );
+    return summaries.filter((summary) => summary !== undefined);
+  }
+
   /** The largest of all known devices; the one given unless another is larger. */
   private async largest(given: {
     largestDeviceId: string;
     largestCapacityBytes: number;
   }): Promise<{ largestDeviceId: string; largestCapacityBytes: number }> {
     let { largestDeviceId, largestCapacityBytes } = given;
-    for (const { deviceId, announcedBytes } of (await this.list({ deviceId: '' })).devices) {
+    for (const { deviceId, announcedBytes } of await this.summaries.get()) {
       if (announcedBytes > largestCapacityBytes) [largestDeviceId, largestCapacityBytes] = [deviceId, announcedBytes];
     }
     return { largestDeviceId, largestCapacityBytes };

@@ -39,6 +39,9 @@ const Swept = z.object({ expired: z.int().min(0), forgotten: z.boolean() });
 const Listed = z.tuple([z.string(), z.array(z.string()), z.array(z.string())]).nullable();
 const Summary = DeviceSchema.omit({ deviceId: true, leases: true, waiting: true });
 
+/** A device without its leases and without who waits for some. */
+export type DeviceSummary = Omit<Device, 'leases' | 'waiting'>;
+
 /** One device's leases: each method is one Lua script, hence one step that nothing comes between. */
 export class LeaseRepository {
   constructor(
@@ -95,6 +98,15 @@ export class LeaseRepository {
       leases: leases.map((lease) => LeaseSchema.parse(JSON.parse(lease))),
       waiting: waiting.map((entry) => WaitingSchema.parse(JSON.parse(entry))),
     };
+  }
+
+  /** Undefined when the device is unknown. */
+  async summary(deviceId: string): Promise<DeviceSummary | undefined> {
+    const summary = z
+      .string()
+      .nullable()
+      .parse(await this.scripts.run('summary', this.keysOf(deviceId)));
+    return summary === null ? undefined : { deviceId, ...Summary.parse(JSON.parse(summary)) };
   }
 
   async sweep(deviceId: string): Promise<z.infer<typeof Swept>> {

@@ -20,6 +20,8 @@ export interface BudgetClientOptions {
   readonly deadlineMs?: number;
   /** The longest pause between two attempts to connect again. */
   readonly maxReconnectMs?: number;
+  /** A connection of its own, where clients of one process would otherwise share one to the same address. */
+  readonly ownConnection?: boolean;
   /** W3C traceparent of whoever calls, if any; the service's span of the call becomes its child. */
   readonly traceparent?: () => string | undefined;
 }
@@ -41,6 +43,7 @@ export class BudgetClient {
     address,
     deadlineMs = 2_000,
     maxReconnectMs = 2_000,
+    ownConnection = false,
     traceparent = () => undefined,
   }: BudgetClientOptions) {
     this.deadlineMs = deadlineMs;
@@ -53,6 +56,7 @@ export class BudgetClient {
       'grpc.max_reconnect_backoff_ms': maxReconnectMs,
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 2_000,
+      'grpc.use_local_subchannel_pool': ownConnection ? 1 : 0,
     });
   }
 

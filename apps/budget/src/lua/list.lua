@@ -17,12 +17,4 @@ local waiting = {}
 for _, entry in ipairs(read_waiting(now)) do
   waiting[#waiting + 1] = cjson.encode(entry)
 end
-local summary = cjson.encode({
-  workerId = redis.call('HGET', KEYS[1], 'worker'),
-  live = device.live,
-  announcedBytes = device.announced,
-  capacityBytes = device.capacity,
-  heldBytes = device.held,
-  expiredLeases = tonumber(redis.call('HGET', KEYS[1], 'expired') or 0),
-})
-return { summary, redis.call('HVALS', KEYS[2]), waiting }
+return { cjson.encode(summary_of(device)), redis.call('HVALS', KEYS[2]), waiting }

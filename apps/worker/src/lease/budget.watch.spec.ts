@@ -13,9 +13,11 @@ afterEach(() => {
 class FakeBudget {
   away = false;
   calls = 0;
+  asked = new Set<string>();
 
-  readonly call = (() => {
+  readonly call = ((method: string, request: object) => {
     this.calls++;
+    this.asked.add(`${method} ${JSON.stringify(request)}`);
     return this.away ? Promise.reject(new MadakvError('budget_unavailable', 'away')) : Promise.resolve({});
   }) as unknown as BudgetCalls['call'];
 }
@@ -32,8 +34,11 @@ it('tells of the first failure, asks again ever more slowly, and tells when the 
   await expect(watch.call('queryDemand', {})).rejects.toMatchObject({ code: 'budget_unavailable' });
   expect([watch.available, changes]).toEqual([false, [false]]);
   const before = budget.calls;
+  budget.asked.clear();
   await vi.advanceTimersByTimeAsync(100 + 200 + 400 + 400);
   expect(budget.calls - before).toBe(4);
+  // Of one device, not of all.
+  expect([...budget.asked]).toEqual(['list {"deviceId":"-"}']);
   budget.away = false;
   await vi.advanceTimersByTimeAsync(400);
   expect([watch.available, changes]).toEqual([true, [false, true]]);

@@ -60,6 +60,18 @@ local function read_device(now)
   }
 end
 
+-- What a device is without its leases.
+local function summary_of(device)
+  return {
+    workerId = redis.call('HGET', KEYS[1], 'worker'),
+    live = device.live,
+    announcedBytes = device.announced,
+    capacityBytes = device.capacity,
+    heldBytes = device.held,
+    expiredLeases = tonumber(redis.call('HGET', KEYS[1], 'expired') or 0),
+  }
+end
+
 -- The lease under this id if this token is its own; otherwise nil and the reason.
 local function read_lease(id, token)
   local json = redis.call('HGET', KEYS[2], id)
