@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install build demo check check-chart test test-unit test-integration test-e2e test-conformance test-gpu test-kubernetes bench clean
+.PHONY: help install build demo check check-chart test test-unit test-integration test-e2e test-conformance test-gpu test-kubernetes bench clean test-image
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -50,6 +50,9 @@ test-kubernetes: install ## The chart on an API server of its own (with Go; buil
 	scripts/chart-tools.sh
 	scripts/kubernetes-tools.sh
 	vitest run --config test/kubernetes/vitest.config.ts
+test-image: install ## The container image, its steps run for real in a Debian without a container engine (as root; minutes)
+	scripts/system-packages.sh redis-server debootstrap
+	vitest run --project image --disable-console-intercept
 
 bench: build ## All benchmarks of docs/benchmarks/cpu.md (takes long)
 	bash test/bench/cpu.sh

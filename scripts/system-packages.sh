@@ -9,7 +9,12 @@ declare -A packages=(
   [/usr/lib/chromium/vk_swiftshader_icd.json]="chromium" # a software GPU for the WebGPU tests
   [/usr/lib/x86_64-linux-gnu/libvulkan.so.1]="libvulkan1" # finds that software GPU
 )
+# What `make test` does without.
+declare -A others=(
+  [debootstrap]="debootstrap" # a Debian to build the container image in
+)
 wanted=" ${*:-${packages[*]}} "
+for probe in "${!others[@]}"; do packages[$probe]=${others[$probe]}; done
 missing=()
 for probe in "${!packages[@]}"; do
   [[ $wanted == *" ${packages[$probe]} "* ]] || continue

@@ -35,7 +35,7 @@ export interface BudgetClientOptions {
  */
 export class BudgetClient {
   private readonly client: Client;
-  private readonly methods: Readonly<Partial<Record<string, MethodDefinition<object, object>>>>;
+  private readonly methods: Methods;
   private readonly deadlineMs: number;
   private readonly traceparent: () => string | undefined;
 
@@ -48,9 +48,7 @@ export class BudgetClient {
   }: BudgetClientOptions) {
     this.deadlineMs = deadlineMs;
     this.traceparent = traceparent;
-    this.methods = loadSync(BUDGET_PROTO_PATH, BUDGET_PROTO_OPTIONS)[
-      `${BUDGET_PACKAGE}.${BUDGET_SERVICE}`
-    ] as typeof this.methods;
+    this.methods = methodsOf();
     this.client = new Client(address, credentials.createInsecure(), {
       'grpc.initial_reconnect_backoff_ms': Math.min(100, maxReconnectMs),
       'grpc.max_reconnect_backoff_ms': maxReconnectMs,
@@ -96,6 +94,15 @@ export class BudgetClient {
     if (definition === undefined) throw new MadakvError('internal_error', `budget.proto has no method ${method}`);
     return definition;
   }
+}
+
+type Methods = Readonly<Partial<Record<string, MethodDefinition<object, object>>>>;
+let methods: Methods | undefined;
+
+/** The service's methods, read from budget.proto once for all clients. */
+function methodsOf(): Methods {
+  methods ??= loadSync(BUDGET_PROTO_PATH, BUDGET_PROTO_OPTIONS)[`${BUDGET_PACKAGE}.${BUDGET_SERVICE}`] as Methods;
+  return methods;
 }
 
 const CODES: Partial<Record<status, ErrorCode>> = {

@@ -26,6 +26,7 @@ const { values: flags } = parseArgs({
     replicas: { type: 'string', default: '1' },
     speed: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '30' },
+    start: { type: 'string', default: '10' },
     warm: { type: 'string', default: '15' },
     restart: { type: 'boolean', default: false },
   },
@@ -125,7 +126,7 @@ async function measured(fleet, services, redis, client, url) {
   await client.config('RESETSTAT');
   fleet.send('begin');
   const started = performance.now();
-  await sleep(seconds * 1_000);
+  const stalledMs = await longestGap(seconds * 1_000);
   const asked = await timed(() => fetch(`${url}/demand`).then((reply) => reply.json()));
   const wall = (performance.now() - started) / 1_000;
   fleet.send('end');
@@ -137,8 +138,21 @@ async function measured(fleet, services, redis, client, url) {
     wall,
     cpu,
     asked,
+    stalledMs,
     scripts: { perSecond: Number(scripts[1]) / wall, us: Number(scripts[2]) / Number(scripts[1]) },
   };
+}
+
+/** Waits, and says for how long at most nothing ran here: figures of a machine that stood still mean nothing. */
+async function longestGap(ms) {
+  const until = performance.now() + ms;
+  let longest = 0;
+  for (let before = performance.now(); before < until;) {
+    await sleep(20);
+    longest = Math.max(longest, performance.now() - before - 20);
+    before = performance.now();
+  }
+  return longest;
 }
 
 async function timed(act) {
@@ -147,7 +161,7 @@ async function timed(act) {
   return { ms: performance.now() - started, value };
 }
 
-function print({ figures, wall, cpu, asked, scripts }, services, memory) {
+function print({ figures, wall, cpu, asked, stalledMs, scripts }, services, memory) {
   const calls = (method) => figures.latencies[method]?.calls ?? 0;
   const transitions = ['acquire', 'resize', 'release', 'renew'].reduce((sum, method) => sum + calls(method), 0);
   const all = Object.values(figures.latencies).reduce((sum, each) => sum + each.calls, 0);
@@ -159,6 +173,7 @@ function print({ figures, wall, cpu, asked, scripts }, services, memory) {
         workers,
         replicas,
         speed,
+        machineStalledMs: fixed(stalledMs),
         load: loadavg().map((each) => fixed(each, 1)),
         transitionsPerSecond: fixed(transitions / wall),
         callsPerSecond: fixed(all / wall),
@@ -226,11 +241,10 @@ try {
       concurrency: speed === 0 ? 1 : 8,
       readMs: scaled(READ_MS),
       answerMs: scaled(ANSWER_MS),
-      startMs: 10_000,
+      startMs: Number(flags.start) * 1_000,
     },
   });
   await message(fleet, 'ready');
-  console.error('started');
   await sleep(Number(flags.warm) * 1_000);
   const url = `http://127.0.0.1:${ports[0].http}`;
   const run = await measured(fleet, services, redis.child, client, url);
