@@ -5,6 +5,7 @@
  *
  *   make build && node test/bench/scale/scale.js [--workers 1000] [--replicas 1] [--speed 1] [--seconds 30] [--restart]
  *
+ * --concurrency 8: requests at a time on a worker, each with a lease that is renewed.
  * --speed 10: engines ten times as fast as measured; 0: engines that take no time, for what service and Redis do at the most.
  * --restart: kills the services afterwards and starts them again, for how long it takes until workers get leases.
  */
@@ -25,6 +26,7 @@ const { values: flags } = parseArgs({
     workers: { type: 'string', default: '1000' },
     replicas: { type: 'string', default: '1' },
     speed: { type: 'string', default: '1' },
+    concurrency: { type: 'string', default: '8' },
     seconds: { type: 'string', default: '30' },
     start: { type: 'string', default: '10' },
     warm: { type: 'string', default: '15' },
@@ -238,7 +240,7 @@ try {
       addresses: ports.map(({ grpc }) => `127.0.0.1:${grpc}`),
       capacityBytes: 2 * 1_024 ** 3,
       need: NEED,
-      concurrency: speed === 0 ? 1 : 8,
+      concurrency: Number(flags.concurrency),
       readMs: scaled(READ_MS),
       answerMs: scaled(ANSWER_MS),
       startMs: Number(flags.start) * 1_000,
