@@ -50,6 +50,7 @@ test-kubernetes: install ## The chart on an API server of its own (with Go; buil
 	scripts/chart-tools.sh
 	scripts/kubernetes-tools.sh
 	vitest run --config test/kubernetes/vitest.config.ts
+
 test-image: install ## The container image, its steps run for real in a Debian without a container engine (as root; minutes)
 	scripts/system-packages.sh redis-server debootstrap
 	vitest run --project image --disable-console-intercept

@@ -107,7 +107,7 @@ describe.skipIf(why !== undefined)(
         );
       const wanted = (await Rendered.of({}, { release: RELEASE })).objects
         .filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet')
-        .reduce((sum, { spec }) => sum + Number((spec as { replicas?: number }).replicas ?? 1), 0);
+        .reduce((sum, { spec }) => sum + (spec as { replicas?: number }).replicas ?? 1, 0);
 
       await helm('install', RELEASE, CHART);
       await expect.poll(async () => (await pods()).filter(({ spec }) => spec.nodeName === 'paper').length).toBe(wanted);
@@ -131,7 +131,15 @@ describe.skipIf(why !== undefined)(
         return sets.filter(({ metadata }) => metadata.ownerReferences[0].name === `${RELEASE}-madakv-budget`).length;
       };
       expect(await generations()).toBe(1);
-      await helm('upgrade', RELEASE, CHART, '--set', 'image.tag=v2', '--set', 'budget.settings.MADAKV_BUDGET_LEASE_TTL_MS=20000');
+      await helm(
+        'upgrade',
+        RELEASE,
+        CHART,
+        '--set',
+        'image.tag=v2',
+        '--set',
+        'budget.settings.MADAKV_BUDGET_LEASE_TTL_MS=20000',
+      );
       await expect.poll(generations).toBe(2);
       await helm('rollback', RELEASE, '1');
       const image = ['get', 'deployment', `${RELEASE}-madakv-budget`, '-n', NAMESPACE, '-o', 'jsonpath={..image}'];
