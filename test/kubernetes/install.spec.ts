@@ -107,7 +107,7 @@ describe.skipIf(why !== undefined)(
         );
       const wanted = (await Rendered.of({}, { release: RELEASE })).objects
         .filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet')
-        .reduce((sum, { spec }) => sum + (spec as { replicas?: number }).replicas ?? 1, 0);
+        .reduce((sum, { spec }) => sum + ((spec as { replicas?: number }).replicas ?? 1), 0);
 
       await helm('install', RELEASE, CHART);
       await expect.poll(async () => (await pods()).filter(({ spec }) => spec.nodeName === 'paper').length).toBe(wanted);
