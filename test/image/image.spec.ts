@@ -24,32 +24,36 @@ interface World {
   readonly redis: RedisServer;
   /** Volumes of all services of a test. */
   readonly volumes: Readonly<Record<string, string>>;
-  readonly folder: string;
 }
 let world: World;
+const ends: (() => unknown)[] = [];
 beforeAll(async () => {
   if (reason !== undefined) return;
   const builder = new ImageBuilder(ROOT, join(ROOT, 'deploy', 'Dockerfile'), { REVISION: 'abc' }, console.log);
+  ends.push(() => {
+    builder.remove();
+  });
   const folder = mkdtempSync(join(tmpdir(), 'madakv-image-'));
+  ends.push(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
   const volume = (name: string): string => {
     const path = join(folder, name);
     mkdirSync(path);
     return asVolume(path);
   };
+  const redis = await startRedis({ appendOnly: true });
+  ends.push(() => redis.stop());
   world = {
     builder,
-    folder,
     service: await builder.build(),
     reader: await builder.build('reader'),
-    redis: await startRedis({ appendOnly: true }),
+    redis,
     volumes: { '/data': volume('data'), '/cache': volume('cache') },
   };
 });
 afterAll(async () => {
-  if (reason !== undefined) return;
-  await world.redis.stop();
-  world.builder.remove();
-  rmSync(world.folder, { recursive: true, force: true });
+  for (const end of ends.reverse()) await end();
 });
 
 const running: ImageProcess[] = [];
