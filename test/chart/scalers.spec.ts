@@ -186,7 +186,7 @@ describe.skipIf(!TOOLS_ARE_THERE)(`scalers${NEEDS_TOOLS}`, () => {
           behavior: {
             scaleUp: { stabilizationWindowSeconds: 0 },
             scaleDown: {
-              stabilizationWindowSeconds: 300,
+              stabilizationWindowSeconds: 900,
               policies: [{ type: 'Percent', value: 50, periodSeconds: 60 }],
             },
           },
