@@ -1,5 +1,6 @@
-import { MadakvError, storeKeys, type ChatCompletion } from '@madakv/contracts';
+import { MadakvError, PreparedRequestSchema, storeKeys, type ChatCompletion } from '@madakv/contracts';
 import { startRedis, type RedisServer } from '@madakv/testing';
+import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startService, type RunningService } from './budget.services.js';
 import { FakeEngine } from './worker.fake.engine.js';
@@ -115,6 +116,20 @@ describe('a request that extracts', () => {
     );
     expect(new Set(traces.map(({ lease }) => lease.fencingToken)).size).toBeGreaterThan(1);
     for (const { lease } of traces) expect(lease.events[0].bytes).toBeLessThanOrEqual(800_000);
+  });
+
+  it('counts as demand with all its questions while it waits', async () => {
+    await bench.startWorker({ MADAKV_MODEL: roomyCheckpoint(bench.folder), MADAKV_WORKER_ROLES: 'prepare' });
+    const job = await bench.chat(extraction);
+    const key = storeKeys.prepared(job.requestId);
+    await expect.poll(() => bench.store.head(key)).toBeDefined();
+    const { extraction: fields, ...first } = PreparedRequestSchema.parse(
+      JSON.parse(await text(await bench.store.get(key))),
+    );
+    const all = [first, ...(fields?.others ?? [])];
+    expect(all).toHaveLength(3);
+    const bytes = all.reduce((sum, { fullBytes, cacheRatio }) => sum + Math.ceil(fullBytes * cacheRatio), 0);
+    await expect.poll(async () => (await budget.client.call('queryDemand', {})).queuedBytes).toBe(bytes);
   });
 
   it('is refused before anything is read where its schema has nothing to ask for', async () => {

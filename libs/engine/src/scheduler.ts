@@ -95,6 +95,8 @@ export class Scheduler {
       this.lookAhead();
       await this.advanceRunning();
     }
+    this.lookedAt = undefined;
+    this.tools.vision.forgetAhead();
     this.loop = undefined;
   }
 

@@ -52,6 +52,11 @@ export class VisionEncoder {
     this.ahead = { image, prepared };
   }
 
+  /** Lets go of what was made ahead: nobody waits for it any more. */
+  forgetAhead(): void {
+    this.ahead = undefined;
+  }
+
   /** @param next the image that is wanted after it, if any. @returns `[image.tokens, hidden]` */
   async encode(image: PromptImage, next?: PromptImage): Promise<Float32Array> {
     const known = this.features.get(image.key);

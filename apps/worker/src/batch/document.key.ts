@@ -1,13 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
+import { passageOf, shortKey } from '../passage.key.js';
 
 /** Hexadecimal SHA-256 of an uploaded file's content; undefined where there is no such file. */
 export type FileDigest = (fileId: string) => Promise<string | undefined>;
-
-/** Texts that begin with so many equal characters ask about the same passage, where they are at least half as long again. */
-const PASSAGE_CHARACTERS = 1_024;
-const LEAST_CHARACTERS = 1.5 * PASSAGE_CHARACTERS;
-/** Characters of a key. */
-const KEY_LENGTH = 22;
 
 /** A body as it came: what of it is not as it has to be names no document, and is refused where it is prepared. */
 type Body = Readonly<Record<string, unknown>>;
@@ -24,16 +19,16 @@ export async function documentKey(body: Body, digestOf: FileDigest): Promise<str
   const hash = createHash('sha256');
   addJson(hash, [body['model'], (body['madakv'] as Body | null | undefined)?.['pages'] ?? null]);
   if (first < 0) {
-    const passage = JSON.stringify(messages);
-    if (passage.length < LEAST_CHARACTERS) return undefined;
-    hash.update(passage.slice(0, PASSAGE_CHARACTERS));
+    const passage = passageOf(JSON.stringify(messages));
+    if (passage === undefined) return undefined;
+    hash.update(passage);
   } else {
     addJson(hash, messages.slice(0, first));
     for (const { parts } of messages) {
       for (const part of parts) if (part['type'] !== 'text') hash.update(`${await identityOf(part, digestOf)}\n`);
     }
   }
-  return hash.digest('base64url').slice(0, KEY_LENGTH);
+  return shortKey(hash);
 }
 
 /** The same for the same content, however it is given, but for URLs, which are not fetched for this. */

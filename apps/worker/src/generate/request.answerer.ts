@@ -33,7 +33,8 @@ export class RequestAnswerer {
    */
   async ask(asked: AskedRequest, lease: SharedLease, shares: readonly LeaseShare[]): Promise<AnsweredQuestion[]> {
     const { request } = asked.attempt;
-    this.taken(asked, lease);
+    // Of a request that is asked in rounds, with the first of them.
+    if (asked.questions[0].id === request.requestId) this.taken(asked, lease);
     const left = (): Promise<boolean[]> => Promise.all(shares.map((share) => share.leave()));
     let answered: AnsweredQuestion[];
     try {

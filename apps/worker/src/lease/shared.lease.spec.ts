@@ -18,8 +18,8 @@ const need: SharedNeed = {
   members,
 };
 
-/** A lease of so many bytes that notes what it is told, each time after a moment. */
-function lease(grantedBytes: number) {
+/** A lease of so many bytes that notes what it is told, each time after a moment. @param fails where that cannot be told */
+function lease(grantedBytes: number, fails = false) {
   const told: (number | 'released')[] = [];
   const events: LeaseEvent[] = [];
   const held = {
@@ -31,6 +31,7 @@ function lease(grantedBytes: number) {
     resize: async (bytes: number) => {
       await new Promise(setImmediate);
       told.push(bytes);
+      if (fails) throw new Error('no answer that anybody knows');
     },
     release: () => {
       told.push('released');
@@ -60,6 +61,15 @@ describe('SharedLease', () => {
     expect(told).toEqual([430, 250]);
     expect(await c.leave()).toBe(true);
     expect(told).toEqual([430, 250, 'released']);
+  });
+
+  it('is given back by the last, also where nobody could be told that it shrank', async () => {
+    const { told, shared } = lease(600, true);
+    const [a, b, c] = shared.shares;
+    a.evicted(90);
+    await new Promise(setImmediate);
+    for (const share of [a, b, c]) expect(await share.leave()).toBe(true);
+    expect(told.at(-1)).toBe('released');
   });
 
   it('covers a layer in full while any of them is being read, and the answers of those that are', async () => {

@@ -79,11 +79,14 @@ export class SharedLease {
     return this.lease.release();
   }
 
-  /** Tells the service how much is needed from now on: once for all that happens while it is being told. */
+  /**
+   * Tells the service how much is needed from now on: once for all that happens while it is being told. It is less than before, so where
+   * that fails nothing is wrong but the sum, and the next renewal says it again.
+   */
   private say(): Promise<void> {
     this.saying ??= this.said.then(() => {
       this.saying = undefined;
-      if (this.most.size > 0) this.said = this.lease.resize(this.bytes);
+      if (this.most.size > 0) this.said = this.lease.resize(this.bytes).catch(() => undefined);
       return this.said;
     });
     return this.saying;

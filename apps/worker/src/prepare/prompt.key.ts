@@ -1,10 +1,6 @@
 import type { PreparedImageRef, PreparedQuestion } from '@madakv/contracts';
 import { createHash } from 'node:crypto';
-
-/** Texts that begin with so many equal characters are about the same passage, where they are at least half as long again. */
-const PASSAGE_CHARACTERS = 1_024;
-const LEAST_CHARACTERS = 1.5 * PASSAGE_CHARACTERS;
-const KEY_LENGTH = 22;
+import { passageOf, shortKey } from '../passage.key.js';
 
 /**
  * Names what a prompt begins with: everything up to its last page or image, or a long passage. Workers tell each other by this name
@@ -19,11 +15,6 @@ export function promptKey(
     content.map((part) => (part.type === 'text' ? [role, part.text] : [role, null, images[part.index].key])),
   );
   const last = parts.findLastIndex(([, text]) => text === null);
-  let beginning = JSON.stringify(parts.slice(0, last + 1));
-  if (last < 0) {
-    beginning = JSON.stringify(parts);
-    if (beginning.length < LEAST_CHARACTERS) return undefined;
-    beginning = beginning.slice(0, PASSAGE_CHARACTERS);
-  }
-  return createHash('sha256').update(beginning).digest('base64url').slice(0, KEY_LENGTH);
+  const beginning = last < 0 ? passageOf(JSON.stringify(parts)) : JSON.stringify(parts.slice(0, last + 1));
+  return beginning === undefined ? undefined : shortKey(createHash('sha256').update(beginning));
 }

@@ -32,7 +32,7 @@ export class PrepareProcessor {
     for (const attempt of attempts) {
       try {
         const prepared = await withTraceparent(attempt.request.traceparent, () => this.prepare(attempt));
-        bytes += Math.ceil(prepared.fullBytes * prepared.cacheRatio);
+        bytes += demandOf(prepared);
         ends.push({ status: 'fulfilled', value: { state: 'prepared' } });
       } catch (reason) {
         ends.push({ status: 'rejected', reason });
@@ -76,4 +76,12 @@ export class PrepareProcessor {
       this.parts.log.warn(`${requestId}: its demand is not published: ${(error as Error).message}`);
     });
   }
+}
+
+/** What all its questions will keep, in bytes. */
+function demandOf({ extraction, ...first }: PreparedRequest): number {
+  return [first, ...(extraction?.others ?? [])].reduce(
+    (sum, { fullBytes, cacheRatio }) => sum + Math.ceil(fullBytes * cacheRatio),
+    0,
+  );
 }
