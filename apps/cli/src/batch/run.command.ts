@@ -1,17 +1,15 @@
 import { relative } from 'node:path';
 import type { BatchObject } from '@madakv/contracts';
-import { dataFolderPath } from '@madakv/launcher';
-import { commandThere, withServer, type LocalFlags } from '../api/server.access.js';
+import { withServer } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { oneLine } from '../error.line.js';
 import { UsageError } from '../exit.codes.js';
 import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
-import { BatchFailedError, BatchRun, type BatchOutcome } from './batch.run.js';
-import { KeptUploads } from './kept.uploads.js';
+import { BatchFailedError, type BatchOutcome } from './batch.run.js';
+import { resumableRun } from './resumable.run.js';
 import { writeResults, type ResultLine } from './results.file.js';
 import { readInput, runInput } from './run.input.js';
 import type { BatchRunFlags } from './run.flags.js';
-import { RunStateFile } from './run.state.js';
 import { runTarget } from './run.target.js';
 
 /** Failed lines that are told of beside the results. */
@@ -28,23 +26,15 @@ export async function runBatch(name: string, flags: BatchRunFlags, io: CommandIo
   const workOf = await readInput(input, flags, io);
   await withServer(flags, io, async (access) => {
     const startedAt = performance.now();
-    const run = new BatchRun(await workOf(access), access, io, {
-      stateFile: new RunStateFile(target.path),
-      kept: new KeptUploads(dataFolderPath(flags.data, io.cwd), access.identity),
-      keepFiles: flags.keepFiles === true,
-    });
-    const id = await run.start();
-    if (flags.detach === true && id !== undefined) {
-      io.stdout.write(`${id}\n`);
-      return;
-    }
-    const outcome = await run.results(id).catch((error: unknown) => {
-      if (io.signal.aborted && id !== undefined) io.stderr.write(interruptedText(id, flags));
-      throw error;
-    });
-    writeResults(target.path, target.format, outcome.lines, { rawCells: flags.rawCsv === true });
-    await run.finish();
-    report(outcome, performance.now() - startedAt, relative(io.cwd, target.path), io);
+    const run = {
+      work: await workOf(access),
+      path: target.path,
+      write: ({ lines }: BatchOutcome): void => {
+        writeResults(target.path, target.format, lines, { rawCells: flags.rawCsv === true });
+      },
+    };
+    const outcome = await resumableRun(run, access, flags, io);
+    if (outcome !== undefined) report(outcome, performance.now() - startedAt, relative(io.cwd, target.path), io);
   });
 }
 
@@ -82,11 +72,4 @@ export function summary(lines: readonly ResultLine[], ms: number): string {
       : `, cache ${((100 * kept) / full).toFixed(1)} % kept: ${formatBytes(kept)} of ${formatBytes(full)}`;
   const rate = (1000 * answered) / Math.max(1, ms);
   return `${formatCount(answered)} of ${formatCount(lines.length)} answered in ${formatMs(ms)} (${rate.toFixed(1)}/s)${share}`;
-}
-
-/** What becomes of a batch whose run was interrupted. */
-export function interruptedText(id: string, flags: LocalFlags): string {
-  return flags.local === true
-    ? 'the batch is kept; the same command goes on with it\n'
-    : `the batch ${id} goes on at the server; the same command waits for it again, \`${commandThere(`batch cancel ${id}`, flags)}\` stops it\n`;
 }

@@ -1,11 +1,9 @@
 import { relative } from 'node:path';
-import { dataFolderPath } from '@madakv/launcher';
 import { chooseModel, withServer } from '../api/server.access.js';
-import { BatchFailedError, BatchRun, type BatchOutcome } from '../batch/batch.run.js';
-import { KeptUploads } from '../batch/kept.uploads.js';
+import { BatchFailedError, type BatchOutcome } from '../batch/batch.run.js';
 import type { ResultLine } from '../batch/results.file.js';
-import { interruptedText, summary, timeOf } from '../batch/run.command.js';
-import { RunStateFile } from '../batch/run.state.js';
+import { resumableRun } from '../batch/resumable.run.js';
+import { summary, timeOf } from '../batch/run.command.js';
 import type { CommandIo } from '../command.io.js';
 import { oneLine } from '../error.line.js';
 import { UsageError } from '../exit.codes.js';
@@ -31,25 +29,15 @@ export async function extract(inputs: readonly string[], flags: ExtractFlags, io
   await withServer(flags, io, async (access) => {
     const startedAt = performance.now();
     const work = await extractionWork(documents, await chooseModel(access, flags), format, flags);
-    const run = new BatchRun(work, access, io, {
-      stateFile: new RunStateFile(targets.table.path),
-      kept: new KeptUploads(dataFolderPath(flags.data, io.cwd), access.identity),
-      keepFiles: flags.keepFiles === true,
-    });
-    const id = await run.start();
-    if (flags.detach === true && id !== undefined) {
-      io.stdout.write(`${id}\n`);
-      return;
-    }
-    const outcome = await run.results(id).catch((error: unknown) => {
-      if (io.signal.aborted && id !== undefined) io.stderr.write(interruptedText(id, flags));
-      throw error;
-    });
-    const rows = outcome.lines.map(extractionRow);
-    const options = { rawCells: flags.rawCsv === true };
-    writeTable(targets.table, rows, columnsOf(plan), options);
-    if (targets.details !== undefined) writeDetails(targets.details, rows, options);
-    await run.finish();
+    let rows: ExtractionRow[] = [];
+    const write = ({ lines }: BatchOutcome): void => {
+      rows = lines.map(extractionRow);
+      const options = { rawCells: flags.rawCsv === true };
+      writeTable(targets.table, rows, columnsOf(plan), options);
+      if (targets.details !== undefined) writeDetails(targets.details, rows, options);
+    };
+    const outcome = await resumableRun({ work, path: targets.table.path, write }, access, flags, io);
+    if (outcome === undefined) return;
     report(outcome, rows, performance.now() - startedAt, relative(io.cwd, targets.table.path), io);
   });
 }
