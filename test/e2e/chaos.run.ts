@@ -48,6 +48,20 @@ export class ChaosRun {
     return this.sampler.until(isSo, this.signal);
   }
 
+  /**
+   * Stops a worker where that is so: a fast one would be past it before it could be killed.
+   * @returns the leases as they stand then
+   */
+  async frozen(worker: ServiceProcess, isSo: (leases: readonly Lease[]) => boolean): Promise<readonly Lease[]> {
+    for (;;) {
+      await this.until(isSo);
+      worker.freeze();
+      const leases = await this.leases();
+      if (isSo(leases)) return leases;
+      worker.thaw();
+    }
+  }
+
   /** Leases that stand in Redis now. */
   leases(): Promise<readonly Lease[]> {
     return this.until(() => true);
