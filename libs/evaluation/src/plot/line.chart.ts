@@ -35,6 +35,9 @@ export interface LineChart {
 
 const PLOT = { width: 660, height: 340, left: 64, top: 44 } as const;
 
+/** More points than these are a curve: their markers would hide it. */
+const MARKED = 40;
+
 /** Lines with markers over a linear or logarithmic x axis, y from 0. @returns SVG */
 export function lineChart(chart: LineChart): string {
   const all = chart.series.flatMap(({ points }) => points);
@@ -95,7 +98,9 @@ function drawSeries({ points, emphasis = false }: LineSeries, style: SeriesStyle
   return [
     ...(emphasis && points.some(({ high }) => high !== undefined) ? [band] : []),
     path,
-    ...points.map((point) => marker(style, x(point.x), y(point.y), emphasis ? 4.5 : 3.5)),
+    ...(points.length > MARKED ? [] : points).map((point) =>
+      marker(style, x(point.x), y(point.y), emphasis ? 4.5 : 3.5),
+    ),
   ];
 }
 

@@ -1,0 +1,46 @@
+import { writeFileSync } from 'node:fs';
+import { lineChart } from '@madakv/evaluation/measures';
+import type { Seen } from './scaling.record.js';
+
+/** Seconds that answers are counted over. */
+const RATE_WINDOW = 10;
+
+/**
+ * Draws what was seen into the file of MADAKV_FIGURE, where that is set.
+ * @param workerBytes cache that one worker holds
+ */
+export function writeFigure(seen: readonly Seen[], workerBytes: number): void {
+  const path = process.env['MADAKV_FIGURE'];
+  if (path === undefined) return;
+  const told = seen.filter(({ queuedBytes }) => queuedBytes >= 0);
+  const last = seen.at(-1)?.seconds ?? 0;
+  const rate = seen.map(({ seconds, answered }) => {
+    const earlier = seen.findLast((each) => each.seconds <= seconds - RATE_WINDOW) ?? seen[0];
+    const over = seconds - (earlier?.seconds ?? 0);
+    return { x: seconds, y: over > 0 ? (answered - (earlier?.answered ?? 0)) / over : 0 };
+  });
+  writeFileSync(
+    path,
+    lineChart({
+      title: 'A batch of documents: 0 to N workers and back, by bytes of cache',
+      xLabel: 'seconds since the batch was sent',
+      yLabel: 'workers; answers a second',
+      xScale: 'linear',
+      xTicks: Array.from({ length: Math.floor(last / 20) + 1 }, (_, i) => i * 20),
+      formatX: String,
+      formatY: String,
+      series: [
+        {
+          name: 'queued and held cache over a worker’s',
+          points: told.map(({ seconds, queuedBytes, heldBytes }) => ({
+            x: seconds,
+            y: (queuedBytes + heldBytes) / workerBytes,
+          })),
+        },
+        { name: 'workers wanted', points: seen.map(({ seconds, wanted }) => ({ x: seconds, y: wanted })) },
+        { name: 'workers ready', points: seen.map(({ seconds, ready }) => ({ x: seconds, y: ready })), emphasis: true },
+        { name: 'answers a second', points: rate },
+      ],
+    }),
+  );
+}
