@@ -8,5 +8,5 @@ export { benchSelect, type SelectBenchOptions, type SelectBenchRow } from './sel
 export { type ShapeOptions } from './bench.model.js';
 export { shapes } from './synthetic.model.js';
 export { publishedFigures, publishedModels, type PublishedFigures } from './published.models.js';
-export { isLanguage, loadedBytes, valuesOf } from './weight.bytes.js';
+export { isLanguage, loadedBytes, valuesOf, type BitsOfTensor } from './weight.bytes.js';
 export * from './scaling/index.js';

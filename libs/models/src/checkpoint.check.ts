@@ -1,5 +1,6 @@
 import { CheckpointError } from './checkpoint/checkpoint.error.js';
 import { CheckpointFolder } from './checkpoint/checkpoint.folder.js';
+import { readQuantisation } from './checkpoint/quantised/quantisation.js';
 import { familyOf } from './families.js';
 import { Tokenizer } from './tokenizer/tokenizer.js';
 
@@ -13,6 +14,7 @@ export function checkDescription(dir: string, has: 'config' | 'descriptions', sh
   try {
     const folder = new CheckpointFolder(dir);
     const family = familyOf(folder);
+    readQuantisation(folder);
     if (has === 'config') return;
     family.parseConfig(folder);
     Tokenizer.open(folder);

@@ -2,6 +2,7 @@ export { CheckpointError, type CheckpointErrorCode } from './checkpoint/checkpoi
 export { checkDescription } from './checkpoint.check.js';
 export { CheckpointFolder } from './checkpoint/checkpoint.folder.js';
 export { floatBytes, toFloat32, type FloatType } from './checkpoint/float.conversion.js';
+export type { PackedMatrix } from './checkpoint/quantised/packed.matrix.js';
 export { Weights, type WeightLocation } from './checkpoint/weights.js';
 export * from './decoder.config.js';
 export { families } from './families.js';

@@ -1,5 +1,5 @@
-import { isLanguage, loadedBytes, valuesOf } from '@madakv/bench';
-import type { OpenModel } from '@madakv/models';
+import { isLanguage, loadedBytes, valuesOf, type BitsOfTensor } from '@madakv/bench';
+import type { OpenModel, TensorSpec } from '@madakv/models';
 import { pageFit, pageUse, type PageUse } from './page.fit.js';
 
 /** Precisions the tables compare. */
@@ -52,7 +52,12 @@ export interface FitFigures {
 
 export function modelFigures(model: OpenModel, memories: readonly number[]): ModelFigures {
   const { decoder } = model.config;
-  const weightBytes = PRECISIONS.map(({ bits }) => loadedBytes(model.family.tensors(model.config), model.config.decoder.tiedEmbeddings, bits));
+  const specs = model.family.tensors(model.config);
+  const bitsOf = ({ name, shape }: TensorSpec): BitsOfTensor | undefined => {
+    const packed = model.weights.packedLayout(name, shape);
+    return packed && { bits: packed.bits, blockSize: packed.groups.blockSize };
+  };
+  const weightBytes = PRECISIONS.map(({ bits }) => loadedBytes(specs, decoder.tiedEmbeddings, bits, bitsOf));
   const page = pageUse(model);
   return {
     family: model.config.family,
@@ -117,9 +122,10 @@ function storedTypes(model: OpenModel): ModelFigures['stored'] {
   const types: Record<string, number> = {};
   let bytes = 0;
   for (const { name } of model.family.tensors(model.config)) {
-    const { dtype, length } = model.weights.locate(name);
-    types[dtype] = (types[dtype] ?? 0) + length;
-    bytes += length;
+    for (const { dtype, length } of model.weights.stored(name)) {
+      types[dtype] = (types[dtype] ?? 0) + length;
+      bytes += length;
+    }
   }
   return { bytes, types };
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, s
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import {
+  CheckpointError,
   decoderStage,
   visionGraphOf,
   type BlobSink,
@@ -54,6 +55,8 @@ export function builtModelsDir(cacheDir = defaultCacheDir()): string {
 export interface BuildInput {
   readonly config: ModelConfig;
   readonly tensors: TensorSource;
+  /** How matrices are stored that are in codes already, such as `awq`. */
+  readonly packing?: string;
   /** Identifies the content of the tensors; `indexPath` is a file it may remember hashes in. */
   fingerprint(indexPath: string): Promise<string>;
   /** Leave the vision tower out. */
@@ -64,12 +67,13 @@ export interface BuildInput {
 
 /** Builds from a checkpoint folder. */
 export function checkpointInput(model: OpenModel): BuildInput {
+  const { weights } = model;
+  const shapes = new Map(model.family.tensors(model.config).map(({ name, shape }) => [name, shape]));
+  const shape = (name: string): number[] => shapes.get(name) ?? weights.locate(name).shape;
   return {
     config: model.config,
-    tensors: {
-      shape: (name) => model.weights.locate(name).shape,
-      read: (name) => model.weights.read(name),
-    },
+    tensors: { shape, read: (name) => weights.read(name), packed: (name) => weights.packed(name, shape(name)) },
+    ...(weights.packing === undefined ? {} : { packing: weights.packing }),
     fingerprint: (indexPath) => fingerprint(model.files, indexPath),
     checkpoint: model.dir,
   };
@@ -78,13 +82,20 @@ export function checkpointInput(model: OpenModel): BuildInput {
 /**
  * Builds a model's graphs, or finds them built already. A build happens in a folder of its own that gets its final
  * name only when complete: a crash leaves nothing that could be taken for a built model, and two builders at once do no harm.
- * @throws ProviderUnavailableError for w8a8 where no integer product is exact
+ * @throws ProviderUnavailableError for w8a8 where no integer product is exact; CheckpointError for w8a8 where matrices are in codes already
  */
 export async function buildModel(
   input: BuildInput,
   provider: ExecutionProvider,
   options: BuildOptions,
 ): Promise<BuiltModel> {
+  if (input.packing !== undefined && options.precision.kind === 'w8a8') {
+    throw new CheckpointError(
+      'unsupported_feature',
+      `${input.checkpoint ?? 'the checkpoint'}: its matrices are stored in ${input.packing} already, of which w8a8 cannot be made; ` +
+        'none, 4 and 8 keep them as they are',
+    );
+  }
   const root = builtModelsDir(options.cacheDir);
   const content = await input.fingerprint(join(root, 'files.json'));
   const precision = await weightFormat(options.precision, provider);

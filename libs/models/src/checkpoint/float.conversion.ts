@@ -4,6 +4,10 @@ export type FloatType = 'F32' | 'F16' | 'BF16';
 /** Bytes of one stored value. */
 export const floatBytes: Record<FloatType, number> = { F32: 4, F16: 2, BF16: 2 };
 
+export function isFloatType(dtype: string): dtype is FloatType {
+  return dtype in floatBytes;
+}
+
 /** Widens stored little-endian values; the result is a copy. `bytes.length` is a multiple of the value's size. */
 export function toFloat32(bytes: Uint8Array, type: FloatType): Float32Array {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();

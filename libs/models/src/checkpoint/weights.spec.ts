@@ -36,6 +36,7 @@ describe('Weights', () => {
   });
   writeTensors('b.safetensors', { 'old.y': { shape: [6], values: [1, 2, 3, 4, 5, 6] }, 'old.z': { shape: [6], values: [1, 2, 3, 4, 5, 7] } });
   const map = { 'old.x': 'a.safetensors', 'old.empty': 'a.safetensors', unused: 'a.safetensors', 'old.y': 'b.safetensors', 'old.z': 'b.safetensors' };
+  writeFileSync(join(dir, 'config.json'), '{}');
   writeFileSync(join(dir, 'model.safetensors.index.json'), JSON.stringify({ weight_map: map }));
   const weights = Weights.open(new CheckpointFolder(dir), normalise);
 

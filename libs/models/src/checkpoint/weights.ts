@@ -1,10 +1,13 @@
-import { closeSync, openSync, readSync } from 'node:fs';
-import { z } from 'zod';
 import type { TensorSpec } from '../family.js';
 import { CheckpointError } from './checkpoint.error.js';
 import type { CheckpointFolder } from './checkpoint.folder.js';
-import { floatBytes, toFloat32, type FloatType } from './float.conversion.js';
-import { readSafetensorsHeader, type StoredTensor } from './safetensors.file.js';
+import { floatBytes, isFloatType, toFloat32, type FloatType } from './float.conversion.js';
+import { applyTileScales, fromFloat8, readTileScales } from './quantised/fp8.tensor.js';
+import type { MatrixLayout, PackedMatrix } from './quantised/packed.matrix.js';
+import type { NamedTensor } from './quantised/part.reader.js';
+import { readQuantisation } from './quantised/quantisation.js';
+import { QuantisedTensors } from './quantised/quantised.tensors.js';
+import { readRange, storedTensors } from './stored.tensors.js';
 
 /** Where a tensor lies: enough for ONNX external data (`file`, `offset`, `length` in bytes, any alignment). */
 export interface WeightLocation {
@@ -20,52 +23,63 @@ export interface WeightLocation {
   length: number;
 }
 
-const SINGLE = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
-const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
-
 /** The weights of a checkpoint by normalised name. Holds no data: every read goes to the file. */
 export class Weights {
   private constructor(
     private readonly folder: CheckpointFolder,
-    private readonly entries: ReadonlyMap<string, StoredTensor & { storedName: string }>,
+    private readonly entries: ReadonlyMap<string, NamedTensor>,
+    private readonly quantised: QuantisedTensors,
   ) {}
 
   /**
-   * Reads all headers.
+   * Reads all headers, and from config.json how matrices are stored.
    * @param normalise normalised name of a stored tensor, or undefined for one that is not used
    * @throws CheckpointError `missing_file`, `truncated_safetensors`, `bad_safetensors`, `missing_tensor` (the index
-   * names a tensor its file does not have)
+   * names a tensor its file does not have), `unsupported_feature` (a quantisation that is not known)
    */
   static open(folder: CheckpointFolder, normalise: (name: string) => string | undefined): Weights {
-    const stored = storedTensors(folder);
-    const entries = new Map<string, StoredTensor & { storedName: string }>();
-    for (const [storedName, tensor] of stored) {
+    const quantised = new QuantisedTensors(readQuantisation(folder));
+    const entries = new Map<string, NamedTensor>();
+    for (const [storedName, tensor] of storedTensors(folder)) {
+      if (quantised.add(storedName, tensor, normalise)) continue;
       const name = normalise(storedName);
       if (name !== undefined) entries.set(name, { ...tensor, storedName });
     }
-    return new Weights(folder, entries);
+    return new Weights(folder, entries, quantised);
   }
 
   get names(): string[] {
-    return [...this.entries.keys()];
+    return [...new Set([...this.entries.keys(), ...this.quantised.packedNames])];
   }
 
   /** All weight files, for hashing and mapping. */
   get files(): string[] {
-    return [...new Set([...this.entries.values()].map((entry) => entry.file))].sort();
+    return [...new Set([...this.entries.values(), ...this.quantised.tensors].map(({ file }) => file))].sort();
+  }
+
+  /** How matrices are stored that the checkpoint has in codes already, such as `awq`; undefined where it has none. */
+  get packing(): string | undefined {
+    return this.quantised.packing;
   }
 
   has(name: string): boolean {
-    return this.entries.has(name);
+    return this.entries.has(name) || this.quantised.isPacked(name);
   }
 
-  /** @throws CheckpointError `missing_tensor`, `unsupported_dtype` */
-  locate(name: string): WeightLocation {
+  /** All that is stored of a tensor: itself, or the parts of a quantised matrix. @throws CheckpointError `missing_tensor` */
+  stored(name: string): readonly NamedTensor[] {
     const entry = this.entries.get(name);
-    if (entry === undefined) {
-      throw new CheckpointError('missing_tensor', `${this.folder.dir}: no tensor for ${name}`);
-    }
+    const parts = this.quantised.partsOf(name);
+    if (entry === undefined && parts.length === 0) throw this.missing(name);
+    return entry === undefined ? parts : [entry, ...parts];
+  }
+
+  /**
+   * Where a tensor lies whose values are as they are stored.
+   * @throws CheckpointError `missing_tensor`, `unsupported_dtype`, also for a quantised matrix
+   */
+  locate(name: string): WeightLocation {
+    const [entry] = this.stored(name);
     if (!isFloatType(entry.dtype)) {
       throw new CheckpointError(
         'unsupported_dtype',
@@ -76,34 +90,65 @@ export class Weights {
   }
 
   /**
+   * A matrix that is stored in codes, or undefined for one that is not.
+   * @param shape `[outputs, inputs]`
+   * @throws CheckpointError `missing_tensor`, `tensor_shape`, `unsupported_dtype`, `unsupported_feature`
+   */
+  packed(name: string, shape: readonly number[]): PackedMatrix | undefined {
+    return this.quantised.isPacked(name) ? this.quantised.read(name, shape) : undefined;
+  }
+
+  /** How a matrix is packed that is stored in codes, without reading it; undefined for one that is not. @throws as `packed` */
+  packedLayout(name: string, shape: readonly number[]): MatrixLayout | undefined {
+    return this.quantised.isPacked(name) ? this.quantised.layout(name, shape) : undefined;
+  }
+
+  /**
    * Widens a tensor, or `rows` of its first axis, to float32.
    * @param rows half-open range along the first axis
    * @throws CheckpointError as `locate`; RangeError for rows that do not exist
    */
   read(name: string, rows?: { start: number; end: number }): Float32Array {
-    const location = this.locate(name);
-    if (rows === undefined) return toFloat32(readRange(location.file, location.offset, location.length), location.dtype);
+    const scales = this.quantised.scalesOf(name);
+    const location = scales === undefined ? this.locate(name) : this.eightBits(name);
     const count = location.shape[0] ?? 0;
-    if (rows.start < 0 || rows.end > count || rows.start > rows.end) {
-      throw new RangeError(`${name} has ${count} rows, asked for ${rows.start} to ${rows.end}`);
+    const { start, end } = rows ?? { start: 0, end: count };
+    if (start < 0 || end > count || start > end) {
+      throw new RangeError(`${name} has ${count} rows, asked for ${start} to ${end}`);
     }
-    const rowBytes = count === 0 ? 0 : location.length / count;
-    const start = location.offset + rows.start * rowBytes;
-    return toFloat32(readRange(location.file, start, (rows.end - rows.start) * rowBytes), location.dtype);
+    const { file, offset, length, dtype } = location;
+    const rowBytes = count === 0 ? 0 : length / count;
+    const isWhole = rows === undefined;
+    const bytes = isWhole
+      ? readRange(file, offset, length)
+      : readRange(file, offset + start * rowBytes, (end - start) * rowBytes);
+    if (scales === undefined) return toFloat32(bytes, dtype as FloatType);
+    const values = fromFloat8(bytes);
+    const inputs = length / count;
+    applyTileScales(values, inputs, start, readTileScales(scales, count, inputs, this.quantised.tile));
+    return values;
   }
 
   /**
    * Checks that every tensor is there, of the right shape and of a supported type.
-   * @throws CheckpointError `missing_tensor`, `tensor_shape` or `unsupported_dtype`, naming the first that is wrong
+   * @throws CheckpointError `missing_tensor`, `tensor_shape`, `unsupported_dtype` or `unsupported_feature`, naming the first that is wrong
    */
   verify(specs: readonly TensorSpec[]): void {
     const missing = specs.filter((spec) => !this.has(spec.name));
     if (missing.length > 0) {
       const more = missing.length > 1 ? ` and ${missing.length - 1} more` : '';
-      throw new CheckpointError('missing_tensor', `${this.folder.dir}: no tensor for ${missing[0].name}${more}`);
+      const codes = this.names.find((name) => /\.(qweight|weight_packed)$/.test(name));
+      const hint = codes === undefined ? '' : `; there is ${codes}, but config.json has no quantization_config of its kind`;
+      throw new CheckpointError('missing_tensor', `${this.folder.dir}: no tensor for ${missing[0].name}${more}${hint}`);
     }
+    const wanted = new Set(specs.map(({ name }) => name));
     for (const spec of specs) {
-      const location = this.locate(spec.name);
+      if (this.quantised.isPacked(spec.name)) {
+        this.quantised.layout(spec.name, spec.shape);
+        this.verifyNoBias(spec.name, wanted);
+        continue;
+      }
+      const location = this.quantised.scalesOf(spec.name) === undefined ? this.locate(spec.name) : this.eightBits(spec.name);
       if (location.shape.length !== spec.shape.length || location.shape.some((dim, i) => dim !== spec.shape[i])) {
         throw new CheckpointError(
           'tensor_shape',
@@ -113,55 +158,36 @@ export class Weights {
       }
     }
   }
-}
 
-function isFloatType(dtype: string): dtype is FloatType {
-  return dtype in floatBytes;
-}
+  /** Some quantisers write a bias of zeros for layers that have none. One that is not zeros must not be passed over. */
+  private verifyNoBias(name: string, wanted: ReadonlySet<string>): void {
+    const bias = name.replace(/weight$/, 'bias');
+    if (wanted.has(bias) || !this.entries.has(bias)) return;
+    if (this.read(bias).every((value) => value === 0)) return;
+    const { file, storedName } = this.locate(bias);
+    throw new CheckpointError('unsupported_feature', `${file}: ${storedName} is not zero, but the layer has no bias`);
+  }
 
-function storedTensors(folder: CheckpointFolder): Map<string, StoredTensor> {
-  if (folder.has(SINGLE)) return readSafetensorsHeader(folder.path(SINGLE));
-  if (!folder.has(INDEX)) {
-    throw new CheckpointError('missing_file', `${folder.dir}: neither ${SINGLE} nor ${INDEX}`);
+  /** An FP8 matrix that has scales. */
+  private eightBits(name: string): NamedTensor {
+    const [entry] = this.stored(name);
+    if (entry.dtype === 'F8_E4M3' && entry.shape.length === 2) return entry;
+    throw new CheckpointError(
+      'unsupported_dtype',
+      `${entry.file}: ${entry.storedName} has scales, and is ${entry.dtype} [${entry.shape.join(', ')}]; supported are matrices of F8_E4M3`,
+    );
   }
-  const index = folder.parse(indexSchema, folder.json(INDEX), INDEX);
-  const headers = new Map<string, Map<string, StoredTensor>>();
-  for (const file of new Set(Object.values(index.weight_map))) {
-    if (!folder.has(file)) {
-      throw new CheckpointError('missing_file', `${folder.path(file)}: no such file, but ${INDEX} names it`);
-    }
-    headers.set(file, readSafetensorsHeader(folder.path(file)));
-  }
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, file] of Object.entries(index.weight_map)) {
-    const tensor = headers.get(file)?.get(name);
-    if (tensor === undefined) {
-      throw new CheckpointError('missing_tensor', `${folder.path(file)}: no tensor ${name}, but ${INDEX} names it there`);
-    }
-    tensors.set(name, tensor);
-  }
-  return tensors;
-}
 
-function readRange(file: string, offset: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  const fd = openSync(file, 'r');
-  try {
-    for (let done = 0; done < length; ) {
-      const got = readSync(fd, bytes, done, Math.min(length - done, 2 ** 30), offset + done);
-      if (got === 0) throw new CheckpointError('truncated_safetensors', `${file}: ends at byte ${offset + done}`);
-      done += got;
-    }
-  } finally {
-    closeSync(fd);
+  private missing(name: string): CheckpointError {
+    return new CheckpointError('missing_tensor', `${this.folder.dir}: no tensor for ${name}`);
   }
-  return bytes;
 }
 
 /** Whether two tensors hold the same bytes. */
 export function sameTensor(weights: Weights, first: string, second: string): boolean {
-  const a = weights.locate(first);
-  const b = weights.locate(second);
+  const [a, ...partsOfA] = weights.stored(first);
+  const [b, ...partsOfB] = weights.stored(second);
+  if (partsOfA.length > 0 || partsOfB.length > 0) return false;
   if (a.length !== b.length || a.dtype !== b.dtype) return false;
   const step = 1 << 24;
   for (let at = 0; at < a.length; at += step) {

@@ -1,8 +1,11 @@
 import { zeroCode, type CodeType, type DataType, type ExternalRange, type GraphBuilder, type Value } from '@madakv/onnx';
+import type { PackedMatrix } from '../checkpoint/quantised/packed.matrix.js';
 import { quantiseOutputs, quantiseRows } from './quantise.js';
+import { concatenated, sameOrder, stacked } from './stacked.matrix.js';
 
 /**
- * How the large matrices of a graph are stored and multiplied. Vectors (norms, biases) are float32 always.
+ * How the large matrices of a graph are stored and multiplied. Vectors (norms, biases) are float32 always. Matrices that a checkpoint has in
+ * 4 or 8 bits stay as they are; what those of 4 bits are multiplied with is rounded with `int`, and not with `fp32`.
  *
  * - `int`: weights of 4 or 8 bits with a scale a block (`MatMulNBits`): the least memory, nearest to the original.
  * - `w8a8`: weights of 8 bits with a scale an output, activations rounded to 8 bits with a scale a row: on processors with
@@ -22,12 +25,16 @@ export type WeightFormat =
 /** Zero point of 8-bit activations, which are uint8 always. */
 const MIDDLE = zeroCode.uint8;
 
+type BlobData = Float32Array | Uint8Array | Int8Array | Int32Array;
+
 /** Where a graph takes its tensors from: the checkpoint, under normalised names. */
 export interface TensorSource {
   /** @returns the dimensions of a tensor */
   shape(name: string): readonly number[];
   /** @returns all values of a tensor, row-major, converted to float32 */
   read(name: string): Float32Array;
+  /** @returns a matrix that is stored in codes of 4 or 8 bits, as it is; `read` takes only others */
+  packed?(name: string): PackedMatrix | undefined;
 }
 
 /** Where the large tensors of a graph go: a file beside it. */
@@ -39,6 +46,8 @@ export interface BlobSink {
 export class GraphWeights {
   /** Inputs that were rounded to 8 bits already: query, key and value share theirs, gate and up too. */
   private readonly rounded = new Map<Value, { readonly codes: Value; readonly scale: Value }>();
+  /** Inputs whose columns were put into a matrix's order, likewise. */
+  private readonly arranged: { readonly x: Value; readonly order: Int32Array; readonly result: Value }[] = [];
 
   constructor(
     private readonly graph: GraphBuilder,
@@ -64,6 +73,8 @@ export class GraphWeights {
     const columns = shapes[0].slice(1).reduce((product, dim) => product * dim, 1);
     const rows = shapes.reduce((sum, shape) => sum + shape[0], 0);
     const bias = biases.length === 0 ? null : this.graph.constant(this.concat(biases), [rows]);
+    const packed = weights.map((name) => this.tensors.packed?.(name));
+    if (packed.some((matrix) => matrix !== undefined)) return this.packedProduct(x, weights, packed, bias);
     if (this.format.kind === 'fp32') {
       const matrix = this.external('weight', 'float32', [rows, columns], this.concat(weights));
       return this.graph.op('Gemm', [x, matrix, bias], { transB: 1 });
@@ -73,20 +84,54 @@ export class GraphWeights {
       return bias === null ? product : this.graph.op('Add', [product, bias]);
     }
     const { bits, blockSize } = this.format;
-    const { packed, scales } = quantiseRows(this.concat(weights), rows, columns, bits, blockSize);
-    const blocks = Math.ceil(columns / blockSize);
+    const { packed: codes, scales } = quantiseRows(this.concat(weights), rows, columns, bits, blockSize);
+    return this.bitsProduct(x, { bits, outputs: rows, inputs: columns, blockSize, packed: codes, scales }, bias);
+  }
+
+  /** A product with matrices of which some are stored in codes; with one of `bits` at a time where they do not go together. */
+  private packedProduct(
+    x: Value,
+    names: readonly string[],
+    matrices: readonly (PackedMatrix | undefined)[],
+    bias: Value | null,
+  ): Value {
+    const all = stacked(matrices);
+    if (all !== undefined) return this.bitsProduct(this.inOrder(x, all), all, bias);
+    const products = names.map((name) => this.linear(x, [name]));
+    const product = this.graph.op('Concat', products, { axis: 1 });
+    return bias === null ? product : this.graph.op('Add', [product, bias]);
+  }
+
+  private bitsProduct(x: Value, matrix: PackedMatrix, bias: Value | null): Value {
+    const { bits, outputs, inputs, blockSize, packed, scales, zeroPoints } = matrix;
+    const blocks = Math.ceil(inputs / blockSize);
     return this.graph.contrib(
       'MatMulNBits',
       [
         x,
-        this.external('weight', 'uint8', [rows, blocks, (blockSize * bits) / 8], packed),
-        this.external('scale', 'float32', [rows * blocks], scales),
-        null,
+        this.external('weight', 'uint8', [outputs, blocks, (blockSize * bits) / 8], packed),
+        this.external('scale', 'float32', [outputs * blocks], scales),
+        zeroPoints === undefined ? null : this.external('zero', 'uint8', [zeroPoints.length], zeroPoints),
         null,
         bias,
       ],
-      { K: columns, N: rows, bits, block_size: blockSize, accuracy_level: 4 },
+      { K: inputs, N: outputs, bits, block_size: blockSize, accuracy_level: this.accuracyLevel(bits) },
     );
+  }
+
+  /** 4: the input is rounded to 8 bits in blocks; 1: it is not. For 8 bits ONNX Runtime has no fast product of that kind (400 times as slow). */
+  private accuracyLevel(bits: 4 | 8): number {
+    return this.format.kind === 'fp32' && bits === 4 ? 1 : 4;
+  }
+
+  /** Puts the columns of `x` into the order of a matrix with act-order. */
+  private inOrder(x: Value, { order }: PackedMatrix): Value {
+    if (order === undefined) return x;
+    const known = this.arranged.find((entry) => entry.x === x && sameOrder(entry.order, order));
+    if (known !== undefined) return known.result;
+    const result = this.graph.op('Gather', [x, this.external('order', 'int32', [order.length], order)], { axis: 1 });
+    this.arranged.push({ x, order, result });
+    return result;
   }
 
   /** @param values `[rows, columns]` */
@@ -120,7 +165,7 @@ export class GraphWeights {
     return result;
   }
 
-  private external(name: string, type: DataType, dims: readonly number[], data: Float32Array | Uint8Array | Int8Array): Value {
+  private external(name: string, type: DataType, dims: readonly number[], data: BlobData): Value {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     // ONNX Runtime refuses empty ranges and gains nothing from mapping a few bytes.
     if (bytes.byteLength < 1024) {
@@ -131,13 +176,6 @@ export class GraphWeights {
 
   private concat(names: readonly string[]): Float32Array {
     if (names.length === 1) return this.tensors.read(names[0]);
-    const parts = names.map((name) => this.tensors.read(name));
-    const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let offset = 0;
-    for (const part of parts) {
-      all.set(part, offset);
-      offset += part.length;
-    }
-    return all;
+    return concatenated(names.map((name) => this.tensors.read(name)));
   }
 }
