@@ -18,6 +18,7 @@ function asking(document: number, tokens: number, question: number, { own = 10, 
   const prompt: PreparedPrompt<PromptImage> = {
     text: '',
     inputIds: Int32Array.from(ids),
+    textBytesPerToken: 1,
     images: [],
     segments,
     question: { start: tokens, end: ids.length },

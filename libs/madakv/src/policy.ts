@@ -34,6 +34,8 @@ export interface PromptLayout {
   readonly modalityOf: Uint8Array;
   /** Images in the prompt, in any order, not overlapping. */
   readonly grids: readonly Grid[];
+  /** Mean bytes (UTF-8) that a token of text stands for; 1, as for a model that reads bytes, where absent. */
+  readonly textBytesPerToken?: number;
   /** `[start, end)`: the last text part of the last user turn and what the template adds after it. */
   readonly question: { readonly start: number; readonly end: number };
 }

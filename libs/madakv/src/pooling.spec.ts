@@ -98,6 +98,35 @@ describe('createPooler', () => {
     expect([...out]).toEqual([0, 0, 0, 7, 7, 0, 3, 3, 3, 0]);
   });
 
+  it('reaches as far in text whatever a token stands for, and as many cells in a page', () => {
+    const parts: PromptPart[] = [
+      { modality: 'text', tokens: 12 },
+      { modality: 'visual', rows: 1, cols: 8 },
+    ];
+    const window = { before: 8, after: 4 };
+    const pooling: Pooling = {
+      kind: 'grid',
+      reduction: 'max',
+      rows: { before: 0, after: 0 },
+      cols: { before: 3, after: 0 },
+      text: window,
+    };
+    const liftedBy = (textBytesPerToken?: number): string => {
+      const prompt = { ...layoutOf(parts), ...(textBytesPerToken === undefined ? {} : { textBytesPerToken }) };
+      const scores = new Float32Array(20);
+      [scores[4], scores[12]] = [1, 1];
+      const out = new Float32Array(20);
+      createPooler(pooling, prompt, 20)(scores, out);
+      return [...out].join('');
+    };
+    // What lies up to 8 bytes behind a score, and up to 4 before it.
+    expect(liftedBy()).toBe('111111111111' + '11110000');
+    expect(liftedBy(1)).toBe(liftedBy());
+    expect(liftedBy(4)).toBe('000111100000' + '11110000');
+    expect(liftedBy(4.3)).toBe(liftedBy(4));
+    expect(liftedBy(100)).toBe('000010000000' + '11110000');
+  });
+
   it('takes -0 for 0 and keeps denormals', () => {
     const prompt = layoutOf([{ modality: 'text', tokens: 4 }]);
     const out = new Float32Array(4);

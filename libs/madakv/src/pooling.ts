@@ -9,7 +9,10 @@ export type Pooling =
   | { readonly kind: 'none' }
   /** One dimension, along the prompt, whatever the tokens are (SnapKV). */
   | { readonly kind: 'tokens'; readonly reduction: WindowReduction; readonly window: Window }
-  /** Page-aware: in every image's grid a window of `rows` x `cols` cells; text runs between images pool by `text`. */
+  /**
+   * Page-aware: in every image's grid a window of `rows` x `cols` cells; text runs between images pool by `text`, in bytes of text: what
+   * belongs together is as long in every vocabulary, a token is not.
+   */
   | {
       readonly kind: 'grid';
       readonly reduction: WindowReduction;
@@ -57,9 +60,14 @@ function passesOf(pooling: Pooling, prompt: PromptLayout): Pass[] {
       return [
         { lines: gridRows(prompt), window: pooling.cols },
         { lines: gridColumns(prompt), window: pooling.rows },
-        { lines: textRuns(prompt), window: pooling.text },
+        { lines: textRuns(prompt), window: inTokens(pooling.text, prompt) },
       ];
   }
+}
+
+/** A window over bytes of text as one over the prompt's tokens. */
+function inTokens({ before, after }: Window, { textBytesPerToken: bytes = 1 }: PromptLayout): Window {
+  return { before: Math.round(before / bytes), after: Math.round(after / bytes) };
 }
 
 function gridRows({ grids }: PromptLayout): Line[] {

@@ -85,6 +85,8 @@ export interface PreparedPrompt<Image extends ImageLayout = PreparedImage> exten
   /** What the chat template made of the messages, before placeholders were repeated. */
   text: string;
   inputIds: Int32Array;
+  /** Mean bytes (UTF-8) that the tokens of its text stand for, special ones aside; 1 where it has none. */
+  textBytesPerToken: number;
   images: Image[];
   segments: Segment[];
   /**

@@ -17,6 +17,7 @@ function prompt(tokens: number): PreparedPrompt {
   return {
     text: '',
     inputIds: new Int32Array(tokens),
+    textBytesPerToken: 1,
     images: [],
     segments: [
       { start: 0, end: visual, modality: 'visual', image: 0, grid },

@@ -15,6 +15,7 @@ function prompt(tokens: number, question: number, image = 0): PreparedPrompt<Pro
   return {
     text: '',
     inputIds: new Int32Array(tokens),
+    textBytesPerToken: 1,
     images: [],
     segments,
     question: { start: question, end: tokens },

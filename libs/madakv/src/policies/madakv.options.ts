@@ -49,7 +49,7 @@ export interface MadaKvOptions {
  * - proxies: the last prompt token emits the first answer token and drowns in an equal sum; the rest of the question at 0.15 of
  *   its weight finds what the tokens after the first one need.
  * - pooling: max along the line: what lies up to 9 cells behind what is attended to is kept, or up to 5 before it; in text 32
- *   tokens and 8. The question looks at the beginning of a value, the answer is all of it.
+ *   bytes and 8. The question looks at the beginning of a value, the answer is all of it.
  * - profile `late` and layerFloor 0.05: early layers look everywhere and need little, late layers copy.
  * - questionCap 0.1: the tail of the prompt, where the answer goes on; what of the question is needed, attention finds.
  * - headReduction `none`: `mean` was no better.

@@ -41,11 +41,18 @@ export function buildPrompt<Image extends ImageLayout>(
   return {
     text: tokenizer.unshield(text),
     inputIds,
+    textBytesPerToken: bytesPerToken(tokenizer, ids),
     images,
     segments,
     question: { start: Math.min(question, inputIds.length - 1), end: inputIds.length },
     ...family.positions(segments, config),
   };
+}
+
+function bytesPerToken(tokenizer: Tokenizer, ids: readonly number[]): number {
+  const written = ids.filter((id) => !tokenizer.isSpecial(id));
+  const bytes = written.reduce((sum, id) => sum + tokenizer.tokenBytes(id).length, 0);
+  return bytes === 0 ? 1 : bytes / written.length;
 }
 
 /** A template that writes the beginning-of-text token itself leaves nothing for the tokenizer to add. */
