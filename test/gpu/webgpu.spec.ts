@@ -35,21 +35,25 @@ async function load(
 }
 
 describe.skipIf(provider === undefined)('on WebGPU', () => {
-  it.each(['qwen-plain one-image', 'qwen-plain three-images', 'llava-plain one-image', 'qwen-bf16-sharded text'])(
-    'answers %s like the reference',
-    async (name) => {
-      const reference = fixture(name);
-      const engine = await load(reference.checkpoint, provider);
-      const prompt = await engine.model.prepare(reference.messages, reference.images);
-      const { tokens } = reference.expected.greedy;
-      for (const protocol of ['plain', 'replay'] as const) {
-        const changes = { protocol, maxTokens: tokens.length, wantFirstLogits: true };
-        const result = await engine.generate(request(prompt, changes));
-        expect(relativeError(result.firstLogits ?? NONE, reference.float('last_logits'))).toBeLessThan(LOGIT_TOLERANCE);
-        expect(result.tokenIds).toEqual(tokens);
-      }
-    },
-  );
+  it.each([
+    'qwen-plain one-image',
+    'qwen-plain three-images',
+    'llava-plain one-image',
+    'qwen-bf16-sharded text',
+    'qwen-awq text',
+    'qwen-gptq text',
+  ])('answers %s like the reference', async (name) => {
+    const reference = fixture(name);
+    const engine = await load(reference.checkpoint, provider);
+    const prompt = await engine.model.prepare(reference.messages, reference.images);
+    const { tokens } = reference.expected.greedy;
+    for (const protocol of ['plain', 'replay'] as const) {
+      const changes = { protocol, maxTokens: tokens.length, wantFirstLogits: true };
+      const result = await engine.generate(request(prompt, changes));
+      expect(relativeError(result.firstLogits ?? NONE, reference.float('last_logits'))).toBeLessThan(LOGIT_TOLERANCE);
+      expect(result.tokenIds).toEqual(tokens);
+    }
+  });
 
   it.each([8, 4] as const)('computes with %d-bit weights what the CPU does', async (bits) => {
     const pages = fixture('qwen-plain text');
