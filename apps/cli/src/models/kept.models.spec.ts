@@ -92,6 +92,7 @@ describe('says what is wrong', () => {
     [['pull', 'reader'], 2, /"reader" names no model of the hub: it must be org\/name/],
     [['pull', 'org/none'], 1, /org\/none: no such repository at/],
     [['pull', 'org/mamba'], 1, /^madakv: org\/mamba\/config\.json: model_type mamba; known are /],
+    [['pull', 'org/bnb'], 1, /^madakv: org\/bnb\/config\.json: quantization_config: quantised with bitsandbytes \(4 bit\).*; pull the checkpoint/],
     [['rm', 'org/none', '--yes'], 2, /org\/none: no model of that name is kept here/],
     [['rm'], 2, /nothing to remove/],
     [['rm', 'org/none', '--unused'], 2, /not both/],
@@ -99,6 +100,9 @@ describe('says what is wrong', () => {
     [['inspect', 'org/none'], 1, /no such repository.*Nor is there a folder org\/none here/],
   ])('of %j', async (args, code, message) => {
     hub.commit('org/mamba', { ...FILES, 'config.json': '{"model_type":"mamba"}' });
+    const config = JSON.parse(String(FILES['config.json'])) as object;
+    const settings = { quant_method: 'bitsandbytes', load_in_4bit: true };
+    hub.commit('org/bnb', { ...FILES, 'config.json': JSON.stringify({ ...config, quantization_config: settings }) });
     expect(await models(args)).toMatchObject({ code, stderr: expect.stringMatching(message) as string });
     expect((await lists()).pulled).toEqual([]);
   });
