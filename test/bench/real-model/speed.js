@@ -91,16 +91,24 @@ const engine = await Engine.load(model, cpuProvider(threads), {
   ...(flags.cache === undefined ? {} : { cacheDir: flags.cache }),
 });
 const llama = await openLlama();
+const { version } = JSON.parse(readFileSync(`${flags.llama}/node_modules/node-llama-cpp/package.json`, 'utf8'));
 const rows = [];
+/** What is known so far: a run that is stopped has measured the shorter prompts. */
+function save() {
+  const settings = { processor: cpus()[0].model, threads, ratio, answerTokens, blockSize: Number(flags['block-size']) };
+  writeFileSync(flags.out, `${JSON.stringify({ ...settings, llama: version, rows }, null, 1)}\n`);
+}
 for (const file of flags.questions.split(',')) {
   const { messages } = JSON.parse(readFileSync(file, 'utf8').split('\n', 1)[0]).body;
   const prompt = await model.prepare(messages, []);
   const theirs = await llama.prepare(prompt.inputIds);
   const rounds = [];
-  // The first round is not counted: it maps weights and fills caches. Long prompts take fewer, all alike in time.
+  // One run of each is not counted: it maps weights. Long prompts take fewer rounds.
   const count = Math.max(1, Math.round((Number(flags.rounds) * 2048) / Math.max(2048, prompt.inputIds.length)));
-  await answer(engine, prompt, 'full', 1);
-  if (prompt.inputIds.length < 4096) await theirs.run();
+  if (rows.length === 0) {
+    await answer(engine, prompt, 'full', 1);
+    await theirs.run();
+  }
   for (let round = 0; round < count; round++) {
     const of = { llama: await theirs.run(), full: await answer(engine, prompt, 'full', 1) };
     rounds.push({ ...of, kept: await answer(engine, prompt, 'madakv', ratio) });
@@ -130,11 +138,7 @@ for (const file of flags.questions.split(',')) {
       kept: over((each) => each.llama.tokenMs / each.kept.tokenMs),
     },
   });
+  save();
 }
 await engine.close();
 await llama.close();
-const { version } = JSON.parse(readFileSync(`${flags.llama}/node_modules/node-llama-cpp/package.json`, 'utf8'));
-writeFileSync(
-  flags.out,
-  `${JSON.stringify({ processor: cpus()[0].model, threads, ratio, answerTokens, blockSize: Number(flags['block-size']), llama: version, rows }, null, 1)}\n`,
-);
