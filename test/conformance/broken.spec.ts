@@ -89,8 +89,20 @@ describe('a missing file is named', () => {
 describe('config.json', () => {
   it('of another architecture', () => {
     const folder = copyOf('qwen-plain');
-    editJson(folder, 'config.json', (config) => (config['model_type'] = 'mixtral'));
-    expectFailure(folder, 'unknown_architecture', 'config.json: model_type mixtral; known are qwen2_5_vl, llava');
+    editJson(folder, 'config.json', (config) => (config['model_type'] = 'mamba'));
+    expectFailure(folder, 'unknown_architecture', 'config.json: model_type mamba; known are qwen2_5_vl, llava, llama');
+  });
+
+  it.each([
+    ['qwen3_moe', {}],
+    ['qwen3_vl_moe', {}],
+    ['mixtral', {}],
+    ['glm5', { n_routed_experts: 8 }],
+    ['kimi', { text_config: { num_experts: 8 } }],
+  ])('of a mixture of experts (%s)', (type, keys) => {
+    const folder = copyOf('qwen-plain');
+    editJson(folder, 'config.json', (config) => Object.assign(config, { model_type: type, ...keys }));
+    expectFailure(folder, 'unknown_architecture', `model_type ${type} is a mixture of experts, which is not supported`);
   });
 
   it('that is not JSON', () => {
@@ -105,12 +117,30 @@ describe('config.json', () => {
     expectFailure(folder, 'bad_value', /config\.json: text_config\.num_hidden_layers/);
   });
 
-  it.each(['yarn', 'dynamic', 'longrope'])('with rope type %s', (kind) => {
+  it.each(['dynamic', 'longrope', 'proportional'])('with rope type %s', (kind) => {
     const folder = copyOf('llava-plain');
     editJson(folder, 'config.json', (config) => {
       (config['text_config'] as Json)['rope_parameters'] = { rope_type: kind, factor: 2, rope_theta: 10000 };
     });
-    expectFailure(folder, 'unsupported_rope', `rope type ${kind}; supported are default, mrope, linear, llama3`);
+    expectFailure(folder, 'unsupported_rope', `rope type ${kind}; supported are default, mrope, linear, llama3, yarn`);
+  });
+
+  it.each([
+    ['rope_parameters', { full_attention: { rope_type: 'default' } }, 'rope_parameters differ by kind of layer'],
+    ['rope_scaling', { rope_type: 'default', partial_rotary_factor: 0.5 }, 'partial_rotary_factor 0.5; supported is 1'],
+    ['partial_rotary_factor', 0.25, 'partial_rotary_factor 0.25; supported is 1'],
+  ])('with %s of a kind that is not supported', (key, value, message) => {
+    const folder = copyOf('qwen3-plain');
+    editJson(folder, 'config.json', (config) => (config[key] = value));
+    expectFailure(folder, 'unsupported_rope', message);
+  });
+
+  it('with M-RoPE of another order than its family’s', () => {
+    const folder = copyOf('qwen-flat-tied');
+    editJson(folder, 'config.json', (config) => {
+      config['rope_scaling'] = { type: 'mrope', mrope_section: [2, 3, 3], mrope_interleaved: true };
+    });
+    expectFailure(folder, 'unsupported_rope', 'mrope_interleaved is true; supported for this model_type is false');
   });
 
   it('with an old rope setting that is not supported', () => {
@@ -136,13 +166,32 @@ describe('config.json', () => {
   it('with another text model in LLaVA', () => {
     const folder = copyOf('llava-plain');
     editJson(folder, 'config.json', (config) => ((config['text_config'] as Json)['model_type'] = 'gpt2'));
-    expectFailure(folder, 'unsupported_feature', 'text_config.model_type is gpt2; supported: llama');
+    expectFailure(folder, 'unsupported_feature', 'text_config.model_type is gpt2; supported: llama, qwen2');
   });
 
   it('with heads that key-value heads do not divide', () => {
     const folder = copyOf('llava-plain');
     editJson(folder, 'config.json', (config) => ((config['text_config'] as Json)['num_key_value_heads'] = 3));
     expectFailure(folder, 'bad_value', 'num_attention_heads 4 is not a multiple of num_key_value_heads 3');
+  });
+
+  it.each([
+    ['use_sliding_window', { use_sliding_window: true, sliding_window: 128, max_window_layers: 1, layer_types: null }],
+    ['layer_types', { layer_types: ['full_attention', 'sliding_attention'], sliding_window: 128 }],
+  ])('with a sliding window by %s', (key, settings) => {
+    const folder = copyOf('qwen3-plain');
+    editJson(folder, 'config.json', (config) => Object.assign(config, settings));
+    expectFailure(folder, 'unsupported_feature', `config.json: ${key} asks for sliding window attention`);
+    editJson(folder, 'config.json', (config) => (config['sliding_window'] = 4096));
+    expect(() => openModel(folder)).not.toThrow();
+  });
+
+  it('with heads of odd size, and another activation', () => {
+    const folder = copyOf('qwen3-plain');
+    editJson(folder, 'config.json', (config) => (config['hidden_act'] = 'gelu'));
+    expectFailure(folder, 'unsupported_feature', 'hidden_act is gelu; supported: silu');
+    editJson(folder, 'config.json', (config) => Object.assign(config, { hidden_act: 'silu', head_dim: 15 }));
+    expectFailure(folder, 'bad_value', 'head_dim 15 is odd');
   });
 
   it('with a sliding window', () => {

@@ -43,7 +43,7 @@ export interface RequestFixture {
 
 /** Names of all checkpoints. */
 export function checkpointNames(): string[] {
-  return readdirSync(FIXTURES).filter((name) => /^(qwen|llava)-/.test(name));
+  return readdirSync(FIXTURES).filter((name) => existsSync(join(FIXTURES, name, 'checkpoint')));
 }
 
 /** All requests of all checkpoints. */

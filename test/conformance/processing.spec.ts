@@ -57,8 +57,9 @@ describe.each(requestFixtures())('$name', (fixture) => {
 
   it('finds the question', async () => {
     const { question, inputIds } = await prompt;
-    const parts = fixture.messages.findLast(({ role }) => role === 'user')?.content ?? [];
-    const last = Array.isArray(parts) ? parts.findLast((part) => part.type === 'text') : undefined;
+    const content = fixture.messages.findLast(({ role }) => role === 'user')?.content ?? '';
+    const parts = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
+    const last = parts.findLast((part) => part.type === 'text');
     expect(question.end).toBe(inputIds.length);
     const text = model.tokenizer.decode(inputIds.subarray(question.start, question.end)).trimStart();
     expect(last?.type === 'text' && text.startsWith(last.text)).toBe(true);

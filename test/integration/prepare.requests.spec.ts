@@ -183,6 +183,43 @@ describe('what is prepared of a request', () => {
   });
 });
 
+describe('a model that reads text alone', () => {
+  let world: PrepareWorld;
+  beforeAll(async () => {
+    world = await PrepareWorld.start({ checkpoint: 'qwen3-plain' });
+  });
+  afterAll(async () => {
+    await world.close();
+  });
+
+  it('is given no pages and no images, which are not even fetched', async () => {
+    const parts = [
+      ['file', pdfPart(samples.plainPdf(2))],
+      ['file', { type: 'file' as const, file: { file_url: `${world.origin}/moved` } }],
+      ['image_url', { type: 'image_url' as const, image_url: { url: dataUrl(fixtureImage('tiny.png'), 'image/png') } }],
+    ] as const;
+    for (const [kind, part] of parts) {
+      await expect(world.prepare(chat([part, text('Total?')]))).rejects.toMatchObject({
+        code: 'invalid_document',
+        httpStatus: 400,
+        param: `messages.0.content.0.${kind}`,
+        reason: 'text_only_model',
+        message:
+          `messages.0.content.0.${kind}: the model (qwen3) reads text alone: it takes no images and no pages; ` +
+          'send the text itself, or choose a model with vision',
+      });
+    }
+    expect(world.asked).toEqual([]);
+    expect(rasterise).not.toHaveBeenCalled();
+  });
+
+  it('answers about texts', async () => {
+    const { images, promptTokens } = await world.prepare(chat([text('The total is 97.'), text('Total?')]));
+    expect(images).toEqual([]);
+    expect(promptTokens).toMatchObject({ visual: 0 });
+  });
+});
+
 describe('a document', () => {
   it('is drawn once, for later requests and other processes too', async () => {
     const pdf = freshPdf(3);

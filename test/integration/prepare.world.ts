@@ -53,7 +53,7 @@ export function chat(content: string | Content, more: Partial<ChatRequest> = {})
 }
 
 export interface WorldOptions {
-  readonly checkpoint?: 'qwen-plain' | 'llava-plain';
+  readonly checkpoint?: 'qwen-plain' | 'llava-plain' | 'qwen3-plain';
   readonly environment?: Readonly<Record<string, string>>;
 }
 

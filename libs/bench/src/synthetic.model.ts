@@ -122,6 +122,6 @@ function tensorShape(config: DecoderConfig, name: string): number[] {
     ['lm_head', vocabSize, hiddenSize],
   ];
   const known = outputs.find(([part]) => name.includes(part));
-  if (known === undefined) return [hiddenSize];
+  if (known === undefined) return [/\.[qk]_norm\./.test(name) ? headDim : hiddenSize];
   return name.endsWith('.bias') ? [known[1]] : [known[1], known[2]];
 }

@@ -62,7 +62,6 @@ export class Engine {
     const built = await buildModel(checkpointInput(model), provider, options);
     const sessions = await loadSessions(built, model.config.decoder, provider, options.kvPrecision);
     const decoder = new Decoder(model.config.decoder, sessions.decoder);
-    if (sessions.vision === undefined) throw new Error(`${built.dir} has no vision graph`);
     const vision = new VisionEncoder(
       model.config,
       sessions.vision,

@@ -27,7 +27,8 @@ export class VisionEncoder {
 
   constructor(
     private readonly config: ModelConfig,
-    private readonly session: Session,
+    /** Absent for a model that reads text alone. */
+    private readonly session: Session | undefined,
     private readonly capacityBytes: number,
   ) {}
 
@@ -57,7 +58,11 @@ export class VisionEncoder {
     this.ahead = undefined;
   }
 
-  /** @param next the image that is wanted after it, if any. @returns `[image.tokens, hidden]` */
+  /**
+   * @param next the image that is wanted after it, if any
+   * @returns `[image.tokens, hidden]`
+   * @throws Error where the model has no vision tower
+   */
   async encode(image: PromptImage, next?: PromptImage): Promise<Float32Array> {
     const known = this.features.get(image.key);
     if (known !== undefined) {
@@ -67,6 +72,7 @@ export class VisionEncoder {
     }
     const prepared = 'prepare' in image ? await this.prepare(image) : image;
     if (next !== undefined) this.prefetch(next);
+    if (this.session === undefined) throw new Error(`a model of ${this.config.family} has no vision tower`);
     const results = await this.session.run(visionGraphOf(this.config.family).feeds(this.config, prepared));
     const features = results['features'].data as Float32Array;
     this.remember(image.key, features);

@@ -8,6 +8,19 @@ export type RopeScaling =
       lowFrequencyFactor: number;
       highFrequencyFactor: number;
       originalPositions: number;
+    }
+  | {
+      kind: 'yarn';
+      factor: number;
+      originalPositions: number;
+      /** Frequencies that turn more often than this within the original positions are kept as they are. */
+      fastRotations: number;
+      /** Those that turn less often than this are stretched by the whole factor. */
+      slowRotations: number;
+      /** Whether the bounds between both are rounded to whole frequencies. */
+      wholeBounds: boolean;
+      /** What cos and sin are multiplied with. */
+      magnitude: number;
     };
 
 export interface RopeConfig {
@@ -18,6 +31,11 @@ export interface RopeConfig {
    * the start if there are more entries). Absent for one-dimensional rope.
    */
   sections?: number[];
+  /**
+   * M-RoPE: the axes take turns from one frequency to the next, rather than block by block, until the rows' and columns' sections are
+   * used up; what is left is time's.
+   */
+  interleaved?: boolean;
 }
 
 /** A decoder-only transformer with RMSNorm, rotary positions, grouped-query attention and a gated SiLU MLP. */
@@ -37,6 +55,8 @@ export interface DecoderConfig {
   qkvBias: boolean;
   outputBias: boolean;
   mlpBias: boolean;
+  /** Queries and keys pass an RMSNorm of their own, head by head with one gain for all, before they are turned. */
+  qkNorm?: boolean;
   /** The output head is the embedding matrix; there is no `lm_head.weight` of its own. */
   tiedEmbeddings: boolean;
 }

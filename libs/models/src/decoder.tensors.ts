@@ -23,6 +23,7 @@ function layerTensors(config: DecoderConfig, prefix: string): TensorSpec[] {
     ...linear(`${prefix}.self_attn.q_proj`, queries, hidden, config.qkvBias),
     ...linear(`${prefix}.self_attn.k_proj`, keys, hidden, config.qkvBias),
     ...linear(`${prefix}.self_attn.v_proj`, keys, hidden, config.qkvBias),
+    ...(config.qkNorm === true ? headNorms(`${prefix}.self_attn`, config.headDim) : []),
     ...linear(`${prefix}.self_attn.o_proj`, hidden, queries, config.outputBias),
     ...linear(`${prefix}.mlp.gate_proj`, inner, hidden, config.mlpBias),
     ...linear(`${prefix}.mlp.up_proj`, inner, hidden, config.mlpBias),
@@ -30,8 +31,17 @@ function layerTensors(config: DecoderConfig, prefix: string): TensorSpec[] {
   ];
 }
 
+function headNorms(prefix: string, headDim: number): TensorSpec[] {
+  return ['q_norm', 'k_norm'].map((part) => ({ name: `${prefix}.${part}.weight`, shape: [headDim] }));
+}
+
 /** Weight `[outputs, inputs]` and, where it has one, bias of a linear layer. */
 export function linear(prefix: string, outputs: number, inputs: number, bias: boolean): TensorSpec[] {
   const weight = { name: `${prefix}.weight`, shape: [outputs, inputs] };
   return bias ? [weight, { name: `${prefix}.bias`, shape: [outputs] }] : [weight];
+}
+
+/** Gain and shift of a LayerNorm. */
+export function layerNormTensors(prefix: string, size: number): TensorSpec[] {
+  return ['weight', 'bias'].map((part) => ({ name: `${prefix}.${part}`, shape: [size] }));
 }

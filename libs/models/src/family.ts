@@ -4,8 +4,8 @@ import type { RgbImage } from './image/rgb.image.js';
 
 /** Ids the engine must know by meaning. */
 export interface TokenIds {
-  /** Placeholder that stands once for every visual token in the input ids. */
-  image: number;
+  /** Placeholder that stands once for every visual token in the input ids; absent for a model of text alone. */
+  image?: number;
   /** Ids that end a generation, from generation_config.json, else from config.json. Never empty. */
   eos: number[];
   bos?: number;
@@ -129,8 +129,8 @@ export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
   tensorName(name: string): string | undefined;
   /** All tensors the graphs need, with their shapes. */
   tensors(config: Config): TensorSpec[];
-  /** @throws CheckpointError when the processor's settings are missing or not supported */
-  imageProcessor(folder: CheckpointFolder, config: Config): ImageProcessor;
+  /** Absent where the family reads text alone. @throws CheckpointError when the processor's settings are missing or not supported */
+  imageProcessor?(folder: CheckpointFolder, config: Config): ImageProcessor;
   /** Rotary positions of a prompt whose segments are known. */
   positions(segments: readonly Segment[], config: Config): PromptPositions;
 }

@@ -13,6 +13,7 @@ import type {
 import { familyOf } from './families.js';
 import { CheckpointError } from './checkpoint/checkpoint.error.js';
 import { decodeImage } from './image/image.decoder.js';
+import { noImages } from './image/no.images.js';
 import type { RgbImage } from './image/rgb.image.js';
 import type { ChatMessage } from './prompt/chat.message.js';
 import { ChatTemplate } from './prompt/chat.template.js';
@@ -39,6 +40,8 @@ export interface OpenModel {
   weights: Weights;
   /** Every file of the folder that a built model depends on: config.json and the weights. */
   files: string[];
+  /** Whether it has a vision tower. Where it has none, all that is asked about images throws an ImageError that says so. */
+  takesImages: boolean;
   /** How pages are best drawn for this model. */
   pages: PageRules;
   /** What becomes of an image of this size. @throws ImageError when its shape is out of bounds */
@@ -72,7 +75,7 @@ export function openModel(dir: string, { specialTokensInText = 'control' }: Open
   weights.verify(family.tensors(config));
   const tokenizer = Tokenizer.open(folder);
   const template = ChatTemplate.open(folder, tokenizer.specialTokens, placeholderText(folder, tokenizer, config));
-  const processor = family.imageProcessor(folder, config);
+  const processor = family.imageProcessor?.(folder, config) ?? noImages(config.family);
   const prepareImage = (source: ImageSource) => processImage(processor, source);
   const build = <Image extends ImageLayout>(messages: readonly ChatMessage[], images: Image[]) => {
     const written = specialTokensInText === 'text' ? messages.map((message) => shielded(message, tokenizer)) : messages;
@@ -85,6 +88,7 @@ export function openModel(dir: string, { specialTokensInText = 'control' }: Open
     tokenizer,
     weights,
     files: [folder.path('config.json'), ...weights.files],
+    takesImages: family.imageProcessor !== undefined,
     pages: processor.pages,
     imageLayout: (size) => processor.layout(size),
     prepareImage,
@@ -117,7 +121,9 @@ function reallyTied({ decoder }: ModelConfig, weights: Weights): boolean {
   return sameTensor(weights, head, embedding);
 }
 
+/** @returns empty for a model without images */
 function placeholderText(folder: CheckpointFolder, tokenizer: Tokenizer, config: ModelConfig): string {
+  if (config.tokens.image === undefined) return '';
   const text = tokenizer.token(config.tokens.image);
   if (text === undefined) {
     throw new CheckpointError(

@@ -8,7 +8,8 @@ export interface RotaryTable {
 
 /**
  * Angular speed of each of the headDim/2 frequencies, in radians a position, rounded as float32 like the reference.
- * @see RoFormer (arXiv:2104.09864); `llama3`: the smooth interpolation between kept and stretched wavelengths of Llama 3.1
+ * @see RoFormer (arXiv:2104.09864); `llama3`: the smooth interpolation between kept and stretched wavelengths of Llama 3.1;
+ * `yarn`: arXiv:2309.00071
  */
 export function inverseFrequencies({ theta, scaling }: RopeConfig, headDim: number): Float32Array {
   const frequencies = new Float32Array(headDim / 2);
@@ -17,7 +18,24 @@ export function inverseFrequencies({ theta, scaling }: RopeConfig, headDim: numb
   }
   if (scaling.kind === 'linear') return frequencies.map((frequency) => frequency / scaling.factor);
   if (scaling.kind === 'llama3') return frequencies.map((frequency) => stretch(frequency, scaling));
+  if (scaling.kind === 'yarn') return yarn(frequencies, theta, scaling);
   return frequencies;
+}
+
+/** Between two bounds, frequencies pass over from kept to stretched evenly, by their number. */
+function yarn(kept: Float32Array, theta: number, scaling: Extract<RopeConfig['scaling'], { kind: 'yarn' }>): Float32Array {
+  const { factor, fastRotations, slowRotations, originalPositions, wholeBounds } = scaling;
+  const dim = 2 * kept.length;
+  const frequencyOf = (rotations: number): number =>
+    (dim * Math.log(originalPositions / (rotations * 2 * Math.PI))) / (2 * Math.log(theta));
+  const [fast, slow] = [frequencyOf(fastRotations), frequencyOf(slowRotations)];
+  const low = Math.max(wholeBounds ? Math.floor(fast) : fast, 0);
+  const high = Math.min(wholeBounds ? Math.ceil(slow) : slow, dim - 1);
+  const width = low === high ? 0.001 : high - low;
+  return kept.map((frequency, i) => {
+    const stretched = Math.min(1, Math.max(0, (i - low) / width));
+    return (frequency / factor) * stretched + frequency * (1 - stretched);
+  });
 }
 
 function stretch(frequency: number, scaling: Extract<RopeConfig['scaling'], { kind: 'llama3' }>): number {
@@ -41,19 +59,25 @@ export function rotaryTable(
   const half = decoder.headDim / 2;
   const tokens = positions.length / axes;
   const speed = inverseFrequencies(decoder.rope, decoder.headDim);
-  const axis = axes === 1 ? new Uint8Array(half) : axisOfFrequency(decoder.rope.sections ?? [half]);
+  const axis = axes === 1 ? new Uint8Array(half) : axisOfFrequency(decoder.rope, half);
+  const { scaling } = decoder.rope;
+  const magnitude = scaling.kind === 'yarn' ? scaling.magnitude : 1;
   const cos = new Float32Array(tokens * half);
   const sin = new Float32Array(tokens * half);
   for (let token = 0, at = 0; token < tokens; token++) {
     for (let i = 0; i < half; i++, at++) {
       const angle = Math.fround(positions[axis[i] * tokens + token] * speed[i]);
-      cos[at] = Math.cos(angle);
-      sin[at] = Math.sin(angle);
+      cos[at] = magnitude * Math.cos(angle);
+      sin[at] = magnitude * Math.sin(angle);
     }
   }
   return { cos, sin };
 }
 
-function axisOfFrequency(sections: readonly number[]): Uint8Array {
-  return Uint8Array.from(sections.flatMap((length, section) => Array<number>(length).fill(section % 3)));
+function axisOfFrequency({ sections, interleaved }: RopeConfig, half: number): Uint8Array {
+  const lengths = sections ?? [half];
+  if (interleaved === true) {
+    return Uint8Array.from({ length: half }, (_, i) => (i < 3 * (lengths[i % 3] ?? 0) ? i % 3 : 0));
+  }
+  return Uint8Array.from(lengths.flatMap((length, section) => Array<number>(length).fill(section % 3)));
 }

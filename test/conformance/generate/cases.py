@@ -1,5 +1,7 @@
 """The table of checkpoints: every shape, layout and number format that must load."""
 
+from text_cases import TEXT_CASES
+
 TEXT = {"text": [{"role": "user", "content": [{"type": "text", "text": "Which line is higher in 2024?"}]}]}
 ONE = {
     "one-image": [
@@ -86,11 +88,12 @@ CLIP_VISION = {
 #   dtype    of the stored weights
 #   shards   number of weight files
 #   template where the chat template is: "file", "json" (chat_template.json) or "config" (tokenizer_config.json)
+#   tokenizer a row of checkpoint.TOKENIZERS
 #   processor "preprocessor" or "processor" (image settings nested in processor_config.json)
 #   max_pixels caps qwen's images so that fixtures stay small
 CASES = {
     "qwen-plain": {
-        "family": "qwen2_5_vl",
+        "family": "qwen2_5_vl", "tokenizer": "chatml",
         "text": {**QWEN_TEXT},
         "vision": {**QWEN_VISION},
         "root": {"tie_word_embeddings": False},
@@ -99,7 +102,7 @@ CASES = {
         "requests": {**TEXT, **ONE, **THREE},
     },
     "qwen-flat-tied": {
-        "family": "qwen2_5_vl",
+        "family": "qwen2_5_vl", "tokenizer": "chatml",
         "text": {**QWEN_TEXT, "num_key_value_heads": 4},
         "vision": {**QWEN_VISION, "depth": 3, "fullatt_block_indexes": [0, 2]},
         "root": {"tie_word_embeddings": True},
@@ -108,7 +111,7 @@ CASES = {
         "requests": {**TEXT, **ONE, **THREE},
     },
     "qwen-bf16-sharded": {
-        "family": "qwen2_5_vl",
+        "family": "qwen2_5_vl", "tokenizer": "chatml",
         "text": {
             **QWEN_TEXT, "hidden_size": 96, "num_attention_heads": 6, "num_key_value_heads": 1, "num_hidden_layers": 3,
         },
@@ -167,4 +170,5 @@ CASES = {
         "template": "config", "processor": "preprocessor", "tokenizer": "first",
         "requests": {**ONE},
     },
+    **TEXT_CASES,
 }

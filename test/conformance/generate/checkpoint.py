@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
     LlavaConfig,
     LlavaForConditionalGeneration,
     Qwen2_5_VLConfig,
@@ -20,6 +22,29 @@ import toy_tokenizers
 
 CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073]
 CLIP_STD = [0.26862954, 0.26130258, 0.27577711]
+
+# Tokenizers by name: how they are made, tokenizer_config.json, the chat template, and the tokens that end an answer.
+QWEN_TOKENS = {"tokenizer_class": "Qwen2Tokenizer", "bos_token": None, "eos_token": "<|im_end|>",
+               "pad_token": "<|endoftext|>", "unk_token": None, "add_prefix_space": False,
+               "clean_up_tokenization_spaces": False, "model_max_length": 131072}
+VICUNA_TOKENS = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
+                 "unk_token": "<unk>", "add_bos_token": True, "add_eos_token": False, "image_token": "<image>",
+                 "extra_special_tokens": {"image_token": "<image>"},
+                 "clean_up_tokenization_spaces": False, "model_max_length": 4096}
+LLAMA3_TOKENS = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>",
+                 "clean_up_tokenization_spaces": True, "model_max_length": 131072,
+                 "model_input_names": ["input_ids", "attention_mask"]}
+CHATML_ENDS, LLAMA3_ENDS = ["<|im_end|>", "<|endoftext|>"], ["<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"]
+TOKENIZERS = {
+    "chatml": (lambda: toy_tokenizers.byte_level(140), QWEN_TOKENS, templates.CHATML, CHATML_ENDS),
+    "qwen3": (lambda: toy_tokenizers.byte_level(140, toy_tokenizers.QWEN3_SPECIALS), QWEN_TOKENS, templates.QWEN3, CHATML_ENDS),
+    "llama3": (lambda: toy_tokenizers.llama3(140), LLAMA3_TOKENS, templates.LLAMA3, LLAMA3_ENDS),
+    "llama2": (lambda: toy_tokenizers.metaspace(170, "first"), {**VICUNA_TOKENS, "legacy": False}, templates.LLAMA2, ["</s>"]),
+    "first": (lambda: toy_tokenizers.metaspace(170, "first"), {**VICUNA_TOKENS, "legacy": False}, templates.VICUNA, ["</s>"]),
+    "normalizer": (
+        lambda: toy_tokenizers.metaspace(170, "normalizer"), {**VICUNA_TOKENS, "legacy": True}, templates.VICUNA, ["</s>"],
+    ),
+}
 
 
 def _dump(path: Path, value: object) -> None:
@@ -45,6 +70,8 @@ def _randomise(model: torch.nn.Module, seed: int) -> None:
 
 def _model(case: dict) -> torch.nn.Module:
     text, vision = copy.deepcopy(case["text"]), copy.deepcopy(case["vision"])
+    if vision is None:
+        return AutoModelForCausalLM.from_config(AutoConfig.for_model(case["family"], **text, **_ends(case), **case["root"]))
     if case["family"] == "qwen2_5_vl":
         vision["out_hidden_size"] = text["hidden_size"]
         ids = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>",
@@ -58,6 +85,14 @@ def _model(case: dict) -> torch.nn.Module:
     side = vision["image_size"] // vision["patch_size"]
     config = LlavaConfig(text_config=text, vision_config=vision, image_seq_length=side * side, **tokens, **case["root"])
     return LlavaForConditionalGeneration(config)
+
+
+def _ends(case: dict) -> dict:
+    """Special tokens of a text model's config.json; generation_config.json has more of them."""
+    _, settings, _, ends = TOKENIZERS[case["tokenizer"]]
+    of = case["tokenizer_object"].token_to_id
+    bos = settings["bos_token"]
+    return {"eos_token_id": of(ends[0]), "bos_token_id": None if bos is None else of(bos)}
 
 
 def _old_name(family: str, name: str) -> str:
@@ -92,6 +127,11 @@ def _weights(case: dict, model: torch.nn.Module, folder: Path) -> None:
 def _config(case: dict, model: torch.nn.Module) -> dict:
     config = json.loads(model.config.to_json_string(use_diff=case["layout"] == "nested"))
     config["architectures"] = [type(model).__name__]
+    if case["layout"] == "old":
+        rope = config.pop("rope_parameters")
+        kind = rope["rope_type"]
+        config["rope_theta"] = rope.pop("rope_theta")
+        return {**config, "torch_dtype": case["dtype"], "rope_scaling": None if kind == "default" else rope}
     if case["layout"] == "flat":
         text = config.pop("text_config")
         rope = text.pop("rope_parameters")
@@ -125,6 +165,8 @@ def _config(case: dict, model: torch.nn.Module) -> dict:
 
 
 def _processor(case: dict, folder: Path) -> None:
+    if case["vision"] is None:
+        return
     if case["family"] == "qwen2_5_vl":
         image = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "temporal_patch_size": 2,
                  "merge_size": 2, "image_mean": CLIP_MEAN, "image_std": CLIP_STD}
@@ -154,18 +196,8 @@ def _processor(case: dict, folder: Path) -> None:
 
 def _tokenizer(case: dict, folder: Path) -> None:
     case["tokenizer_object"].save(str(folder / "tokenizer.json"))
-    if case["family"] == "qwen2_5_vl":
-        config = {"tokenizer_class": "Qwen2Tokenizer", "bos_token": None, "eos_token": "<|im_end|>",
-                  "pad_token": "<|endoftext|>", "unk_token": None, "add_prefix_space": False,
-                  "clean_up_tokenization_spaces": False, "model_max_length": 131072}
-        template = templates.CHATML
-    else:
-        config = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
-                  "unk_token": "<unk>", "add_bos_token": True, "add_eos_token": False,
-                  "legacy": case["tokenizer"] == "normalizer", "image_token": "<image>",
-                  "extra_special_tokens": {"image_token": "<image>"},
-                  "clean_up_tokenization_spaces": False, "model_max_length": 4096}
-        template = templates.VICUNA
+    _, settings, template, _ = TOKENIZERS[case["tokenizer"]]
+    config = dict(settings)
     if case["template"] == "config":
         config["chat_template"] = template
     elif case["template"] == "json":
@@ -178,16 +210,13 @@ def _tokenizer(case: dict, folder: Path) -> None:
 def write(case: dict, seed: int, folder: Path) -> None:
     """Writes the checkpoint of `case` to `folder`."""
     folder.mkdir(parents=True)
-    qwen = case["family"] == "qwen2_5_vl"
-    case["tokenizer_object"] = (
-        toy_tokenizers.byte_level(140) if qwen else toy_tokenizers.metaspace(170, case["tokenizer"])
-    )
+    make, _, _, ends = TOKENIZERS[case["tokenizer"]]
+    case["tokenizer_object"] = make()
     model = _model(case).float()
     _randomise(model, seed)
     _weights(case, model, folder)
     _dump(folder / "config.json", _config(case, model))
     _processor(case, folder)
     _tokenizer(case, folder)
-    ends = ("<|im_end|>", "<|endoftext|>") if qwen else ("</s>",)
     eos = [case["tokenizer_object"].token_to_id(token) for token in ends]
-    _dump(folder / "generation_config.json", {"eos_token_id": eos if qwen else eos[0], "do_sample": False})
+    _dump(folder / "generation_config.json", {"eos_token_id": eos if len(eos) > 1 else eos[0], "do_sample": False})

@@ -11,7 +11,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import torch
 from PIL import Image, ImageOps
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
 import checkpoint
 import pictures
@@ -34,11 +34,25 @@ def load(path: Path) -> Image.Image:
     return ImageOps.exif_transpose(Image.open(path))
 
 
+# What the templates of text models may ask: no reasoning, and a day that does not pass.
+SETTINGS = {"enable_thinking": False, "date_string": "26 Jul 2024"}
+
+
+def tokenizer_of(processor):
+    """A text model's processor is its tokenizer."""
+    return getattr(processor, "tokenizer", processor)
+
+
 def inputs_of(processor, messages: list, images: list):
-    template = processor.chat_template or processor.tokenizer.chat_template
-    text = processor.apply_chat_template(messages, chat_template=template, add_generation_prompt=True)
-    bos = processor.tokenizer.bos_token
+    tokenizer = tokenizer_of(processor)
+    template = processor.chat_template or tokenizer.chat_template
+    text = processor.apply_chat_template(
+        messages, chat_template=template, add_generation_prompt=True, tokenize=False, **SETTINGS
+    )
+    bos = tokenizer.bos_token
     twice = bos is not None and text.startswith(bos)
+    if tokenizer is processor:
+        return text, tokenizer([text], return_tensors="pt", add_special_tokens=not twice)
     inputs = processor(text=[text], images=images or None, return_tensors="pt", add_special_tokens=not twice)
     return text, inputs
 
@@ -68,7 +82,7 @@ def write_request(messages: list, steps: int, model: str, folder: Path, pictures
     request = json.loads(json.dumps(messages))
     images = []
     for message in request:
-        for part in message["content"]:
+        for part in message["content"] if isinstance(message["content"], list) else []:
             if part["type"] == "image_url":
                 name = part["image_url"]["url"]
                 images.append(load(pictures_dir / name))
@@ -87,7 +101,7 @@ def greedy_of(model, processor, inputs, steps: int, stops: set[int]) -> dict:
     top = torch.stack(generated.logits, dim=1)[0].float().topk(2, dim=-1).values
     tokens = generated.sequences[0, inputs["input_ids"].shape[1]:].tolist()
     return {"tokens": tokens, "margins": [round(float(a - b), 5) for a, b in top],
-            "text": processor.tokenizer.decode(tokens, skip_special_tokens=True)}
+            "text": tokenizer_of(processor).decode(tokens, skip_special_tokens=True)}
 
 
 def stops_of(model) -> set[int]:
@@ -130,8 +144,9 @@ def attempt(name: str, seed: int, root: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     case = dict(CASES[name])
     checkpoint.write(case, seed, folder / "checkpoint")
-    processor = AutoProcessor.from_pretrained(folder / "checkpoint")
-    model = AutoModelForImageTextToText.from_pretrained(
+    sees = case["vision"] is not None
+    processor = (AutoProcessor if sees else AutoTokenizer).from_pretrained(folder / "checkpoint")
+    model = (AutoModelForImageTextToText if sees else AutoModelForCausalLM).from_pretrained(
         folder / "checkpoint", dtype=torch.float32, attn_implementation="eager"
     ).eval()
     for request, messages in case["requests"].items():

@@ -24,19 +24,32 @@ QWEN_SPECIALS = [
     "<|image_pad|>",
     "<|video_pad|>",
 ]
+QWEN3_SPECIALS = [*QWEN_SPECIALS, "<think>", "</think>"]
+LLAMA3_SPECIALS = [
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eom_id|>",
+    "<|eot_id|>",
+]
+LLAMA3_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 QWEN_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
 
-def byte_level(merges: int) -> Tokenizer:
+def byte_level(merges: int, specials: list[str] = QWEN_SPECIALS, split: str = QWEN_SPLIT) -> Tokenizer:
     """Qwen's kind: NFC, split by expression, byte-level BPE, ChatML specials behind the vocabulary."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(QWEN_SPLIT), behavior="isolated"),
+            pre_tokenizers.Split(Regex(split), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -48,7 +61,25 @@ def byte_level(merges: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in QWEN_SPECIALS])
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in specials])
+    return tokenizer
+
+
+def llama3(merges: int) -> Tokenizer:
+    """Llama 3's kind: no normalizer, numbers by threes, words of the vocabulary before merges, a token that begins every text."""
+    source = json.loads(byte_level(merges, LLAMA3_SPECIALS, LLAMA3_SPLIT).to_str())
+    source["normalizer"] = None
+    source["model"]["ignore_merges"] = True
+    tokenizer = Tokenizer.from_str(json.dumps(source))
+    bos = LLAMA3_SPECIALS[0]
+    tokenizer.post_processor = processors.Sequence(
+        [
+            processors.ByteLevel(trim_offsets=False),
+            processors.TemplateProcessing(
+                single=f"{bos} $A", pair=f"{bos} $A {bos}:1 $B:1", special_tokens=[(bos, tokenizer.token_to_id(bos))]
+            ),
+        ]
+    )
     return tokenizer
 
 

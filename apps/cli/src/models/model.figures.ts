@@ -1,6 +1,6 @@
 import { isLanguage, loadedBytes, valuesOf, type BitsOfTensor } from '@madakv/bench';
 import type { OpenModel, TensorSpec } from '@madakv/models';
-import { pageFit, pageUse, type PageUse } from './page.fit.js';
+import { pageFit, pageUse, textFit, type PageUse } from './page.fit.js';
 
 /** Precisions the tables compare. */
 export const PRECISIONS = [
@@ -30,10 +30,10 @@ export interface ModelFigures {
   readonly stored: { readonly bytes: number; readonly types: Readonly<Record<string, number>> };
   /** Bytes of weights in memory by precision; the embedding matrix is read from disk row by row. */
   readonly weight_bytes: Readonly<Record<string, number>>;
-  /** Tokens of an A4 page as the workers draw it, with what the chat template writes around it. */
-  readonly tokens_per_page: number;
+  /** Tokens of an A4 page as the workers draw it, with what the chat template writes around it; null for a model of text alone. */
+  readonly tokens_per_page: number | null;
   /** Positions that such a page takes: fewer than tokens where a family counts rows and columns instead. */
-  readonly positions_per_page: number;
+  readonly positions_per_page: number | null;
   readonly fits: readonly FitFigures[];
 }
 
@@ -44,8 +44,8 @@ export interface FitFigures {
   readonly ratio: number;
   /** Prompt tokens; 0 when the weights alone do not fit. */
   readonly tokens: number;
-  /** A4 pages of one prompt. */
-  readonly pages: number;
+  /** A4 pages of one prompt; null for a model of text alone. */
+  readonly pages: number | null;
   /** What the most pages are limited by. */
   readonly limited_by: 'memory' | 'positions' | 'weights';
 }
@@ -58,7 +58,7 @@ export function modelFigures(model: OpenModel, memories: readonly number[]): Mod
     return packed && { bits: packed.bits, blockSize: packed.groups.blockSize };
   };
   const weightBytes = PRECISIONS.map(({ bits }) => loadedBytes(specs, decoder.tiedEmbeddings, bits, bitsOf));
-  const page = pageUse(model);
+  const page = model.takesImages ? pageUse(model) : undefined;
   return {
     family: model.config.family,
     layers: decoder.layers,
@@ -73,8 +73,8 @@ export function modelFigures(model: OpenModel, memories: readonly number[]): Mod
     kv_bytes_per_token: layerBytes(model) * decoder.layers,
     stored: storedTypes(model),
     weight_bytes: Object.fromEntries(PRECISIONS.map(({ name }, i) => [name, weightBytes[i]])),
-    tokens_per_page: page.tokens,
-    positions_per_page: page.positions,
+    tokens_per_page: page?.tokens ?? null,
+    positions_per_page: page?.positions ?? null,
     fits: memories.flatMap((memory) =>
       PRECISIONS.flatMap(({ name }, i) =>
         RATIOS.map((ratio) => ({
@@ -96,11 +96,12 @@ function fit(
   model: OpenModel,
   room: number,
   ratio: number,
-  page: PageUse,
+  page: PageUse | undefined,
 ): Pick<FitFigures, 'tokens' | 'pages' | 'limited_by'> {
-  if (room <= 0) return { tokens: 0, pages: 0, limited_by: 'weights' };
+  if (room <= 0) return { tokens: 0, pages: page === undefined ? null : 0, limited_by: 'weights' };
   const { layers, maxPositions } = model.config.decoder;
-  return pageFit(page, Math.floor(room / (layerBytes(model) * (1 + ratio * layers))), maxPositions);
+  const tokens = Math.floor(room / (layerBytes(model) * (1 + ratio * layers)));
+  return page === undefined ? { ...textFit(tokens, maxPositions), pages: null } : pageFit(page, tokens, maxPositions);
 }
 
 /** Bytes of float32 keys and values a token takes in one layer. */

@@ -18,11 +18,7 @@ export function modelReport(figures: ModelFigures): string {
         `vision ${formatCount(parameters.vision)})`,
     ],
     ['KV cache', `${formatBytes(figures.kv_bytes_per_token)} a token (fp32)`],
-    [
-      'page',
-      `${formatCount(figures.tokens_per_page)} tokens, ${formatCount(figures.positions_per_page)} positions ` +
-        `(A4 at ${PAGE_DPI} dpi, as the workers draw it)`,
-    ],
+    ['page', pageLine(figures)],
     ['stored', `${formatBytes(stored.bytes)}: ${types.join(', ')}`],
     ...Object.entries(figures.weight_bytes).map(([name, bytes]) => [`at ${name}`, formatBytes(bytes)]),
   ];
@@ -30,11 +26,16 @@ export function modelReport(figures: ModelFigures): string {
   const head = ['memory', 'ratio', ...PRECISIONS.map(({ name }) => name)];
   return (
     lines.map(([name, text]) => `${name.padEnd(width)}  ${text}\n`).join('') +
-    `\nTokens of prompt that fit (A4 pages), by precision of the weights:\n${textTable(head, fitRows(figures.fits))}` +
+    `\nTokens of prompt that fit${figures.tokens_per_page === null ? '' : ' (A4 pages)'}, by precision of the weights:\n${textTable(head, fitRows(figures.fits))}` +
     '\nWeights and the peak of the cache (one layer in full, all layers at the ratio); activations come on top.\n' +
-    'Pages of one request are limited by MADAKV_MAX_PAGES of the workers too.\n' +
+    (figures.tokens_per_page === null ? '' : 'Pages of one request are limited by MADAKV_MAX_PAGES of the workers too.\n') +
     (figures.fits.some(({ limited_by: by }) => by === 'positions') ? '* limited by the positions that the model has, not by memory\n' : '')
   );
+}
+
+function pageLine({ tokens_per_page: tokens, positions_per_page: positions }: ModelFigures): string {
+  if (tokens === null || positions === null) return 'none: the model reads text alone';
+  return `${formatCount(tokens)} tokens, ${formatCount(positions)} positions (A4 at ${PAGE_DPI} dpi, as the workers draw it)`;
 }
 
 function fitRows(fits: readonly FitFigures[]): string[][] {
@@ -52,5 +53,6 @@ function fitRows(fits: readonly FitFigures[]): string[][] {
 
 function fitCell({ tokens, pages, limited_by: by }: FitFigures): string {
   if (by === 'weights') return '-';
-  return `${formatCount(tokens)}${by === 'positions' ? '*' : ''} (${formatCount(pages)})`;
+  const shown = pages === null ? '' : ` (${formatCount(pages)})`;
+  return `${formatCount(tokens)}${by === 'positions' ? '*' : ''}${shown}`;
 }

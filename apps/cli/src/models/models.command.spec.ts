@@ -61,6 +61,7 @@ describe('models inspect', () => {
     const { stdout } = await inspect(name, '--json', '--memory', '64GiB');
     const { fits, max_positions } = JSON.parse(stdout) as ModelFigures;
     const { pages, tokens, limited_by } = fits[0];
+    if (pages === null) throw new Error('the model takes no pages');
     expect(limited_by).toBe('positions');
     const model = openModel(join(FIXTURES, name, 'checkpoint'));
     const prompt = (count: number) => {
@@ -76,6 +77,18 @@ describe('models inspect', () => {
     expect(check(pages)).not.toThrow();
     expect(check(pages + 1)).toThrow('too many tokens');
     expect(tokens).toBeGreaterThanOrEqual(prompt(pages).inputIds.length);
+  });
+
+  it('counts no pages of a model that reads text alone', async () => {
+    const { code, stdout } = await inspect('qwen3-plain');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^family +qwen3$/m);
+    expect(stdout).toMatch(/vision 0\)$/m);
+    expect(stdout).toMatch(/^page +none: the model reads text alone$/m);
+    expect(stdout).toMatch(/^8\.00 GiB +20 % +3,840\* +3,840\*/m);
+    const figures = JSON.parse((await inspect('qwen3-plain', '--json')).stdout) as ModelFigures;
+    expect(figures).toMatchObject({ tokens_per_page: null, positions_per_page: null });
+    expect(figures.fits[0]).toMatchObject({ tokens: 3840, pages: null, limited_by: 'positions' });
   });
 
   it('says what is wrong with folder and memory', async () => {

@@ -49,6 +49,15 @@ export function pageFit(
   };
 }
 
+/** The same of text alone, a token a position. */
+export function textFit(
+  tokensInMemory: number,
+  maxPositions: number,
+): { readonly tokens: number; readonly limited_by: 'memory' | 'positions' } {
+  const most = Math.max(0, maxPositions - DEFAULTS.maxTokens);
+  return { tokens: Math.min(tokensInMemory, most), limited_by: most < tokensInMemory ? 'positions' : 'memory' };
+}
+
 function wholePages(room: number, each: number): number {
   return Math.max(0, Math.floor(room / each));
 }

@@ -11,6 +11,7 @@ import { PdfRasteriser, type DocumentWarning } from '@madakv/documents';
 import { kvGeometry } from '@madakv/engine';
 import {
   ImageError,
+  noImagesReason,
   PromptError,
   type ImageLayout,
   type ImageSize,
@@ -53,7 +54,7 @@ export interface PrepareInput {
 
 export interface PreparerParts {
   /** Opened with `specialTokensInText: 'text'`, as the engine's has to be. */
-  readonly model: Pick<OpenModel, 'config' | 'pages' | 'imageLayout' | 'layout'>;
+  readonly model: Pick<OpenModel, 'config' | 'takesImages' | 'pages' | 'imageLayout' | 'layout'>;
   readonly store: Pick<FileStore, 'get' | 'head' | 'put'>;
   readonly files: UserFiles;
   readonly options: PrepareOptions;
@@ -170,6 +171,7 @@ export class RequestPreparer {
   ): Promise<Pick<PreparedRequest, 'images' | 'warnings'> & { readonly ofParts: ImagesOfParts }> {
     const { tenant, signal } = work.input;
     const parts = documentParts(work.input.body.messages);
+    this.checkSees(parts);
     work.budget.checkParts(parts);
     const images: PreparedImageRef[] = [];
     const ofParts = new Map<DocumentPart['part'], number[]>();
@@ -196,6 +198,15 @@ export class RequestPreparer {
       }
     }
     return { images, ofParts, warnings };
+  }
+
+  /** Before anything is fetched for it. @throws MadakvError where there is a document for a model that reads text alone */
+  private checkSees(parts: readonly DocumentPart[]): void {
+    const { takesImages, config } = this.parts.model;
+    if (takesImages || parts.length === 0) return;
+    const [{ path }] = parts;
+    const options = { param: path, reason: 'text_only_model' };
+    throw new MadakvError('invalid_document', `${path}: ${noImagesReason(config.family)}`, options);
   }
 
   /** @throws ImageError when the model takes no image of this shape */

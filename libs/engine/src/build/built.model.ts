@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import {
   CheckpointError,
   decoderStage,
+  hasVisionGraph,
   visionGraphOf,
   type BlobSink,
   type ModelConfig,
@@ -76,6 +77,7 @@ export function checkpointInput(model: OpenModel): BuildInput {
     ...(weights.packing === undefined ? {} : { packing: weights.packing }),
     fingerprint: (indexPath) => fingerprint(model.files, indexPath),
     checkpoint: model.dir,
+    textOnly: !hasVisionGraph(model.config.family),
   };
 }
 

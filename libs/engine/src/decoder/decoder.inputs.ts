@@ -6,7 +6,6 @@ import { EmbeddingTable } from './embedding.table.js';
 /** What turns a prompt into decoder input and ids into text. */
 export interface DecoderInputs {
   readonly embeddings: EmbeddingTable;
-  readonly imageToken: number;
   readonly eosIds: readonly number[];
   readonly maxPositions: number;
   newDetokenizer(): Detokenizer;
@@ -25,7 +24,6 @@ export function loadDecoderInputs(model: OpenModel): DecoderInputs {
   };
   return {
     embeddings: new EmbeddingTable(config.decoder.hiddenSize, config.decoder.vocabSize, readRow),
-    imageToken: config.tokens.image,
     eosIds: config.tokens.eos,
     maxPositions: config.decoder.maxPositions,
     newDetokenizer: () => model.tokenizer.detokenizer(),

@@ -20,9 +20,10 @@ const generationSchema = z.looseObject(tokenKeys);
 
 /**
  * Special tokens: generation_config.json where it speaks of them, else the given configs in order.
+ * @param image placeholder of images, for a model that takes them
  * @throws CheckpointError `bad_value` when no end token is named anywhere
  */
-export function tokenIds(folder: CheckpointFolder, image: number, configs: readonly TokenKeys[]): TokenIds {
+export function tokenIds(folder: CheckpointFolder, image: number | undefined, configs: readonly TokenKeys[]): TokenIds {
   const sources: TokenKeys[] = [...configs];
   if (folder.has(GENERATION)) sources.unshift(folder.parse(generationSchema, folder.json(GENERATION), GENERATION));
   const first = <K extends keyof TokenKeys>(key: K) => sources.map((source) => source[key]).find((value) => value != null);
@@ -30,5 +31,5 @@ export function tokenIds(folder: CheckpointFolder, image: number, configs: reado
   if (eos.length === 0) {
     throw new CheckpointError('bad_value', `${folder.dir}: neither ${GENERATION} nor config.json has eos_token_id`);
   }
-  return { image, eos, bos: first('bos_token_id') ?? undefined, pad: first('pad_token_id') ?? undefined };
+  return { ...(image === undefined ? {} : { image }), eos, bos: first('bos_token_id') ?? undefined, pad: first('pad_token_id') ?? undefined };
 }

@@ -94,9 +94,25 @@ function beginLayer(graph: GraphBuilder, weights: GraphWeights, config: DecoderC
     const turned = graph.op('RotaryEmbedding', [batched, cos, sin], { num_heads: heads, interleaved: 0 });
     return graph.op('Reshape', [turned, graph.ints(-1, dim)]);
   };
-  graph.output('q', rotate(q, config.heads, queryDim), 'float32', ['rows', queryDim]);
-  graph.output('k', rotate(k, config.kvHeads, keyDim), 'float32', ['rows', keyDim]);
+  const ready = (value: Value, part: string, width: number): Value =>
+    config.qkNorm === true ? headNorm(graph, weights, config, layerName(layer, `self_attn.${part}`), value, width) : value;
+  graph.output('q', rotate(ready(q, 'q_norm', queryDim), config.heads, queryDim), 'float32', ['rows', queryDim]);
+  graph.output('k', rotate(ready(k, 'k_norm', keyDim), config.kvHeads, keyDim), 'float32', ['rows', keyDim]);
   graph.output('v', v, 'float32', ['rows', keyDim]);
+}
+
+/** Norms each head of `[rows, heads * dim]` by itself. */
+function headNorm(
+  graph: GraphBuilder,
+  weights: GraphWeights,
+  { headDim, rmsNormEps }: DecoderConfig,
+  name: string,
+  value: Value,
+  width: number,
+): Value {
+  const heads = graph.op('Reshape', [value, graph.ints(-1, headDim)]);
+  const normed = rmsNorm(graph, heads, weights.tensor(`${name}.weight`), rmsNormEps);
+  return graph.op('Reshape', [normed, graph.ints(-1, width)]);
 }
 
 function outputLogits(graph: GraphBuilder, weights: GraphWeights, config: DecoderConfig, x: Value): void {

@@ -5,4 +5,4 @@ export { decoderStage, EMBEDDING_WEIGHT, headWeight } from './decoder.graph.js';
 export type { BlobSink, Precision, TensorSource, WeightFormat } from './graph.weights.js';
 export { quantiseOutputs, quantiseRows, type QuantisedMatrix } from './quantise.js';
 export type { VisionGraph } from './vision.graph.js';
-export { visionGraphOf } from './vision.graphs.js';
+export { hasVisionGraph, visionGraphOf } from './vision.graphs.js';

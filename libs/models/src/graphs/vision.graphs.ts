@@ -8,6 +8,11 @@ const visionGraphs: Readonly<Record<string, VisionGraph<never>>> = {
   llava: llavaVisionGraph,
 };
 
+/** Whether a family's models see: those of text alone have no vision graph. */
+export function hasVisionGraph(family: string): boolean {
+  return family in visionGraphs;
+}
+
 /** The vision graph of a family. @throws RangeError for a family without one */
 export function visionGraphOf<Config extends ModelConfig>(family: string): VisionGraph<Config> {
   const graph = visionGraphs[family] as VisionGraph<Config> | undefined;

@@ -2,30 +2,11 @@ import { z } from 'zod';
 import { CheckpointError } from '../checkpoint/checkpoint.error.js';
 import type { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
 import { CONFIG, positive, requireMultiple, requireOneOf } from '../config/config.file.js';
-import { ropeConfig, ropeKeys } from '../config/rope.settings.js';
+import { decoderConfig, textSchema, type TextForm } from '../config/text.config.js';
 import { tokenIds, tokenKeys } from '../config/token.ids.js';
-import type { DecoderConfig } from '../decoder.config.js';
+import { llamaForm } from '../llama/llama.family.js';
+import { qwen2Form } from '../qwen2/qwen2.family.js';
 import type { ClipVisionConfig, LlavaConfig } from './llava.vision.config.js';
-
-/** Published LLaVA files leave most keys out; they take the value `transformers` gives a Llama config. */
-const textSchema = z.looseObject({
-  model_type: z.string().default('llama'),
-  hidden_size: positive.default(4096),
-  intermediate_size: positive.default(11008),
-  num_hidden_layers: positive.default(32),
-  num_attention_heads: positive.default(32),
-  num_key_value_heads: positive.nullish(),
-  head_dim: positive.nullish(),
-  vocab_size: positive.default(32000),
-  max_position_embeddings: positive.default(2048),
-  rms_norm_eps: z.number().positive().default(1e-6),
-  hidden_act: z.string().default('silu'),
-  attention_bias: z.boolean().default(false),
-  mlp_bias: z.boolean().default(false),
-  tie_word_embeddings: z.boolean().nullish(),
-  ...ropeKeys,
-  ...tokenKeys,
-});
 
 const visionSchema = z.looseObject({
   model_type: z.string().default('clip_vision_model'),
@@ -63,6 +44,12 @@ const rootSchema = z.looseObject({
   ...tokenKeys,
 });
 
+/**
+ * Decoders that a LLaVA model may have, by `model_type`. Published LLaVA files leave most of their keys out; they take the value
+ * `transformers` gives them.
+ */
+const textForms: Readonly<Record<string, TextForm>> = { llama: llamaForm, qwen2: qwen2Form };
+
 const activations: Record<string, ClipVisionConfig['projectorAct']> = {
   gelu: 'gelu',
   gelu_pytorch_tanh: 'gelu_tanh',
@@ -75,8 +62,9 @@ const activations: Record<string, ClipVisionConfig['projectorAct']> = {
 export function parseLlavaConfig(folder: CheckpointFolder): LlavaConfig {
   const root = folder.parse(rootSchema, folder.json(CONFIG), CONFIG);
   const text = root.text_config ?? textSchema.parse({});
-  requireOneOf(folder, 'text_config.model_type', text.model_type, ['llama']);
-  const decoder = decoderConfig(folder, text, root.tie_word_embeddings === true || text.tie_word_embeddings === true);
+  const kind = requireOneOf(folder, 'text_config.model_type', text.model_type ?? 'llama', Object.keys(textForms));
+  const tied = root.tie_word_embeddings === true;
+  const decoder = decoderConfig(folder, text, textForms[kind], { prefix: 'text_config.', tied });
   const image = root.image_token_index ?? root.image_token_id ?? 32000;
   const defaults = { eos_token_id: 2, bos_token_id: 1 };
   return {
@@ -84,30 +72,6 @@ export function parseLlavaConfig(folder: CheckpointFolder): LlavaConfig {
     decoder,
     vision: visionConfig(folder, root),
     tokens: tokenIds(folder, image, [root, text, defaults]),
-  };
-}
-
-function decoderConfig(folder: CheckpointFolder, text: z.infer<typeof textSchema>, tied: boolean): DecoderConfig {
-  const heads = text.num_attention_heads;
-  const kvHeads = text.num_key_value_heads ?? heads;
-  requireMultiple(folder, ['num_attention_heads', heads], ['num_key_value_heads', kvHeads]);
-  if (text.head_dim == null) requireMultiple(folder, ['hidden_size', text.hidden_size], ['num_attention_heads', heads]);
-  return {
-    hiddenSize: text.hidden_size,
-    layers: text.num_hidden_layers,
-    heads,
-    kvHeads,
-    headDim: text.head_dim ?? text.hidden_size / heads,
-    intermediateSize: text.intermediate_size,
-    vocabSize: text.vocab_size,
-    maxPositions: text.max_position_embeddings,
-    rmsNormEps: text.rms_norm_eps,
-    hiddenAct: requireOneOf(folder, 'text_config.hidden_act', text.hidden_act, ['silu']),
-    rope: ropeConfig(text, { theta: 10_000 }, folder),
-    qkvBias: text.attention_bias,
-    outputBias: text.attention_bias,
-    mlpBias: text.mlp_bias,
-    tiedEmbeddings: tied,
   };
 }
 

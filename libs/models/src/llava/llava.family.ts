@@ -1,7 +1,7 @@
 import type { ModelFamily } from '../family.js';
 import { parseLlavaConfig } from './llava.config.js';
 import { llavaImageProcessor } from './llava.image.processor.js';
-import { sequentialPositions } from './llava.positions.js';
+import { sequentialPositions } from '../text/sequential.positions.js';
 import { llavaTensorName, llavaTensors } from './llava.tensors.js';
 import type { LlavaConfig } from './llava.vision.config.js';
 

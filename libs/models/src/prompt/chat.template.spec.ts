@@ -74,6 +74,12 @@ describe('ChatTemplate', () => {
     expect(open({ 'tokenizer_config.json': JSON.stringify({ chat_template: templates }) }).render([])).toBe('<s>');
   });
 
+  it('has no clock, and no reasoning', () => {
+    const day = `{% if strftime_now is defined %}{{ strftime_now('%d %b %Y, %B, 100 %%') }}{% endif %}`;
+    const thinking = `{% if enable_thinking is defined and enable_thinking is false %}<think></think>{% endif %}`;
+    expect(open({ 'chat_template.jinja': day + thinking }).render([])).toBe('26 Jul 2024, July, 100 %<think></think>');
+  });
+
   it('passes a refusal on', () => {
     const template = open({ 'chat_template.jinja': `{{ raise_exception('Roles must alternate') }}` });
     expect(() => template.render([])).toThrow('the chat template refuses the messages: Roles must alternate');

@@ -22,6 +22,31 @@ const CONFIGS = ['processor_config.json', 'tokenizer_config.json'];
 const named = z.array(z.looseObject({ name: z.string(), template: z.string() }));
 const holderSchema = z.looseObject({ chat_template: z.union([z.string(), named]).nullish() });
 
+/** Templates that name a day get this one, which Llama's fall back on: a prompt is made more than once, and must not change at midnight. */
+const DAY: Readonly<Record<string, string>> = {
+  '%Y': '2024',
+  '%m': '07',
+  '%d': '26',
+  '%b': 'Jul',
+  '%B': 'July',
+  '%A': 'Friday',
+  '%H': '00',
+  '%M': '00',
+  '%S': '00',
+  '%%': '%',
+};
+
+/** The library's own clock cannot be replaced, so it is renamed. */
+const CLOCK = /\bstrftime_now\b/g;
+
+/** What templates may ask besides. Reasoning is off: an answer is to be within the tokens that were allowed for it. */
+const SETTINGS = {
+  add_generation_prompt: true,
+  tools: null,
+  enable_thinking: false,
+  fixed_strftime: (format: string): string => format.replace(/%./g, (field) => DAY[field] ?? field),
+};
+
 /** Any text a template would not contain by itself. */
 const PROBE = '\uE000probe\uE001';
 
@@ -43,7 +68,7 @@ export class ChatTemplate {
   static open(folder: CheckpointFolder, specialTokens: SpecialTokens, placeholder: string): ChatTemplate {
     const { file, text } = readTemplate(folder);
     try {
-      return new ChatTemplate(new Template(text), specialTokens, placeholder);
+      return new ChatTemplate(new Template(text.replaceAll(CLOCK, 'fixed_strftime')), specialTokens, placeholder);
     } catch (cause) {
       throw new CheckpointError('bad_template', `${folder.path(file)}: ${(cause as Error).message}`, { cause });
     }
@@ -75,7 +100,7 @@ export class ChatTemplate {
   }
 
   private renderOrThrow(messages: readonly TemplateMessage[]): string {
-    return this.template.render({ ...this.specialTokens, messages, add_generation_prompt: true, tools: null });
+    return this.template.render({ ...this.specialTokens, ...SETTINGS, messages });
   }
 
   /** The form to use for a role when content came as `preferred`: that one unless only the other works. */

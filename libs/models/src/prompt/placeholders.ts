@@ -10,11 +10,12 @@ export interface ExpandedIds {
 /**
  * Repeats the placeholders.
  * @param ids one placeholder for each image
+ * @param placeholder absent for a model that takes no images
  * @throws PromptError `placeholder_count` when there are more or fewer placeholders than images
  */
 export function expandPlaceholders(
   ids: readonly number[],
-  placeholder: number,
+  placeholder: number | undefined,
   images: readonly ImageLayout[],
 ): ExpandedIds {
   const found = ids.filter((id) => id === placeholder).length;
@@ -41,7 +42,7 @@ export function expandPlaceholders(
     endText();
     const image = next++;
     const { tokens, grid } = images[image];
-    inputIds.fill(placeholder, at, at + tokens);
+    inputIds.fill(id, at, at + tokens);
     segments.push({ start: at, end: at + tokens, modality: 'visual', image, grid });
     at += tokens;
     textStart = at;

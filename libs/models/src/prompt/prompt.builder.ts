@@ -69,7 +69,7 @@ function commonPrefix(ids: readonly number[], prefix: readonly number[]): number
 }
 
 /** Index after expansion of a token's index before it. */
-function expanded(index: number, ids: readonly number[], placeholder: number, images: readonly ImageLayout[]): number {
+function expanded(index: number, ids: readonly number[], placeholder: number | undefined, images: readonly ImageLayout[]): number {
   let image = 0;
   let extra = 0;
   for (let i = 0; i < index; i++) if (ids[i] === placeholder) extra += images[image++].tokens - 1;

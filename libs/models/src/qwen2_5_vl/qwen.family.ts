@@ -1,7 +1,7 @@
 import type { ModelFamily } from '../family.js';
 import { parseQwenConfig } from './qwen.config.js';
-import { qwenImageProcessor } from './qwen.image.processor.js';
-import { mropePositions } from './qwen.positions.js';
+import { qwenImageProcessor } from '../qwen_vl/qwen.image.processor.js';
+import { mropePositions } from '../qwen_vl/mrope.positions.js';
 import { qwenTensorName, qwenTensors } from './qwen.tensors.js';
 import type { QwenConfig } from './qwen.vision.config.js';
 

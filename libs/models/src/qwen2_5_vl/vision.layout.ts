@@ -1,4 +1,5 @@
 import type { Grid } from '../family.js';
+import { patchAngles } from '../qwen_vl/patch.rotary.js';
 import type { QwenVisionConfig } from './qwen.vision.config.js';
 
 /** Added to attention scores where a window is padded: the lowest float32. */
@@ -54,7 +55,7 @@ export function visionLayout(grid: Grid, config: QwenVisionConfig): VisionLayout
     cellOrder,
     cellPlace,
     ...padWindows(windowCells, unit, config.windowCells ** 2 * unit),
-    ...rotary(grid, patchOrder, config),
+    ...patchAngles(grid, patchOrder, config),
   };
 }
 
@@ -102,34 +103,4 @@ function padWindows(windowCells: readonly number[], unit: number, windowPatches:
     }
   }
   return { windows, windowPatches, windowStarts, windowIndex, windowMask, unpadIndex };
-}
-
-function rotary(grid: Grid, patchOrder: Int32Array, config: QwenVisionConfig): Pick<VisionLayout, 'cos' | 'sin'> {
-  const quarter = config.headDim / 4;
-  // Rounded to float32 where the reference rounds.
-  const speed = Float32Array.from({ length: quarter }, (_, i) => {
-    return 1 / Math.fround(config.ropeTheta ** Math.fround((4 * i) / config.headDim));
-  });
-  const cos = new Float32Array(patchOrder.length * 2 * quarter);
-  const sin = new Float32Array(cos.length);
-  for (let place = 0, at = 0; place < patchOrder.length; place++) {
-    for (const position of patchPosition(patchOrder[place], grid, config.mergeSize)) {
-      for (let i = 0; i < quarter; i++, at++) {
-        const angle = Math.fround(position * speed[i]);
-        cos[at] = Math.cos(angle);
-        sin[at] = Math.sin(angle);
-      }
-    }
-  }
-  return { cos, sin };
-}
-
-/** Row and column of a patch that is counted merge block by merge block. */
-function patchPosition(patch: number, grid: Grid, merge: number): [row: number, col: number] {
-  const inFrame = patch % (grid.rows * grid.cols);
-  const block = Math.floor(inFrame / merge ** 2);
-  const blocksAcross = grid.cols / merge;
-  const row = Math.floor(block / blocksAcross) * merge + (Math.floor(inFrame / merge) % merge);
-  const col = (block % blocksAcross) * merge + (inFrame % merge);
-  return [row, col];
 }

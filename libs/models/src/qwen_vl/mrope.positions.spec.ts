@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Segment } from '../family.js';
-import { mropePositions } from './qwen.positions.js';
+import { mropePositions } from './mrope.positions.js';
 
 const rows = (positions: Int32Array): number[][] => {
   const tokens = positions.length / 3;

@@ -7,7 +7,7 @@ import { readProcessorSettings, resampleFilter, type SettingsFile } from '../ima
 import { resize } from '../image/resample.js';
 import type { RgbImage } from '../image/rgb.image.js';
 import { valueTable } from '../image/value.table.js';
-import type { QwenConfig, QwenVisionConfig } from './qwen.vision.config.js';
+import type { PatchShape, QwenVlModelConfig } from './qwen.vl.config.js';
 
 /** Least and largest number of pixels after resizing. */
 export interface PixelRange {
@@ -18,7 +18,7 @@ export interface PixelRange {
 const DEFAULT_RANGE: PixelRange = { min: 56 * 56, max: 28 * 28 * 1280 };
 const MAX_ASPECT = 200;
 
-export function qwenImageProcessor(folder: CheckpointFolder, { vision }: QwenConfig): ImageProcessor {
+export function qwenImageProcessor(folder: CheckpointFolder, { vision }: QwenVlModelConfig): ImageProcessor {
   const source = readProcessorSettings(folder);
   const { settings } = source;
   checkPatches(folder, source, vision);
@@ -45,7 +45,7 @@ export function qwenImageProcessor(folder: CheckpointFolder, { vision }: QwenCon
 }
 
 /** @param size multiples of patch and merge block */
-function layoutOf({ width, height }: ImageSize, { patchSize, mergeSize: merge }: QwenVisionConfig): ImageLayout {
+function layoutOf({ width, height }: ImageSize, { patchSize, mergeSize: merge }: PatchShape): ImageLayout {
   const rows = height / patchSize;
   const cols = width / patchSize;
   return {
@@ -55,7 +55,7 @@ function layoutOf({ width, height }: ImageSize, { patchSize, mergeSize: merge }:
   };
 }
 
-function checkPatches(folder: CheckpointFolder, { file, settings }: SettingsFile, vision: QwenVisionConfig): void {
+function checkPatches(folder: CheckpointFolder, { file, settings }: SettingsFile, vision: PatchShape): void {
   const pairs = [
     ['patch_size', settings.patch_size ?? 14, vision.patchSize],
     ['temporal_patch_size', settings.temporal_patch_size ?? 2, vision.temporalPatchSize],
@@ -116,7 +116,7 @@ function roundHalfEven(value: number): number {
  * Cuts an image into patches, merge block by merge block; a patch is `[channels, frames, rows, columns]` flattened, with
  * the still image repeated along frames.
  */
-function patchify(image: RgbImage, table: Float32Array, vision: QwenVisionConfig): PreparedImage {
+function patchify(image: RgbImage, table: Float32Array, vision: PatchShape): PreparedImage {
   const { patchSize: size, temporalPatchSize: frames, mergeSize: merge } = vision;
   const rows = image.height / size;
   const cols = image.width / size;
