@@ -90,7 +90,7 @@ describe('config.json', () => {
   it('of another architecture', () => {
     const folder = copyOf('qwen-plain');
     editJson(folder, 'config.json', (config) => (config['model_type'] = 'mamba'));
-    expectFailure(folder, 'unknown_architecture', 'config.json: model_type mamba; known are qwen2_5_vl, llava, llama');
+    expectFailure(folder, 'unknown_architecture', /config\.json: model_type mamba; known are .*qwen3_vl, .*llama/);
   });
 
   it.each([
@@ -161,6 +161,18 @@ describe('config.json', () => {
     const folder = copyOf('qwen-flat-tied');
     editJson(folder, 'config.json', (config) => (config['rope_scaling'] = { type: 'mrope', mrope_section: [2, 2, 2] }));
     expectFailure(folder, 'bad_value', 'mrope_section covers 6 frequencies, heads of 16 have 8');
+  });
+
+  it.each([
+    ['num_position_embeddings', 35, 'vision_config.num_position_embeddings 35 is no square'],
+    ['out_hidden_size', 32, 'vision_config.out_hidden_size 32 is not hidden_size 64'],
+    ['num_heads', 5, 'vision_config.hidden_size 32 is not a multiple of num_heads 5'],
+    ['num_heads', 16, 'vision_config has heads of 2, which 4 does not divide'],
+    ['patch_size', [16, 16], 'vision_config.patch_size'],
+  ])('with a tower of Qwen3-VL of another %s', (key, value, message) => {
+    const folder = copyOf('qwen3-vl-plain');
+    editJson(folder, 'config.json', (config) => ((config['vision_config'] as Json)[key] = value));
+    expectFailure(folder, 'bad_value', message);
   });
 
   it('with another text model in LLaVA', () => {

@@ -40,6 +40,7 @@ async function asking({ model }: Engine, name: string, question: string): Promis
 describe.each([
   ['qwen-plain three-images', 'fp32'],
   ['llava-plain three-images', 'fp32'],
+  ['qwen3-vl-plain three-images', 'fp32'],
   ['qwen-plain three-images', 'int8'],
 ] as const)('requests about %s, cache in %s', (name, kvPrecision: KvPrecision) => {
   let grouped: Engine;

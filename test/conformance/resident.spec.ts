@@ -74,6 +74,7 @@ function expectAlike(warm: GenerationResult, cold: GenerationResult): void {
 describe.each([
   [QWEN, 'fp32'],
   ['llava-plain three-images', 'fp32'],
+  ['qwen3-vl-plain three-images', 'fp32'],
   [QWEN, 'int8'],
 ] as const)('questions about %s, cache in %s', (name, kvPrecision: KvPrecision) => {
   let engine: Engine;

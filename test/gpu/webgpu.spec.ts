@@ -42,6 +42,9 @@ describe.skipIf(provider === undefined)('on WebGPU', () => {
     'qwen-bf16-sharded text',
     'qwen-awq text',
     'qwen-gptq text',
+    'qwen2-vl-plain one-image',
+    'qwen3-vl-plain three-images',
+    'qwen3-plain turns',
   ])('answers %s like the reference', async (name) => {
     const reference = fixture(name);
     const engine = await load(reference.checkpoint, provider);

@@ -166,14 +166,14 @@ export class GroupPrefill {
       for (const { job } of takers) job.saw(performance.now() - started);
       yield undefined;
     }
-    const embeddings = embedPrompt(prompt, span, this.tools.inputs, features);
+    const embedded = embedPrompt(prompt, span, this.tools.inputs, features);
     const rows = span.end - span.start;
     const positions = new Int32Array(prompt.axes * rows);
     for (let axis = 0; axis < prompt.axes; axis++) {
       const line = axis * prompt.inputIds.length;
       positions.set(prompt.positions.subarray(line + span.start, line + span.end), axis * rows);
     }
-    return { rows, embeddings, positions };
+    return { rows, positions, ...embedded };
   }
 
   /**

@@ -60,7 +60,7 @@ export class VisionEncoder {
 
   /**
    * @param next the image that is wanted after it, if any
-   * @returns `[image.tokens, hidden]`
+   * @returns `[image.tokens, hidden]`, of a decoder with `visualLayers` `[1 + visualLayers, image.tokens, hidden]`
    * @throws Error where the model has no vision tower
    */
   async encode(image: PromptImage, next?: PromptImage): Promise<Float32Array> {

@@ -57,6 +57,8 @@ export interface DecoderConfig {
   mlpBias: boolean;
   /** Queries and keys pass an RMSNorm of their own, head by head with one gain for all, before they are turned. */
   qkNorm?: boolean;
+  /** Behind so many of the first layers, features of images are added to the rows of their tokens (DeepStack). */
+  visualLayers?: number;
   /** The output head is the embedding matrix; there is no `lm_head.weight` of its own. */
   tiedEmbeddings: boolean;
 }

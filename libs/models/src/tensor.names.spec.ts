@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { llavaTensorName } from './llava/llava.tensors.js';
-import { qwenTensorName } from './qwen2_5_vl/qwen.tensors.js';
+import { qwen2VlTensorName } from './qwen2_vl/qwen2.vl.family.js';
+import { qwenVlTensorName } from './qwen_vl/tower.tensors.js';
+import { textTensorName } from './text/text.family.js';
 
 describe('tensor names', () => {
   it.each([
@@ -14,7 +16,7 @@ describe('tensor names', () => {
     ['model.rotary_emb.inv_freq', undefined],
     ['optimizer.state', undefined],
   ])('Qwen: %s', (stored, name) => {
-    expect(qwenTensorName(stored)).toBe(name);
+    expect(qwenVlTensorName(stored)).toBe(name);
   });
 
   it.each([
@@ -30,5 +32,25 @@ describe('tensor names', () => {
     ['vision_tower.vision_model.embeddings.position_ids', undefined],
   ])('LLaVA: %s', (stored, name) => {
     expect(llavaTensorName(stored)).toBe(name);
+  });
+
+  it.each([
+    ['visual.merger.ln_q.bias', 'vision.merger.norm.bias'],
+    ['model.visual.merger.mlp.0.weight', 'vision.merger.linear_fc1.weight'],
+    ['visual.merger.mlp.2.bias', 'vision.merger.linear_fc2.bias'],
+    ['visual.blocks.11.mlp.fc2.weight', 'vision.blocks.11.mlp.linear_fc2.weight'],
+    ['model.layers.0.mlp.up_proj.weight', 'decoder.layers.0.mlp.up_proj.weight'],
+  ])('Qwen2-VL: %s', (stored, name) => {
+    expect(qwen2VlTensorName(stored)).toBe(name);
+  });
+
+  it.each([
+    ['model.layers.0.self_attn.q_norm.weight', 'decoder.layers.0.self_attn.q_norm.weight'],
+    ['layers.0.self_attn.q_norm.weight', 'decoder.layers.0.self_attn.q_norm.weight'],
+    ['lm_head.weight', 'lm_head.weight'],
+    ['model.layers.0.self_attn.rotary_emb.inv_freq', undefined],
+    ['score.weight', undefined],
+  ])('text: %s', (stored, name) => {
+    expect(textTensorName(stored)).toBe(name);
   });
 });

@@ -1,5 +1,6 @@
 """The table of checkpoints: every shape, layout and number format that must load."""
 
+from qwen_vl_cases import qwen_vl_cases
 from text_cases import TEXT_CASES
 
 TEXT = {"text": [{"role": "user", "content": [{"type": "text", "text": "Which line is higher in 2024?"}]}]}
@@ -171,4 +172,5 @@ CASES = {
         "requests": {**ONE},
     },
     **TEXT_CASES,
+    **qwen_vl_cases({**TEXT, **ONE, **THREE}),
 }

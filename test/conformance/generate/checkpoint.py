@@ -15,6 +15,10 @@ from transformers import (
     LlavaForConditionalGeneration,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
+    Qwen2VLConfig,
+    Qwen2VLForConditionalGeneration,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
 )
 
 import templates
@@ -23,26 +27,38 @@ import toy_tokenizers
 CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073]
 CLIP_STD = [0.26862954, 0.26130258, 0.27577711]
 
-# Tokenizers by name: how they are made, tokenizer_config.json, the chat template, and the tokens that end an answer.
+# Qwen's vision families: classes, processor, and the key of the tower's output size.
+QWEN_VL = {
+    "qwen2_vl": (Qwen2VLConfig, Qwen2VLForConditionalGeneration, "Qwen2VLProcessor", "hidden_size"),
+    "qwen2_5_vl": (Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, "Qwen2_5_VLProcessor", "out_hidden_size"),
+    "qwen3_vl": (Qwen3VLConfig, Qwen3VLForConditionalGeneration, "Qwen3VLProcessor", "out_hidden_size"),
+}
+
 QWEN_TOKENS = {"tokenizer_class": "Qwen2Tokenizer", "bos_token": None, "eos_token": "<|im_end|>",
                "pad_token": "<|endoftext|>", "unk_token": None, "add_prefix_space": False,
                "clean_up_tokenization_spaces": False, "model_max_length": 131072}
-VICUNA_TOKENS = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
-                 "unk_token": "<unk>", "add_bos_token": True, "add_eos_token": False, "image_token": "<image>",
-                 "extra_special_tokens": {"image_token": "<image>"},
-                 "clean_up_tokenization_spaces": False, "model_max_length": 4096}
 LLAMA3_TOKENS = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>",
                  "clean_up_tokenization_spaces": True, "model_max_length": 131072,
                  "model_input_names": ["input_ids", "attention_mask"]}
 CHATML_ENDS, LLAMA3_ENDS = ["<|im_end|>", "<|endoftext|>"], ["<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"]
+
+
+def _vicuna(legacy: bool) -> dict:
+    return {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
+            "unk_token": "<unk>", "add_bos_token": True, "add_eos_token": False, "legacy": legacy,
+            "image_token": "<image>", "extra_special_tokens": {"image_token": "<image>"},
+            "clean_up_tokenization_spaces": False, "model_max_length": 4096}
+
+
+# Tokenizers by name: how they are made, tokenizer_config.json, the chat template, and the tokens that end an answer.
 TOKENIZERS = {
     "chatml": (lambda: toy_tokenizers.byte_level(140), QWEN_TOKENS, templates.CHATML, CHATML_ENDS),
     "qwen3": (lambda: toy_tokenizers.byte_level(140, toy_tokenizers.QWEN3_SPECIALS), QWEN_TOKENS, templates.QWEN3, CHATML_ENDS),
     "llama3": (lambda: toy_tokenizers.llama3(140), LLAMA3_TOKENS, templates.LLAMA3, LLAMA3_ENDS),
-    "llama2": (lambda: toy_tokenizers.metaspace(170, "first"), {**VICUNA_TOKENS, "legacy": False}, templates.LLAMA2, ["</s>"]),
-    "first": (lambda: toy_tokenizers.metaspace(170, "first"), {**VICUNA_TOKENS, "legacy": False}, templates.VICUNA, ["</s>"]),
+    "llama2": (lambda: toy_tokenizers.metaspace(170, "first"), _vicuna(False), templates.LLAMA2, ["</s>"]),
+    "first": (lambda: toy_tokenizers.metaspace(170, "first"), _vicuna(False), templates.VICUNA, ["</s>"]),
     "normalizer": (
-        lambda: toy_tokenizers.metaspace(170, "normalizer"), {**VICUNA_TOKENS, "legacy": True}, templates.VICUNA, ["</s>"],
+        lambda: toy_tokenizers.metaspace(170, "normalizer"), _vicuna(True), templates.VICUNA, ["</s>"],
     ),
 }
 
@@ -72,15 +88,15 @@ def _model(case: dict) -> torch.nn.Module:
     text, vision = copy.deepcopy(case["text"]), copy.deepcopy(case["vision"])
     if vision is None:
         return AutoModelForCausalLM.from_config(AutoConfig.for_model(case["family"], **text, **_ends(case), **case["root"]))
-    if case["family"] == "qwen2_5_vl":
-        vision["out_hidden_size"] = text["hidden_size"]
+    if case["family"] in QWEN_VL:
+        config_class, model_class, _, output_key = QWEN_VL[case["family"]]
+        vision[output_key] = text["hidden_size"]
         ids = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>",
                "vision_start_token_id": "<|vision_start|>", "vision_end_token_id": "<|vision_end|>"}
         tokens = {key: case["tokenizer_object"].token_to_id(token) for key, token in ids.items()}
         text["bos_token_id"] = case["tokenizer_object"].token_to_id("<|endoftext|>")
         text["eos_token_id"] = case["tokenizer_object"].token_to_id("<|im_end|>")
-        config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, **tokens, **case["root"])
-        return Qwen2_5_VLForConditionalGeneration(config)
+        return model_class(config_class(text_config=text, vision_config=vision, **tokens, **case["root"]))
     tokens = {"image_token_index": case["tokenizer_object"].token_to_id("<image>")}
     side = vision["image_size"] // vision["patch_size"]
     config = LlavaConfig(text_config=text, vision_config=vision, image_seq_length=side * side, **tokens, **case["root"])
@@ -96,7 +112,7 @@ def _ends(case: dict) -> dict:
 
 
 def _old_name(family: str, name: str) -> str:
-    if family == "qwen2_5_vl":
+    if family in QWEN_VL:
         return re.sub(r"^model\.visual\.", "visual.", re.sub(r"^model\.language_model\.", "model.", name))
     name = re.sub(r"^model\.language_model\.", "language_model.model.", name)
     name = re.sub(r"^lm_head\.", "language_model.lm_head.", name)
@@ -138,8 +154,9 @@ def _config(case: dict, model: torch.nn.Module) -> dict:
         for key in ("model_type", "layer_types", "dtype", "architectures", "pad_token_id"):
             text.pop(key, None)
         keep = ("depth", "hidden_act", "hidden_size", "intermediate_size", "num_heads", "out_hidden_size", "patch_size",
-                "spatial_merge_size", "window_size", "fullatt_block_indexes", "tokens_per_second", "temporal_patch_size")
-        vision = {key: config["vision_config"][key] for key in keep}
+                "spatial_merge_size", "window_size", "fullatt_block_indexes", "tokens_per_second", "temporal_patch_size",
+                "embed_dim", "mlp_ratio")
+        vision = {key: config["vision_config"][key] for key in keep if key in config["vision_config"]}
         vision |= {"in_chans": 3, "spatial_patch_size": vision["patch_size"]}
         flat = {key: config[key] for key in (
             "architectures", "model_type", "image_token_id", "video_token_id", "vision_start_token_id",
@@ -167,17 +184,20 @@ def _config(case: dict, model: torch.nn.Module) -> dict:
 def _processor(case: dict, folder: Path) -> None:
     if case["vision"] is None:
         return
-    if case["family"] == "qwen2_5_vl":
-        image = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "temporal_patch_size": 2,
-                 "merge_size": 2, "image_mean": CLIP_MEAN, "image_std": CLIP_STD}
-        sizes = {"min_pixels": 28 * 28 * 4, "max_pixels": case["max_pixels"]}
+    if case["family"] in QWEN_VL:
+        processor_class = QWEN_VL[case["family"]][2]
+        patch = case.get("patch", 14)
+        mean, std = (CLIP_MEAN, CLIP_STD) if patch == 14 else ([0.5] * 3, [0.5] * 3)
+        image = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": patch, "temporal_patch_size": 2,
+                 "merge_size": 2, "image_mean": mean, "image_std": std}
+        sizes = {"min_pixels": (2 * patch) ** 2 * 4, "max_pixels": case["max_pixels"]}
         if case["processor"] == "processor":
             image["size"] = {"shortest_edge": sizes["min_pixels"], "longest_edge": sizes["max_pixels"]}
-            _dump(folder / "processor_config.json", {"processor_class": "Qwen2_5_VLProcessor", "image_processor": image})
+            _dump(folder / "processor_config.json", {"processor_class": processor_class, "image_processor": image})
             # The reference builds a video processor too; its settings play no part.
             _dump(folder / "video_preprocessor_config.json", {"video_processor_type": "Qwen2VLVideoProcessor"})
             return
-        _dump(folder / "preprocessor_config.json", {"processor_class": "Qwen2_5_VLProcessor", **sizes, **image})
+        _dump(folder / "preprocessor_config.json", {"processor_class": processor_class, **sizes, **image})
         return
     side = case["vision"]["image_size"]
     image = {"image_processor_type": "CLIPImageProcessor", "crop_size": {"height": side, "width": side},

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeAttention, importanceScore, prefillAttention, type DecoderConfig } from '@madakv/models';
+import { decodeAttention, importanceScore, prefillAttention, visualSum, type DecoderConfig } from '@madakv/models';
 import type { ExecutionProvider, Session } from '@madakv/onnx';
 import type { DecoderSessions } from '../decoder/decoder.js';
 import { DeviceMemory } from '../kv/device.memory.js';
@@ -47,8 +47,8 @@ export async function loadSessions(
     const settings = { asWritten: provider.prepare !== undefined, onDevice };
     return remember(provider.createSession({ path: join(built.dir, `${name}.onnx`) }, settings));
   };
-  const fromBytes = (bytes: Uint8Array, asWritten = false): Promise<Session> =>
-    remember(provider.createSession({ bytes }, { asWritten }));
+  const fromBytes = (bytes: Uint8Array, asWritten = false, onDevice: readonly string[] = []): Promise<Session> =>
+    remember(provider.createSession({ bytes }, { asWritten, onDevice }));
   const hostMemory = async (): Promise<KvMemory> => {
     const decode: { width: number; session: Session }[] = [];
     for (const width of DECODE_WIDTHS) {
@@ -67,9 +67,10 @@ export async function loadSessions(
     const onDevice = provider.keepsTensorsOnDevice;
     const memory = onDevice ? await DeviceMemory.open(config, provider, remember) : await hostMemory();
     const importance = await fromBytes(importanceScore(config));
+    const sum = config.visualLayers ? { visualSum: await fromBytes(visualSum(config.hiddenSize), true, ['y']) } : {};
     // Some GPU kernels divide by the number of rows.
     const idleRows = provider.name === 'cpu' ? 0 : 1;
-    return { decoder: { stages, importance, memory, idleRows }, vision, cacheFormat, release };
+    return { decoder: { stages, importance, ...sum, memory, idleRows }, vision, cacheFormat, release };
   } catch (error) {
     await release();
     throw error;

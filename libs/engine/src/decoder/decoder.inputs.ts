@@ -6,6 +6,8 @@ import { EmbeddingTable } from './embedding.table.js';
 /** What turns a prompt into decoder input and ids into text. */
 export interface DecoderInputs {
   readonly embeddings: EmbeddingTable;
+  /** Behind how many of the first layers features of images are added. */
+  readonly visualLayers: number;
   readonly eosIds: readonly number[];
   readonly maxPositions: number;
   newDetokenizer(): Detokenizer;
@@ -24,6 +26,7 @@ export function loadDecoderInputs(model: OpenModel): DecoderInputs {
   };
   return {
     embeddings: new EmbeddingTable(config.decoder.hiddenSize, config.decoder.vocabSize, readRow),
+    visualLayers: config.decoder.visualLayers ?? 0,
     eosIds: config.tokens.eos,
     maxPositions: config.decoder.maxPositions,
     newDetokenizer: () => model.tokenizer.detokenizer(),

@@ -8,6 +8,8 @@ export interface DecoderSessions {
   readonly stages: readonly Session[];
   /** `importanceScore`, shared by all layers. */
   readonly importance: Session;
+  /** Adds features of images behind a layer; for a decoder with `visualLayers`. */
+  readonly visualSum?: Session;
   /** Caches and the attentions over them. */
   readonly memory: KvMemory;
   /** Rows given to the half of a stage that has nothing to do; their results are dropped. Not every kernel can run on none. */
@@ -58,6 +60,13 @@ export class Decoder {
     const { y, ...unused } = await this.stage(layer + 1, { x, attn: attention, skip: count(x.dims[0]), ...idle });
     for (const name in unused) release(unused[name]);
     return y;
+  }
+
+  /** Adds features of images to what has passed one of the `visualLayers`. @param x, added `[rows, hidden]`. @returns `[rows, hidden]` */
+  async addVisual(x: Tensor, added: Tensor): Promise<Tensor> {
+    const { visualSum } = this.sessions;
+    if (visualSum === undefined) throw new Error('the decoder takes no features behind its layers');
+    return (await visualSum.run({ x, added }))['y'];
   }
 
   /** Ends one layer and begins the next in one run. */

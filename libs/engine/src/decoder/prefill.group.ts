@@ -2,6 +2,14 @@ import type { LayerSelection, LayerSelector, Observation } from '@madakv/madakv'
 import type { LayerCache, LayerRows, PromptBuffer } from '../kv/kv.memory.js';
 import type { KvLedger } from '../kv/kv.ledger.js';
 
+/** Features of an image that are added to rows of a prompt behind the decoder's first layers. */
+export interface VisualRows {
+  /** Of the prompt's rows the first that it is for. */
+  readonly row: number;
+  /** `[visualLayers]`, each `[rows, hidden]` for the rows from there on. */
+  readonly layers: readonly Float32Array[];
+}
+
 /** Rows of a prompt, ready for the decoder. */
 export interface PromptRows {
   readonly rows: number;
@@ -9,6 +17,8 @@ export interface PromptRows {
   readonly embeddings: Float32Array;
   /** `[axes, rows]` */
   readonly positions: Int32Array;
+  /** Absent where there are none. */
+  readonly visual?: readonly VisualRows[];
 }
 
 /** What all prompts of a group begin with, as it came out of another prefill. */

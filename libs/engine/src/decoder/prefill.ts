@@ -4,7 +4,14 @@ import type { KvLedger } from '../kv/kv.ledger.js';
 import type { Projections, PromptBuffer } from '../kv/kv.memory.js';
 import type { Decoder } from './decoder.js';
 import { LayerScoring } from './layer.scoring.js';
-import { MemberState, type PrefillGroup, type PrefillOutcome, type PromptRows } from './prefill.group.js';
+import { visualOf, visualRowsIn } from './visual.rows.js';
+import {
+  MemberState,
+  type PrefillGroup,
+  type PrefillOutcome,
+  type PromptRows,
+  type VisualRows,
+} from './prefill.group.js';
 import { planRuns, rowsOf, type Piece, type Run } from './prefill.plan.js';
 
 export interface PrefillOptions {
@@ -27,6 +34,8 @@ interface Travelling {
   readonly rotary: RotaryTable;
   /** `[rows, hidden]`, the run's own */
   x: Tensor;
+  /** Features of images that are added to its rows, by row of the run. */
+  readonly visual: readonly VisualRows[];
 }
 
 /** A layer under way: its cache in full, and what is watched in it. */
@@ -180,9 +189,18 @@ class GroupPrefill {
       const passed = await this.timed(() => this.decoder.endLayer(layer, x, attention));
       release(x);
       travelling.x = passed;
+      await this.addVisual(travelling, layer);
     } finally {
       scope.close();
     }
+  }
+
+  private async addVisual(travelling: Travelling, layer: number): Promise<void> {
+    const { x, visual } = travelling;
+    const added = visualOf(visual, layer, x.dims);
+    if (added === undefined) return;
+    travelling.x = await this.timed(() => this.decoder.addVisual(x, added));
+    release(x);
   }
 
   /** Attention of a run's pieces one after the other. @returns `[rows, heads * dim]`, of no use in the last layer */
@@ -292,6 +310,7 @@ class GroupPrefill {
     const rows = rowsOf(run);
     const embeddings = new Float32Array(rows * config.hiddenSize);
     const positions = new Int32Array(axes * rows);
+    const visual: VisualRows[] = [];
     let at = 0;
     for (const { branch, start, end } of run) {
       const { source, offset } = this.sourceOf(branch);
@@ -304,10 +323,12 @@ class GroupPrefill {
         const line = axis * source.rows;
         positions.set(source.positions.subarray(line + from, line + to), axis * rows + at);
       }
+      visual.push(...visualRowsIn(source.visual ?? [], { from, to, at }, config.hiddenSize));
       at += to - from;
     }
     return {
       run,
+      visual,
       rotary: rotaryTable(config, positions, axes),
       x: new Tensor('float32', embeddings, [rows, config.hiddenSize]),
     };

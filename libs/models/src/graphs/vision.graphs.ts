@@ -1,10 +1,13 @@
 import type { ModelConfig } from '../family.js';
 import { llavaVisionGraph } from '../llava/llava.vision.graph.js';
 import { qwenVisionGraph } from '../qwen2_5_vl/qwen.vision.graph.js';
+import { towerGraph } from '../qwen_vl/tower.graph.js';
 import type { VisionGraph } from './vision.graph.js';
 
 const visionGraphs: Readonly<Record<string, VisionGraph<never>>> = {
   qwen2_5_vl: qwenVisionGraph,
+  qwen2_vl: towerGraph,
+  qwen3_vl: towerGraph,
   llava: llavaVisionGraph,
 };
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CheckpointError } from '../checkpoint/checkpoint.error.js';
 import type { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
+import { requireActivation } from '../config/activations.js';
 import { CONFIG, positive, requireMultiple, requireOneOf } from '../config/config.file.js';
 import { decoderConfig, textSchema, type TextForm } from '../config/text.config.js';
 import { tokenIds, tokenKeys } from '../config/token.ids.js';
@@ -50,15 +51,6 @@ const rootSchema = z.looseObject({
  */
 const textForms: Readonly<Record<string, TextForm>> = { llama: llamaForm, qwen2: qwen2Form };
 
-const activations: Record<string, ClipVisionConfig['projectorAct']> = {
-  gelu: 'gelu',
-  gelu_pytorch_tanh: 'gelu_tanh',
-  gelu_new: 'gelu_tanh',
-  quick_gelu: 'quick_gelu',
-  relu: 'relu',
-  silu: 'silu',
-};
-
 export function parseLlavaConfig(folder: CheckpointFolder): LlavaConfig {
   const root = folder.parse(rootSchema, folder.json(CONFIG), CONFIG);
   const text = root.text_config ?? textSchema.parse({});
@@ -79,7 +71,6 @@ function visionConfig(folder: CheckpointFolder, root: z.infer<typeof rootSchema>
   const vision = root.vision_config ?? visionSchema.parse(defaultTower);
   requireOneOf(folder, 'vision_config.model_type', vision.model_type, ['clip_vision_model']);
   requireMultiple(folder, ['vision_config.hidden_size', vision.hidden_size], ['num_attention_heads', vision.num_attention_heads]);
-  const act = requireOneOf(folder, 'projector_hidden_act', root.projector_hidden_act, Object.keys(activations));
   const layers = vision.num_hidden_layers;
   const featureLayers = [root.vision_feature_layer].flat().map((layer) => {
     const resolved = layer < 0 ? layers + 1 + layer : layer;
@@ -106,7 +97,7 @@ function visionConfig(folder: CheckpointFolder, root: z.infer<typeof rootSchema>
     keepClassToken:
       requireOneOf(folder, 'vision_feature_select_strategy', root.vision_feature_select_strategy, ['default', 'full']) ===
       'full',
-    projectorAct: activations[act],
+    projectorAct: requireActivation(folder, 'projector_hidden_act', root.projector_hidden_act),
     projectorBias: root.multimodal_projector_bias,
   };
 }

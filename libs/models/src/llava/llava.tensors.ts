@@ -1,4 +1,4 @@
-import { decoderTensors, linear } from '../decoder.tensors.js';
+import { decoderTensors, layerNormTensors, linear } from '../decoder.tensors.js';
 import type { TensorSpec } from '../family.js';
 import type { LlavaConfig } from './llava.vision.config.js';
 
@@ -27,15 +27,15 @@ export function llavaTensors({ decoder, vision }: LlavaConfig): TensorSpec[] {
     { name: 'vision.embeddings.class_embedding', shape: [hidden] },
     { name: 'vision.embeddings.patch_embedding.weight', shape: [hidden, vision.channels, patch, patch] },
     { name: 'vision.embeddings.position_embedding.weight', shape: [patches + 1, hidden] },
-    ...layerNorm('vision.pre_layrnorm', hidden),
+    ...layerNormTensors('vision.pre_layrnorm', hidden),
     ...linear('projector.linear_1', decoder.hiddenSize, features, vision.projectorBias),
     ...linear('projector.linear_2', decoder.hiddenSize, decoder.hiddenSize, vision.projectorBias),
   ];
   for (let layer = 0; layer < Math.max(...vision.featureLayers); layer++) {
     const prefix = `vision.encoder.layers.${layer}`;
     specs.push(
-      ...layerNorm(`${prefix}.layer_norm1`, hidden),
-      ...layerNorm(`${prefix}.layer_norm2`, hidden),
+      ...layerNormTensors(`${prefix}.layer_norm1`, hidden),
+      ...layerNormTensors(`${prefix}.layer_norm2`, hidden),
       ...['q_proj', 'k_proj', 'v_proj', 'out_proj'].flatMap((projection) =>
         linear(`${prefix}.self_attn.${projection}`, hidden, hidden, true),
       ),
@@ -44,11 +44,4 @@ export function llavaTensors({ decoder, vision }: LlavaConfig): TensorSpec[] {
     );
   }
   return specs;
-}
-
-function layerNorm(prefix: string, size: number): TensorSpec[] {
-  return [
-    { name: `${prefix}.weight`, shape: [size] },
-    { name: `${prefix}.bias`, shape: [size] },
-  ];
 }

@@ -1,3 +1,4 @@
+import type { Activation } from '../config/activations.js';
 import type { ModelConfig } from '../family.js';
 
 /** CLIP's vision transformer (pre-norm, learned positions, class token) and the two-layer projector behind it. */
@@ -20,7 +21,7 @@ export interface ClipVisionConfig {
   featureLayers: number[];
   /** Whether the class token is projected too (`vision_feature_select_strategy: full`). */
   keepClassToken: boolean;
-  projectorAct: 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'relu' | 'silu';
+  projectorAct: Activation;
   projectorBias: boolean;
 }
 

@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { CheckpointError } from '../checkpoint/checkpoint.error.js';
 import type { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
 import { CONFIG, positive, requireMultiple, requireOneOf } from '../config/config.file.js';
-import { ropeKeys } from '../config/rope.settings.js';
 import type { TextForm } from '../config/text.config.js';
 import { readQwenVl } from '../qwen_vl/qwen.vl.config.js';
+import { requireOutput, requireQuarters, towerSchema, towerShape } from '../qwen_vl/tower.config.js';
 import type { QwenConfig, QwenVisionConfig } from './qwen.vision.config.js';
 
-const form: TextForm = {
+/** The decoder of Qwen2-VL and Qwen2.5-VL. */
+export const qwenForm: TextForm = {
   defaults: {
     hiddenSize: 8192,
     intermediateSize: 29_568,
@@ -25,26 +26,18 @@ const form: TextForm = {
 };
 
 /** Keys left out of a file take the value `transformers` gives them. */
-const visionSchema = z.looseObject({
-  depth: positive.default(32),
+const visionSchema = towerSchema.extend({
   hidden_size: positive.default(3584),
   intermediate_size: positive.default(3420),
-  num_heads: positive.default(16),
-  in_channels: positive.optional(),
-  in_chans: positive.optional(),
-  patch_size: positive.default(14),
-  spatial_merge_size: positive.default(2),
-  temporal_patch_size: positive.default(2),
   window_size: positive.default(112),
   out_hidden_size: positive.default(3584),
   fullatt_block_indexes: z.array(z.int().min(0)).default([7, 15, 23, 31]),
   hidden_act: z.string().default('silu'),
-  ...ropeKeys,
 });
 
 /** Reads config.json with the text settings under `text_config` or, as older files have them, at the root. */
 export function parseQwenConfig(folder: CheckpointFolder): QwenConfig {
-  const { vision, decoder, tokens } = readQwenVl(folder, form, visionSchema);
+  const { vision, decoder, tokens } = readQwenVl(folder, qwenForm, visionSchema);
   return {
     family: 'qwen2_5_vl',
     decoder,
@@ -59,30 +52,20 @@ function visionConfig(
   decoderSize: number,
 ): QwenVisionConfig {
   requireMultiple(folder, ['vision_config.hidden_size', vision.hidden_size], ['num_heads', vision.num_heads]);
-  if (vision.out_hidden_size !== decoderSize) {
-    throw new CheckpointError(
-      'bad_value',
-      `${folder.path(CONFIG)}: vision_config.out_hidden_size ${vision.out_hidden_size} is not hidden_size ${decoderSize}`,
-    );
-  }
+  requireQuarters(folder, vision.hidden_size / vision.num_heads);
+  requireOutput(folder, 'out_hidden_size', vision.out_hidden_size, decoderSize);
   const windowCells = Math.floor(Math.floor(vision.window_size / vision.spatial_merge_size) / vision.patch_size);
   if (windowCells < 1) {
     throw new CheckpointError('bad_value', `${folder.path(CONFIG)}: vision_config.window_size ${vision.window_size} holds no cell`);
   }
   return {
-    layers: vision.depth,
+    ...towerShape(vision),
     hiddenSize: vision.hidden_size,
-    heads: vision.num_heads,
     headDim: vision.hidden_size / vision.num_heads,
     intermediateSize: vision.intermediate_size,
-    channels: vision.in_channels ?? vision.in_chans ?? 3,
-    patchSize: vision.patch_size,
-    temporalPatchSize: vision.temporal_patch_size,
-    mergeSize: vision.spatial_merge_size,
     windowCells,
     fullAttentionLayers: vision.fullatt_block_indexes,
     outputSize: vision.out_hidden_size,
-    ropeTheta: (vision.rope_scaling ?? vision.rope_parameters)?.rope_theta ?? vision.rope_theta ?? 10_000,
     rmsNormEps: 1e-6,
     hiddenAct: requireOneOf(folder, 'vision_config.hidden_act', vision.hidden_act, ['silu']),
   };

@@ -2,21 +2,6 @@ import { decoderTensors, linear } from '../decoder.tensors.js';
 import type { TensorSpec } from '../family.js';
 import type { QwenConfig } from './qwen.vision.config.js';
 
-/** Prefixes of today's files (`model.language_model`, `model.visual`) and of the older ones (`model`, `visual`). */
-const renames: readonly (readonly [RegExp, string])[] = [
-  [/^(?:model\.)?visual\./, 'vision.'],
-  [/^model\.language_model\./, 'decoder.'],
-  [/^language_model\.(?:model\.)?/, 'decoder.'],
-  [/^model\.(?=embed_tokens\.|layers\.|norm\.)/, 'decoder.'],
-  [/^lm_head\./, 'lm_head.'],
-];
-
-export function qwenTensorName(name: string): string | undefined {
-  if (name.endsWith('.inv_freq')) return undefined;
-  const rename = renames.find(([pattern]) => pattern.test(name));
-  return rename && name.replace(rename[0], rename[1]);
-}
-
 /** All tensors of a Qwen2.5-VL model. The patch embedding is `[hidden, channels, frames, patch, patch]`. */
 export function qwenTensors({ decoder, vision }: QwenConfig): TensorSpec[] {
   const { hiddenSize: hidden, intermediateSize: inner, patchSize: patch } = vision;
