@@ -175,10 +175,32 @@ describe('config.json', () => {
     expectFailure(folder, 'bad_value', message);
   });
 
+  it.each([
+    ['image_grid_pinpoints', [[56, 100]], 'bad_value', 'image_grid_pinpoints has [56, 100], of which the tower'],
+    ['image_grid_pinpoints', [[56, 112]], 'bad_value', 'image_grid_pinpoints are not those of config.json'],
+    ['vision_feature_select_strategy', 'full', 'unsupported_feature', 'is full; supported: default'],
+  ] as const)('with a LLaVA-NeXT of another %s', (key, value, code, message) => {
+    const folder = copyOf('llava-next-plain');
+    editJson(folder, 'config.json', (config) => (config[key] = value));
+    expect(failure(folder)).toMatchObject({ code, message: expect.stringContaining(message) as string });
+  });
+
+  it('with a sliding window in every layer', () => {
+    const folder = copyOf('mistral-plain');
+    editJson(folder, 'config.json', (config) =>
+      Object.assign(config, { sliding_window: 4096, max_position_embeddings: 32768 }),
+    );
+    expectFailure(folder, 'unsupported_feature', 'sliding_window asks for sliding window attention');
+    editJson(folder, 'config.json', (config) => delete config['sliding_window']);
+    expectFailure(folder, 'unsupported_feature', 'sliding_window asks for sliding window attention');
+    editJson(folder, 'config.json', (config) => (config['sliding_window'] = null));
+    expect(() => openModel(folder)).not.toThrow();
+  });
+
   it('with another text model in LLaVA', () => {
     const folder = copyOf('llava-plain');
     editJson(folder, 'config.json', (config) => ((config['text_config'] as Json)['model_type'] = 'gpt2'));
-    expectFailure(folder, 'unsupported_feature', 'text_config.model_type is gpt2; supported: llama, qwen2');
+    expectFailure(folder, 'unsupported_feature', 'text_config.model_type is gpt2; supported: llama, mistral, qwen2');
   });
 
   it('with heads that key-value heads do not divide', () => {

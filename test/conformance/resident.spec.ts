@@ -75,6 +75,7 @@ describe.each([
   [QWEN, 'fp32'],
   ['llava-plain three-images', 'fp32'],
   ['qwen3-vl-plain three-images', 'fp32'],
+  ['llava-next-plain three-images', 'fp32'],
   [QWEN, 'int8'],
 ] as const)('questions about %s, cache in %s', (name, kvPrecision: KvPrecision) => {
   let engine: Engine;

@@ -4,6 +4,8 @@ import { CONFIG, readModelType } from './config/config.file.js';
 import type { ModelFamily } from './family.js';
 import { llamaFamily } from './llama/llama.family.js';
 import { llavaFamily } from './llava/llava.family.js';
+import { llavaNextFamily } from './llava_next/llava.next.family.js';
+import { mistralFamily } from './mistral/mistral.family.js';
 import { qwen2Family } from './qwen2/qwen2.family.js';
 import { qwenFamily } from './qwen2_5_vl/qwen.family.js';
 import { qwen2VlFamily } from './qwen2_vl/qwen2.vl.family.js';
@@ -12,7 +14,17 @@ import { qwen3Family } from './qwen3/qwen3.family.js';
 
 /** All families, by `model_type`. A new one is a folder and a row here. */
 export const families: ReadonlyMap<string, ModelFamily> = new Map<string, ModelFamily>(
-  [qwenFamily, qwen2VlFamily, qwen3VlFamily, llavaFamily, llamaFamily, qwen2Family, qwen3Family].map((family) => [family.modelType, family]),
+  [
+    qwenFamily,
+    qwen2VlFamily,
+    qwen3VlFamily,
+    llavaFamily,
+    llavaNextFamily,
+    llamaFamily,
+    mistralFamily,
+    qwen2Family,
+    qwen3Family,
+  ].map((family) => [family.modelType, family]),
 );
 
 /** Keys of a config.json, or of its text_config, that only a mixture of experts has. */

@@ -1,7 +1,7 @@
 """The table of checkpoints: every shape, layout and number format that must load."""
 
 from qwen_vl_cases import qwen_vl_cases
-from text_cases import TEXT_CASES
+from text_cases import LAST_TEXT_CASES, TEXT_CASES
 
 TEXT = {"text": [{"role": "user", "content": [{"type": "text", "text": "Which line is higher in 2024?"}]}]}
 ONE = {
@@ -173,4 +173,29 @@ CASES = {
     },
     **TEXT_CASES,
     **qwen_vl_cases({**TEXT, **ONE, **THREE}),
+    "llava-next-plain": {
+        "family": "llava_next",
+        "text": {**LLAMA_TEXT, "num_key_value_heads": 2},
+        "vision": {**CLIP_VISION},
+        "root": {
+            "vision_feature_layer": -2, "vision_feature_select_strategy": "default",
+            "image_grid_pinpoints": [[56, 112], [112, 56], [112, 112], [168, 56], [56, 168]],
+        },
+        "layout": "nested", "names": "new", "dtype": "float32", "shards": 1,
+        "template": "file", "processor": "processor", "tokenizer": "first",
+        "requests": {**TEXT, **ONE, **THREE},
+    },
+    "llava-next-mistral": {
+        "family": "llava_next",
+        "text": {**LLAMA_TEXT, "model_type": "mistral", "num_key_value_heads": 1, "sliding_window": None},
+        "vision": {**CLIP_VISION},
+        "root": {
+            "vision_feature_layer": [-3, -1], "vision_feature_select_strategy": "default",
+            "image_grid_pinpoints": [[112, 112], [56, 168], [168, 112]],
+        },
+        "layout": "nested", "names": "old", "dtype": "bfloat16", "shards": 1,
+        "template": "config", "processor": "preprocessor", "tokenizer": "first",
+        "requests": {**THREE},
+    },
+    **LAST_TEXT_CASES,
 }

@@ -13,6 +13,8 @@ from transformers import (
     AutoModelForCausalLM,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2VLConfig,
@@ -41,6 +43,13 @@ LLAMA3_TOKENS = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|b
                  "clean_up_tokenization_spaces": True, "model_max_length": 131072,
                  "model_input_names": ["input_ids", "attention_mask"]}
 CHATML_ENDS, LLAMA3_ENDS = ["<|im_end|>", "<|endoftext|>"], ["<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"]
+
+
+# LLaVA's families: classes, processor and image processor.
+LLAVA = {
+    "llava": (LlavaConfig, LlavaForConditionalGeneration, "LlavaProcessor", "CLIPImageProcessor"),
+    "llava_next": (LlavaNextConfig, LlavaNextForConditionalGeneration, "LlavaNextProcessor", "LlavaNextImageProcessor"),
+}
 
 
 def _vicuna(legacy: bool) -> dict:
@@ -99,8 +108,10 @@ def _model(case: dict) -> torch.nn.Module:
         return model_class(config_class(text_config=text, vision_config=vision, **tokens, **case["root"]))
     tokens = {"image_token_index": case["tokenizer_object"].token_to_id("<image>")}
     side = vision["image_size"] // vision["patch_size"]
-    config = LlavaConfig(text_config=text, vision_config=vision, image_seq_length=side * side, **tokens, **case["root"])
-    return LlavaForConditionalGeneration(config)
+    config_class, model_class, _, _ = LLAVA[case["family"]]
+    return model_class(
+        config_class(text_config=text, vision_config=vision, image_seq_length=side * side, **tokens, **case["root"])
+    )
 
 
 def _ends(case: dict) -> dict:
@@ -117,7 +128,7 @@ def _old_name(family: str, name: str) -> str:
     name = re.sub(r"^model\.language_model\.", "language_model.model.", name)
     name = re.sub(r"^lm_head\.", "language_model.lm_head.", name)
     name = re.sub(r"^model\.vision_tower\.(?!vision_model)", "vision_tower.vision_model.", name)
-    return re.sub(r"^model\.(vision_tower|multi_modal_projector)\.", r"\1.", name)
+    return re.sub(r"^model\.(vision_tower\.|multi_modal_projector\.|image_newline$)", r"\1", name)
 
 
 def _weights(case: dict, model: torch.nn.Module, folder: Path) -> None:
@@ -200,12 +211,15 @@ def _processor(case: dict, folder: Path) -> None:
         _dump(folder / "preprocessor_config.json", {"processor_class": processor_class, **sizes, **image})
         return
     side = case["vision"]["image_size"]
-    image = {"image_processor_type": "CLIPImageProcessor", "crop_size": {"height": side, "width": side},
+    _, _, processor_class, image_processor_type = LLAVA[case["family"]]
+    image = {"image_processor_type": image_processor_type, "crop_size": {"height": side, "width": side},
              "do_center_crop": True, "do_convert_rgb": True, "do_normalize": True, "do_rescale": True,
              "do_resize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD, "resample": 3,
              "rescale_factor": 0.00392156862745098, "size": {"shortest_edge": side}}
+    if "image_grid_pinpoints" in case["root"]:
+        image["image_grid_pinpoints"] = case["root"]["image_grid_pinpoints"]
     strategy = case["root"]["vision_feature_select_strategy"]
-    processor = {"processor_class": "LlavaProcessor", "image_token": "<image>", "num_additional_image_tokens": 1,
+    processor = {"processor_class": processor_class, "image_token": "<image>", "num_additional_image_tokens": 1,
                  "patch_size": case["vision"]["patch_size"], "vision_feature_select_strategy": strategy}
     if case["processor"] == "processor":
         _dump(folder / "processor_config.json", {**processor, "image_processor": image})

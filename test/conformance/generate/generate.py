@@ -74,7 +74,7 @@ def positions_of(model, inputs) -> torch.Tensor:
 
 def embeddings_of(model, inputs) -> torch.Tensor:
     """[visual tokens, hidden] of all images; [1 + layers, visual tokens, hidden] where the decoder's first layers get some too."""
-    keys = ("pixel_values", "image_grid_thw")
+    keys = ("pixel_values", "image_grid_thw", "image_sizes")
     features = model.get_image_features(**{key: inputs[key] for key in keys if key in inputs})
     first = torch.cat(list(features.pooler_output), dim=0)
     later = getattr(features, "deepstack_features", None)

@@ -71,6 +71,24 @@ def _smart_sizes() -> list:
     return [[h, w, *smart_resize(h, w, 28, 56 * 56, 28 * 28 * 1280)] for h, w in shapes]
 
 
+def _tilings() -> list:
+    """[height, width, canvas's height and width, resized height and width, rows and columns without padding] of LLaVA 1.6."""
+    from transformers.image_processing_utils import get_patch_output_size, select_best_resolution
+    from transformers.models.llava_next.modeling_llava_next import unpad_image
+
+    pinpoints = [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]]
+    rng = np.random.default_rng(6)
+    shapes = [(int(h), int(w)) for h, w in rng.integers(20, 3000, size=(300, 2))]
+    shapes += [(336, 336), (672, 672), (1, 1), (30, 3000), (3000, 40), (1637, 1157), (1157, 1637), (333, 999)]
+    rows = []
+    for shape in shapes:
+        canvas = select_best_resolution(shape, pinpoints)
+        resized = get_patch_output_size(np.zeros((3, *shape), dtype=np.uint8), canvas, "channels_first")
+        cells = unpad_image(torch.zeros(1, canvas[0] // 14, canvas[1] // 14), shape).shape[1:]
+        rows.append([*shape, *canvas, *resized, *cells])
+    return rows
+
+
 def _windows(arrays: Arrays) -> list:
     config = Qwen2_5_VLVisionConfig(hidden_size=32, num_heads=2)
     rotary = Qwen2_5_VLVisionRotaryEmbedding(config)
@@ -110,5 +128,6 @@ def write(root: Path) -> None:
         arrays.add(f"rgb-{name}", convert_to_rgb(_image(images / name), return_numpy=True))
     expected = {"sizes": _sizes(folder, images), "windows": _windows(arrays)}
     (folder / "smart-sizes.json").write_text(json.dumps(_smart_sizes()) + "\n", encoding="utf-8")
+    (folder / "tilings.json").write_text(json.dumps(_tilings()) + "\n", encoding="utf-8")
     (folder / "tokens.json").write_text(json.dumps(_tokens(root), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     arrays.write(folder / "expected.json", expected)

@@ -84,3 +84,16 @@ TEXT_CASES = {
         "layout": "old", "dtype": "bfloat16", "shards": 2, "template": "config",
     },
 }
+
+# Behind all others, whose seeds are their places in the table.
+LAST_TEXT_CASES = {
+    "mistral-plain": {
+        **COMMON,
+        "family": "mistral", "tokenizer": "llama2",
+        "text": {
+            **DECODER, "head_dim": 24, "vocab_size": 448, "sliding_window": None,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0},
+        },
+        "layout": "nested", "dtype": "float32", "shards": 1, "template": "file",
+    },
+}

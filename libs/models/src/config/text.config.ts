@@ -49,8 +49,8 @@ export interface TextForm {
     readonly rmsNormEps: number;
   };
   readonly rope: RopeDefaults;
-  /** `qkv`: queries, keys and values always have one, nothing else. `settings`: `attention_bias` and `mlp_bias` say it. */
-  readonly biases: 'qkv' | 'settings';
+  /** `qkv`: queries, keys and values always have one, nothing else. `settings`: `attention_bias` and `mlp_bias` say it. `none`: nothing has one. */
+  readonly biases: 'none' | 'qkv' | 'settings';
   /** Whether queries and keys are normed, head by head, before they are turned. */
   readonly qkNorm: boolean;
   /**
@@ -101,7 +101,7 @@ export function decoderConfig(
     rmsNormEps: text.rms_norm_eps ?? defaults.rmsNormEps,
     hiddenAct: requireOneOf(folder, `${prefix}hidden_act`, text.hidden_act ?? 'silu', ['silu']),
     rope,
-    qkvBias: bySettings ? text.attention_bias === true : true,
+    qkvBias: form.biases === 'qkv' || (bySettings && text.attention_bias === true),
     outputBias: bySettings && text.attention_bias === true,
     mlpBias: bySettings && text.mlp_bias === true,
     qkNorm: form.qkNorm,
@@ -132,6 +132,9 @@ function requireCovered(folder: CheckpointFolder, sections: readonly number[] | 
   );
 }
 
+/** What `transformers` gives every family that has the key. */
+const DEFAULT_WINDOW = 4096;
+
 /** A window that is as long as the longest prompt cuts nothing off. */
 function rejectSlidingWindow(
   folder: CheckpointFolder,
@@ -140,10 +143,11 @@ function rejectSlidingWindow(
   { layers, maxPositions, prefix }: { readonly layers: number; readonly maxPositions: number; readonly prefix: string },
 ): void {
   if (slidingWindow === 'none') return;
-  const { sliding_window: window, max_window_layers: full, layer_types: types } = text;
-  if (window != null && window >= maxPositions) return;
+  const { max_window_layers: full, layer_types: types } = text;
+  const window = text.sliding_window === undefined ? DEFAULT_WINDOW : text.sliding_window;
+  if (window !== null && window >= maxPositions) return;
   const switched = slidingWindow === 'switched';
-  const on = window !== null && (switched ? text.use_sliding_window === true : window !== undefined);
+  const on = window !== null && (!switched || text.use_sliding_window === true);
   const [key, slides] = types
     ? ['layer_types', types.includes('sliding_attention')]
     : [switched ? 'use_sliding_window' : 'sliding_window', on && (switched ? (full ?? 0) : 0) < layers];

@@ -25,6 +25,19 @@ export function fullAttention(graph: GraphBuilder, q: Value, k: Value, v: Value,
   return graph.op('Squeeze', [attended, graph.ints(0)]);
 }
 
+/** The same within tiles of `rows` rows each, which stand one after the other. @param qkv `[tiles * rows, heads * dim]` each */
+export function tiledAttention(
+  graph: GraphBuilder,
+  qkv: readonly Value[],
+  rows: number,
+  { heads, headDim }: { readonly heads: number; readonly headDim: number },
+): Value {
+  const width = heads * headDim;
+  const batched = qkv.map((value) => graph.op('Reshape', [value, graph.ints(-1, rows, width)]));
+  const attended = graph.contrib('MultiHeadAttention', batched, { num_heads: heads });
+  return graph.op('Reshape', [attended, graph.ints(-1, width)]);
+}
+
 /** Root-mean-square norm over the last axis. */
 export function rmsNorm(graph: GraphBuilder, x: Value, gain: Value, epsilon: number): Value {
   return graph.op('SimplifiedLayerNormalization', [x, gain], { axis: -1, epsilon: float(epsilon), stash_type: 1 });

@@ -1,5 +1,6 @@
 import type { ModelConfig } from '../family.js';
 import { llavaVisionGraph } from '../llava/llava.vision.graph.js';
+import { llavaNextVisionGraph } from '../llava_next/llava.next.vision.graph.js';
 import { qwenVisionGraph } from '../qwen2_5_vl/qwen.vision.graph.js';
 import { towerGraph } from '../qwen_vl/tower.graph.js';
 import type { VisionGraph } from './vision.graph.js';
@@ -9,6 +10,7 @@ const visionGraphs: Readonly<Record<string, VisionGraph<never>>> = {
   qwen2_vl: towerGraph,
   qwen3_vl: towerGraph,
   llava: llavaVisionGraph,
+  llava_next: llavaNextVisionGraph,
 };
 
 /** Whether a family's models see: those of text alone have no vision graph. */

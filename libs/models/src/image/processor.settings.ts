@@ -31,6 +31,7 @@ const settingsSchema = z.looseObject({
   do_normalize: z.boolean().nullish(),
   image_mean: channels.nullish(),
   image_std: channels.nullish(),
+  image_grid_pinpoints: z.array(z.array(pixels).length(2)).nullish(),
   min_pixels: pixels.nullish(),
   max_pixels: pixels.nullish(),
   patch_size: pixels.nullish(),

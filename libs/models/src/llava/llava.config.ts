@@ -6,6 +6,7 @@ import { CONFIG, positive, requireMultiple, requireOneOf } from '../config/confi
 import { decoderConfig, textSchema, type TextForm } from '../config/text.config.js';
 import { tokenIds, tokenKeys } from '../config/token.ids.js';
 import { llamaForm } from '../llama/llama.family.js';
+import { mistralForm } from '../mistral/mistral.family.js';
 import { qwen2Form } from '../qwen2/qwen2.family.js';
 import type { ClipVisionConfig, LlavaConfig } from './llava.vision.config.js';
 
@@ -32,7 +33,7 @@ const defaultTower = {
   patch_size: 14,
 };
 
-const rootSchema = z.looseObject({
+export const llavaSchema = z.looseObject({
   text_config: textSchema.nullish(),
   vision_config: visionSchema.nullish(),
   image_token_index: z.int().min(0).optional(),
@@ -49,10 +50,15 @@ const rootSchema = z.looseObject({
  * Decoders that a LLaVA model may have, by `model_type`. Published LLaVA files leave most of their keys out; they take the value
  * `transformers` gives them.
  */
-const textForms: Readonly<Record<string, TextForm>> = { llama: llamaForm, qwen2: qwen2Form };
+const textForms: Readonly<Record<string, TextForm>> = { llama: llamaForm, mistral: mistralForm, qwen2: qwen2Form };
 
+/** @throws CheckpointError naming the key that is wrong or asks for what there is not */
 export function parseLlavaConfig(folder: CheckpointFolder): LlavaConfig {
-  const root = folder.parse(rootSchema, folder.json(CONFIG), CONFIG);
+  return llavaConfig(folder, 'llava', folder.parse(llavaSchema, folder.json(CONFIG), CONFIG));
+}
+
+/** What the LLaVA families have in common. */
+export function llavaConfig(folder: CheckpointFolder, family: string, root: z.infer<typeof llavaSchema>): LlavaConfig {
   const text = root.text_config ?? textSchema.parse({});
   const kind = requireOneOf(folder, 'text_config.model_type', text.model_type ?? 'llama', Object.keys(textForms));
   const tied = root.tie_word_embeddings === true;
@@ -60,14 +66,14 @@ export function parseLlavaConfig(folder: CheckpointFolder): LlavaConfig {
   const image = root.image_token_index ?? root.image_token_id ?? 32000;
   const defaults = { eos_token_id: 2, bos_token_id: 1 };
   return {
-    family: 'llava',
+    family,
     decoder,
     vision: visionConfig(folder, root),
     tokens: tokenIds(folder, image, [root, text, defaults]),
   };
 }
 
-function visionConfig(folder: CheckpointFolder, root: z.infer<typeof rootSchema>): ClipVisionConfig {
+function visionConfig(folder: CheckpointFolder, root: z.infer<typeof llavaSchema>): ClipVisionConfig {
   const vision = root.vision_config ?? visionSchema.parse(defaultTower);
   requireOneOf(folder, 'vision_config.model_type', vision.model_type, ['clip_vision_model']);
   requireMultiple(folder, ['vision_config.hidden_size', vision.hidden_size], ['num_attention_heads', vision.num_attention_heads]);

@@ -98,7 +98,8 @@ function cropStart(length: number, crop: number): number {
   return crop > length ? -Math.floor((crop - length) / 2) : Math.floor((length - crop) / 2);
 }
 
-function planes(image: RgbImage, table: Float32Array): Float32Array {
+/** `[3, height, width]` */
+export function planes(image: RgbImage, table: Float32Array): Float32Array {
   const area = image.width * image.height;
   const pixels = new Float32Array(3 * area);
   for (let i = 0; i < area; i++) {

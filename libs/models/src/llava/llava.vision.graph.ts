@@ -1,37 +1,15 @@
 import { float, GraphBuilder, Tensor, type Value } from '@madakv/onnx';
 import { GraphWeights } from '../graphs/graph.weights.js';
-import { activation, fullAttention } from '../graphs/layers.js';
+import { activation, tiledAttention } from '../graphs/layers.js';
 import type { VisionGraph } from '../graphs/vision.graph.js';
 import type { ClipVisionConfig, LlavaConfig } from './llava.vision.config.js';
 
-/**
- * CLIP's vision transformer and LLaVA's projector for one image. Input: `pixels` `[1, channels, size, size]`. Layers after the
- * last one that the projector reads are left out.
- */
+/** CLIP's vision transformer and LLaVA's projector for one image. Input: `pixels` `[1, channels, size, size]`. */
 export const llavaVisionGraph: VisionGraph<LlavaConfig> = {
   build(config, tensors, blobs, precision) {
-    const vision = config.vision;
     const graph = new GraphBuilder('llava-vision');
     const weights = new GraphWeights(graph, tensors, blobs, precision);
-    const pixels = graph.input('pixels', 'float32', [1, vision.channels, vision.imageSize, vision.imageSize]);
-    let x = embed(graph, weights, vision, pixels);
-    const states = [x];
-    for (let layer = 0; layer < Math.max(...vision.featureLayers); layer++) {
-      x = block(graph, weights, vision, layer, x);
-      states.push(x);
-    }
-    const chosen = vision.featureLayers.map((layer) => states[layer]);
-    const joined = chosen.length === 1 ? chosen[0] : graph.op('Concat', chosen, { axis: 1 });
-    const kept = vision.keepClassToken
-      ? joined
-      : graph.op('Slice', [joined, graph.ints(1), graph.ints(Number.MAX_SAFE_INTEGER), graph.ints(0)]);
-    const linear = (value: Value, part: string): Value =>
-      weights.linear(
-        value,
-        [`projector.${part}.weight`],
-        vision.projectorBias ? [`projector.${part}.bias`] : [],
-      );
-    const features = linear(activation(graph, vision.projectorAct, linear(kept, 'linear_1')), 'linear_2');
+    const features = clipFeatures(graph, weights, config.vision);
     graph.output('features', features, 'float32', ['tokens', config.decoder.hiddenSize]);
     return graph.encode();
   },
@@ -39,19 +17,58 @@ export const llavaVisionGraph: VisionGraph<LlavaConfig> = {
   feeds: (_config, image) => ({ pixels: new Tensor('float32', image.pixels, [1, ...image.dims]) }),
 };
 
-/** @returns `[1 + patches, hidden]`, class token first */
+/**
+ * Tower and projector for any number of tiles, the graph's input `pixels` `[tiles, channels, size, size]`. Layers after the last one
+ * that the projector reads are left out.
+ * @returns `[tiles * tokens, hidden]` of the decoder's size, tile after tile
+ */
+export function clipFeatures(graph: GraphBuilder, weights: GraphWeights, vision: ClipVisionConfig): Value {
+  const { channels, imageSize } = vision;
+  const pixels = graph.input('pixels', 'float32', ['tiles', channels, imageSize, imageSize]);
+  let x = embed(graph, weights, vision, pixels);
+  const states = [x];
+  for (let layer = 0; layer < Math.max(...vision.featureLayers); layer++) {
+    x = block(graph, weights, vision, layer, x);
+    states.push(x);
+  }
+  const chosen = vision.featureLayers.map((layer) => states[layer]);
+  const joined = chosen.length === 1 ? chosen[0] : graph.op('Concat', chosen, { axis: 1 });
+  const kept = vision.keepClassToken ? joined : withoutClass(graph, vision, joined);
+  const linear = (value: Value, part: string): Value =>
+    weights.linear(value, [`projector.${part}.weight`], vision.projectorBias ? [`projector.${part}.bias`] : []);
+  return linear(activation(graph, vision.projectorAct, linear(kept, 'linear_1')), 'linear_2');
+}
+
+/** Rows of a tile: its class token, then its patches. */
+function rowsOfTile({ imageSize, patchSize }: ClipVisionConfig): number {
+  return 1 + Math.floor(imageSize / patchSize) ** 2;
+}
+
+function withoutClass(graph: GraphBuilder, vision: ClipVisionConfig, x: Value): Value {
+  const width = vision.hiddenSize * vision.featureLayers.length;
+  const tiles = graph.op('Reshape', [x, graph.ints(-1, rowsOfTile(vision), width)]);
+  const patches = graph.op('Slice', [tiles, graph.ints(1), graph.ints(Number.MAX_SAFE_INTEGER), graph.ints(1)]);
+  return graph.op('Reshape', [patches, graph.ints(-1, width)]);
+}
+
+/** @returns `[tiles * rows, hidden]`, each tile's class token first */
 function embed(graph: GraphBuilder, weights: GraphWeights, vision: ClipVisionConfig, pixels: Value): Value {
   const kernel = weights.tensor('vision.embeddings.patch_embedding.weight');
   const grid = graph.op('Conv', [pixels, kernel], {
     strides: [vision.patchSize, vision.patchSize],
     kernel_shape: [vision.patchSize, vision.patchSize],
   });
-  const columns = graph.op('Reshape', [grid, graph.ints(vision.hiddenSize, -1)]);
-  const patches = graph.op('Transpose', [columns], { perm: [1, 0] });
-  const classToken = weights.tensor('vision.embeddings.class_embedding', [1, vision.hiddenSize]);
+  const rows = rowsOfTile(vision);
+  const columns = graph.op('Reshape', [grid, graph.ints(-1, vision.hiddenSize, rows - 1)]);
+  const patches = graph.op('Transpose', [columns], { perm: [0, 2, 1] });
+  const classToken = weights.tensor('vision.embeddings.class_embedding', [1, 1, vision.hiddenSize]);
+  const tiles = graph.op('Shape', [pixels], { start: 0, end: 1 });
+  const shape = graph.op('Concat', [tiles, graph.ints(1, vision.hiddenSize)], { axis: 0 });
+  const classes = graph.op('Expand', [classToken, shape]);
   const positions = weights.tensor('vision.embeddings.position_embedding.weight');
-  const embedded = graph.op('Add', [graph.op('Concat', [classToken, patches], { axis: 0 }), positions]);
-  return layerNorm(graph, weights, vision, 'pre_layrnorm', embedded);
+  const embedded = graph.op('Add', [graph.op('Concat', [classes, patches], { axis: 1 }), positions]);
+  const flat = graph.op('Reshape', [embedded, graph.ints(-1, vision.hiddenSize)]);
+  return layerNorm(graph, weights, vision, 'pre_layrnorm', flat);
 }
 
 function block(graph: GraphBuilder, weights: GraphWeights, vision: ClipVisionConfig, layer: number, x: Value): Value {
@@ -69,7 +86,7 @@ function block(graph: GraphBuilder, weights: GraphWeights, vision: ClipVisionCon
     attributes: { axis: 1 },
     outputCount: 3,
   });
-  const attended = linear(fullAttention(graph, q, k, v, vision.heads), 'self_attn.out_proj');
+  const attended = linear(tiledAttention(graph, [q, k, v], rowsOfTile(vision), vision), 'self_attn.out_proj');
   const residual = graph.op('Add', [x, attended]);
   const inner = linear(layerNorm(graph, weights, vision, name('layer_norm2'), residual), 'mlp.fc1');
   return graph.op('Add', [residual, linear(activation(graph, vision.hiddenAct, inner), 'mlp.fc2')]);
