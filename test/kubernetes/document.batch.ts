@@ -4,6 +4,7 @@ import { parse } from 'csv-parse/sync';
 import { toFile } from 'openai';
 import type { PatientCaller } from '../e2e/chaos.batch.js';
 import { DEMO } from '../e2e/system.fixture.js';
+import { FIGURE } from './scaling.figure.js';
 
 export const READER = 'madakv-reader';
 
@@ -13,8 +14,8 @@ interface Question {
   readonly question: string;
 }
 
-/** Every question is asked with so much of the cache. */
-const RATIOS = [0.5, 0.1];
+/** Every question is asked with so much of the cache; more often for a figure. */
+const RATIOS = FIGURE === undefined ? [0.5, 0.1] : [0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05];
 
 /** The bundled documents and the questions about them, as one batch's input. Its documents are uploaded first. */
 export async function documentBatch(caller: PatientCaller): Promise<{ input: string; lines: number }> {

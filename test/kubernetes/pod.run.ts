@@ -59,6 +59,11 @@ export class PodRun {
     return this.ready;
   }
 
+  /** Whether it was told to end. */
+  get isEnding(): boolean {
+    return this.ended.signal.aborted;
+  }
+
   get restartCount(): number {
     return this.restarts;
   }

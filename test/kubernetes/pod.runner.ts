@@ -31,9 +31,9 @@ export class PodRunner {
     this.beating = this.every(BEAT_EVERY_MS, () => this.beat());
   }
 
-  /** Pods that run on its nodes and whose names begin so. */
+  /** Pods on its nodes whose names begin so, but for those that end. */
   pods(prefix: string): PodRun[] {
-    return [...this.runs.values()].filter(({ name }) => name.startsWith(prefix));
+    return [...this.runs.values()].filter((run) => run.name.startsWith(prefix) && !run.isEnding);
   }
 
   async stop(): Promise<void> {

@@ -2,16 +2,19 @@ import { writeFileSync } from 'node:fs';
 import { lineChart } from '@madakv/evaluation/measures';
 import type { Seen } from './scaling.record.js';
 
+/** File for the figure; none is drawn where it is not set. */
+export const FIGURE = process.env['MADAKV_FIGURE'];
 /** Seconds that answers are counted over. */
 const RATE_WINDOW = 10;
+/** Seconds between two marks of the axis. */
+const TICK = 10;
 
 /**
- * Draws what was seen into the file of MADAKV_FIGURE, where that is set.
+ * Draws what was seen.
  * @param workerBytes cache that one worker holds
  */
 export function writeFigure(seen: readonly Seen[], workerBytes: number): void {
-  const path = process.env['MADAKV_FIGURE'];
-  if (path === undefined) return;
+  if (FIGURE === undefined) return;
   const told = seen.filter(({ queuedBytes }) => queuedBytes >= 0);
   const last = seen.at(-1)?.seconds ?? 0;
   const rate = seen.map(({ seconds, answered }) => {
@@ -20,13 +23,13 @@ export function writeFigure(seen: readonly Seen[], workerBytes: number): void {
     return { x: seconds, y: over > 0 ? (answered - (earlier?.answered ?? 0)) / over : 0 };
   });
   writeFileSync(
-    path,
+    FIGURE,
     lineChart({
       title: 'A batch of documents: 0 to N workers and back, by bytes of cache',
       xLabel: 'seconds since the batch was sent',
       yLabel: 'workers; answers a second',
       xScale: 'linear',
-      xTicks: Array.from({ length: Math.floor(last / 20) + 1 }, (_, i) => i * 20),
+      xTicks: Array.from({ length: Math.ceil(last / TICK) + 1 }, (_, i) => i * TICK),
       formatX: String,
       formatY: String,
       series: [

@@ -170,11 +170,13 @@ describe.skipIf(why !== undefined)(TITLE, { timeout: TEST_MS }, () => {
 
   it('keeps its workers while their figure cannot be read', async () => {
     const batch = await trial.submit();
-    await expect.poll(() => trial.workers().length, { timeout: 300_000 }).toBeGreaterThan(1);
-    const { replicas } = (await deployment('generate')).spec;
+    const wanted = async (): Promise<number> => (await deployment('generate')).spec.replicas;
+    await expect.poll(wanted, { timeout: 300_000, interval: 50 }).toBeGreaterThan(1);
+    // From here on nobody is granted memory either: what waits goes on waiting.
     for (const pod of budgets()) pod.signal('SIGSTOP');
+    const replicas = await wanted();
     await expect.poll(fallsBack, { timeout: 120_000 }).toBe(true);
-    const kept = (await deployment('generate')).spec.replicas;
+    const kept = await wanted();
     for (const pod of budgets()) pod.signal('SIGCONT');
     expect(kept).toBeGreaterThanOrEqual(replicas);
     expect(await trial.results(batch)).toEqual(expected);
