@@ -9,15 +9,18 @@ import { PrepareWorld } from './prepare.world.js';
 const PAGE = fileURLToPath(new URL('../../docs/bad-input.md', import.meta.url));
 
 let world: PrepareWorld;
+let reading: PrepareWorld;
 beforeAll(async () => {
   world = await PrepareWorld.start({ environment: LIMITS });
+  reading = await PrepareWorld.start({ environment: LIMITS, checkpoint: 'qwen3-plain' });
 });
 afterAll(async () => {
   await world.close();
+  await reading.close();
 });
 
 /** As gateway and worker go about it: read and check the body, then prepare it. */
-async function failureOf({ body }: BadInput): Promise<MadakvError> {
+async function failureOf({ body }: BadInput, world: PrepareWorld): Promise<MadakvError> {
   const given = await body(world);
   try {
     await world.prepare(parseChatRequest(typeof given === 'string' ? given : JSON.stringify(given)));
@@ -34,9 +37,9 @@ function patternOf(message: string): RegExp {
   return new RegExp(`^${literal.join('.*')}$`);
 }
 
-describe.each(BAD_INPUTS)('$title', ({ rows }) => {
+describe.each(BAD_INPUTS)('$title', ({ rows, checkpoint }) => {
   it.each(rows)('$input', async (row) => {
-    const error = await failureOf(row);
+    const error = await failureOf(row, checkpoint === undefined ? world : reading);
     expect(error.httpStatus).toBe(row.status);
     const { error: told } = errorBody(error);
     expect({ code: told.code, param: told.param }).toEqual({ code: row.code, param: row.param });
@@ -45,7 +48,8 @@ describe.each(BAD_INPUTS)('$title', ({ rows }) => {
   });
 });
 
-it('nothing was asked of any other server', () => {
+it('nothing was asked of any other server, and nothing at all for a model that reads text alone', () => {
+  expect(reading.asked).toEqual([]);
   expect(world.asked.every((path) => /^\/(moved|missing|busy|page|pdf-as-png|large)/.test(path))).toBe(true);
 });
 

@@ -21,6 +21,8 @@ export interface BadInput {
 
 export interface BadInputs {
   readonly title: string;
+  /** The model that is asked, if it matters. */
+  readonly checkpoint?: 'qwen3-plain';
   readonly rows: readonly BadInput[];
 }
 
@@ -70,6 +72,8 @@ function refused(
   return { input, body, status: 400, code, param: FILE, message: `${place}: ${why}` };
 }
 
+const TEXT_ALONE =
+  'the model (qwen3) reads text alone: it takes no images and no pages; send the text itself, or choose a model with vision';
 const ACCEPTED = 'application/pdf, image/png, image/jpeg, image/webp, image/gif, image/tiff';
 const ACCEPTED_IMAGES = 'image/png, image/jpeg, image/webp, image/gif, image/tiff';
 
@@ -678,6 +682,20 @@ export const BAD_INPUTS: readonly BadInputs[] = [
         ({ origin }) => `${origin}/large`,
         'the content goes on beyond the limit of 1 MiB',
       ),
+    ],
+  },
+  {
+    title: 'A model that reads text alone',
+    checkpoint: 'qwen3-plain',
+    rows: [
+      refused('a document', 'text_only_model', pdf(samples.plainPdf()), TEXT_ALONE),
+      refusedUrl(
+        'a document by URL, which is not fetched',
+        'text_only_model',
+        ({ origin }) => `${origin}/busy`,
+        TEXT_ALONE,
+      ),
+      refusedImage('an image', 'text_only_model', dataUrl(fixtureImage('tiny.png'), 'image/png'), TEXT_ALONE),
     ],
   },
 ];

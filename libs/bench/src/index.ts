@@ -7,6 +7,7 @@ export { benchPrefill, type PrefillBenchOptions, type PrefillBenchReport } from 
 export { benchSelect, type SelectBenchOptions, type SelectBenchRow } from './select.bench.js';
 export { type ShapeOptions } from './bench.model.js';
 export { shapes } from './synthetic.model.js';
-export { publishedFigures, publishedModels, type PublishedFigures } from './published.models.js';
+export { publishedFigures, type PublishedFigures } from './published.models.js';
+export { publishedModels } from './published.shapes.js';
 export { isLanguage, loadedBytes, valuesOf, type BitsOfTensor } from './weight.bytes.js';
 export * from './scaling/index.js';

@@ -2,6 +2,7 @@ import { CheckpointError } from './checkpoint/checkpoint.error.js';
 import { CheckpointFolder } from './checkpoint/checkpoint.folder.js';
 import { readQuantisation } from './checkpoint/quantised/quantisation.js';
 import { familyOf } from './families.js';
+import { ChatTemplate } from './prompt/chat.template.js';
 import { Tokenizer } from './tokenizer/tokenizer.js';
 
 /**
@@ -16,8 +17,10 @@ export function checkDescription(dir: string, has: 'config' | 'descriptions', sh
     const family = familyOf(folder);
     readQuantisation(folder);
     if (has === 'config') return;
-    family.parseConfig(folder);
-    Tokenizer.open(folder);
+    const config = family.parseConfig(folder);
+    const { specialTokens } = Tokenizer.open(folder);
+    ChatTemplate.open(folder, specialTokens, '');
+    family.imageProcessor?.(folder, config);
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     throw new CheckpointError(error.code, error.message.replaceAll(dir, shown), { cause: error });

@@ -93,18 +93,29 @@ describe('says what is wrong', () => {
     [['pull', 'org/none'], 1, /org\/none: no such repository at/],
     [['pull', 'org/mamba'], 1, /^madakv: org\/mamba\/config\.json: model_type mamba; known are /],
     [['pull', 'org/bnb'], 1, /^madakv: org\/bnb\/config\.json: quantization_config: quantised with bitsandbytes \(4 bit\).*; pull the checkpoint/],
+    [['pull', 'org/moe'], 1, /^madakv: org\/moe\/config\.json: model_type qwen3_moe is a mixture of experts, which is not supported/],
+    [['pull', 'org/base'], 1, /^madakv: org\/base: no chat template/],
+    [['pull', 'org/blind'], 1, /^madakv: org\/blind\/processor_config\.json: makes images of 224 x 224/],
     [['rm', 'org/none', '--yes'], 2, /org\/none: no model of that name is kept here/],
     [['rm'], 2, /nothing to remove/],
     [['rm', 'org/none', '--unused'], 2, /not both/],
     [['rm', '--older-than', 'long'], 2, /such as 12h, 7d or 2w/],
     [['inspect', 'org/none'], 1, /no such repository.*Nor is there a folder org\/none here/],
   ])('of %j', async (args, code, message) => {
+    const processor = JSON.parse(String(FILES['processor_config.json'])) as { image_processor: object };
+    const blind = { ...processor, image_processor: { ...processor.image_processor, crop_size: { height: 224, width: 224 } } };
     hub.commit('org/mamba', { ...FILES, 'config.json': '{"model_type":"mamba"}' });
     const config = JSON.parse(String(FILES['config.json'])) as object;
     const settings = { quant_method: 'bitsandbytes', load_in_4bit: true };
     hub.commit('org/bnb', { ...FILES, 'config.json': JSON.stringify({ ...config, quantization_config: settings }) });
+    hub.commit('org/moe', { ...FILES, 'config.json': '{"model_type":"qwen3_moe","num_experts":8}' });
+    hub.commit('org/base', Object.fromEntries(Object.entries(FILES).filter(([name]) => name !== 'chat_template.jinja')));
+    hub.commit('org/blind', { ...FILES, 'processor_config.json': JSON.stringify(blind) });
+    const asked = hub.requests.length;
     expect(await models(args)).toMatchObject({ code, stderr: expect.stringMatching(message) as string });
     expect((await lists()).pulled).toEqual([]);
+    // What cannot run is found out before its weights are fetched.
+    expect(hub.requests.slice(asked).filter(({ url }) => /safetensors/.test(url))).toEqual([]);
   });
 
   it('offline', async () => {
