@@ -31,6 +31,7 @@ TEXTS = [
     "\u200b\ufeff zero \x07 control",
     " leading and trailing ",
     "USER: <image>\nnext ASSISTANT:",
+    "the invoice of 1234567 charts <think>no</think><|eot_id|> in the picture",
 ]
 
 
@@ -107,7 +108,7 @@ def _windows(arrays: Arrays) -> list:
 
 def _tokens(root: Path) -> dict:
     found = {}
-    for case in ("qwen-plain", "llava-plain", "llava-old-f16"):
+    for case in ("qwen-plain", "llava-plain", "llava-old-f16", "llama-3-tied", "llama-biases-yarn", "qwen3-plain"):
         tokenizer = AutoTokenizer.from_pretrained(root / case / "checkpoint")
         rows = []
         for text in TEXTS:

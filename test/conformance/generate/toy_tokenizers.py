@@ -70,6 +70,8 @@ def llama3(merges: int) -> Tokenizer:
     source = json.loads(byte_level(merges, LLAMA3_SPECIALS, LLAMA3_SPLIT).to_str())
     source["normalizer"] = None
     source["model"]["ignore_merges"] = True
+    # Words that no merges lead to: the vocabulary alone knows them.
+    source["model"]["merges"] = source["model"]["merges"][:-40]
     tokenizer = Tokenizer.from_str(json.dumps(source))
     bos = LLAMA3_SPECIALS[0]
     tokenizer.post_processor = processors.Sequence(

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
 import { ropeConfig } from './rope.settings.js';
-import { tokenIds } from './token.ids.js';
+import { tokenIds, tokenKeys } from './token.ids.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'madakv-config-'));
 const folder = new CheckpointFolder(dir);
@@ -17,6 +18,12 @@ describe('tokenIds', () => {
     const ids = tokenIds(folder, 5, [{ eos_token_id: null, pad_token_id: 3 }, { eos_token_id: 2, bos_token_id: 1 }]);
     expect(ids).toEqual({ image: 5, eos: [2], bos: 1, pad: 3 });
     expect(() => tokenIds(folder, 5, [{}])).toThrow('neither generation_config.json nor config.json has eos_token_id');
+  });
+
+  it('takes -1 for no token to pad with', () => {
+    expect(z.object(tokenKeys).parse({ pad_token_id: -1 }).pad_token_id).toBeNull();
+    expect(z.object(tokenKeys).parse({ pad_token_id: 7 }).pad_token_id).toBe(7);
+    expect(() => z.object(tokenKeys).parse({ eos_token_id: -1 })).toThrow();
   });
 
   it('prefers generation_config.json, with one end token or several', () => {

@@ -7,7 +7,15 @@ const id = z.int().min(0);
 const eosSchema = z.union([id, z.array(id)]).nullish();
 
 /** Keys of a config that name special tokens. */
-export const tokenKeys = { eos_token_id: eosSchema, bos_token_id: id.nullish(), pad_token_id: id.nullish() };
+export const tokenKeys = {
+  eos_token_id: eosSchema,
+  bos_token_id: id.nullish(),
+  // Older files say -1 where there is none.
+  pad_token_id: z
+    .int()
+    .nullish()
+    .transform((pad) => (pad != null && pad < 0 ? null : pad)),
+};
 
 export interface TokenKeys {
   eos_token_id?: number | number[] | null;
