@@ -25,7 +25,8 @@ check: install ## Types, lint, format, import rules: zero warnings
 
 test: install ## Run all tests, with the system packages they need; ends with one line of totals
 	scripts/system-packages.sh
-	node scripts/test.js
+	scripts/software-gpu.sh
+	$(WITH_LAVAPIPE) node scripts/test.js
 
 check-chart: install ## The Helm chart: lint, schemas, what it renders (with Go; builds its tools once)
 	scripts/chart-tools.sh
@@ -43,8 +44,14 @@ test-integration: install ## Services against a real Redis
 test-e2e: install ## All services as processes, with the official clients
 	vitest run --project e2e
 
-test-gpu: install ## The WebGPU provider, in software where there is no GPU
-	vitest run --project 'gpu*'
+# Libraries that a driver in software needs and this machine lacks (scripts/software-gpu.sh).
+LAVAPIPE := $(or $(MADAKV_TOOLS_CACHE),$(HOME)/.cache/madakv/tools)/lavapipe/lib
+WITH_LAVAPIPE := LD_LIBRARY_PATH=$(LAVAPIPE)$(addprefix :,$(LD_LIBRARY_PATH))
+
+test-gpu: install ## The WebGPU provider in both precisions, on VK_ICD_FILENAMES or on two drivers in software
+	scripts/system-packages.sh chromium libvulkan1
+	scripts/software-gpu.sh
+	$(WITH_LAVAPIPE) vitest run --project 'gpu*'
 
 test-kubernetes: install ## The chart on an API server of its own (with Go; builds it once, which takes long)
 	scripts/chart-tools.sh

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /** Tests run the TypeScript sources of every workspace package, never a stale build. */
@@ -11,13 +11,23 @@ const source = {
 /** By default one core would be left idle: on two cores files would run one after the other, and many wait for much of their time. */
 const CORES = availableParallelism();
 
-/** Chromium's software device; VK_ICD_FILENAMES names another driver to test on. */
-const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
-const vulkanDriver = process.env['VK_ICD_FILENAMES'] ?? (existsSync(swiftShader) ? swiftShader : undefined);
+/**
+ * What GPU tests run on: the driver that VK_ICD_FILENAMES names, for instance a GPU's; else two in software, of which Mesa's computes in
+ * float16 (scripts/software-gpu.sh) and Chromium's does not.
+ */
+const tools = process.env['MADAKV_TOOLS_CACHE'] ?? join(homedir(), '.cache/madakv/tools');
+const chosen = process.env['VK_ICD_FILENAMES'];
+const vulkanDrivers: Record<string, string> =
+  chosen === undefined
+    ? {
+        'gpu-lavapipe': join(tools, 'lavapipe/icd.json'),
+        'gpu-swiftshader': '/usr/lib/chromium/vk_swiftshader_icd.json',
+      }
+    : { gpu: chosen };
 
 /** Environment of a GPU test's process. The Vulkan loader reads it when the native library is loaded, and complains without the second. */
-const vulkan = (driver: string | undefined): Record<string, string> => ({
-  ...(driver === undefined ? {} : { VK_ICD_FILENAMES: driver }),
+const vulkan = (driver: string): Record<string, string> => ({
+  VK_ICD_FILENAMES: driver,
   XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'] ?? tmpdir(),
 });
 
@@ -99,19 +109,19 @@ export default defineConfig({
           hookTimeout: 3_600_000,
         },
       },
-      {
+      ...Object.entries(vulkanDrivers).map(([name, driver]) => ({
         ...source,
         test: {
-          name: 'gpu',
-          include: ['test/gpu/webgpu.spec.ts'],
-          pool: 'forks',
+          name,
+          include: ['test/gpu/*.gpu.spec.ts'],
+          pool: 'forks' as const,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
-          env: vulkan(vulkanDriver),
+          env: vulkan(driver),
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },
-      },
+      })),
       {
         ...source,
         test: {

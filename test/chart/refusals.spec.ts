@@ -59,6 +59,7 @@ describe.skipIf(!TOOLS_ARE_THERE)(`a wrong value${NEEDS_TOOLS}`, () => {
       pool({ kvCache: 'int8', provider: 'webgpu' }),
       'pools[a].kvCache: int8 is for provider cpu',
     ],
+    ['half precision on a processor', pool({ precision: 'fp16' }), 'pools[a].precision: fp16 is for provider webgpu'],
     [
       'more workers at least than at most',
       wrong({ autoscaling: { enabled: true }, ...pool({ autoscaling: { minReplicas: 9 } }) }),

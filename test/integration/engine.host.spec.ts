@@ -28,8 +28,8 @@ const settings: EngineSettings = {
   modelDir: MODEL,
   provider: 'cpu',
   threads: 1,
-  precision: { kind: 'fp32' },
-  kvPrecision: 'fp32',
+  weights: { kind: 'fp32' },
+  kvCache: 'fp32',
   cacheDir,
   chunkTokens: 31,
 };
@@ -409,7 +409,11 @@ function profile(layers: readonly number[]): Parameters<typeof writeProfile>[1] 
 }
 
 async function engineAnswer(request: RequestFixture, parameters: RequestParameters, cacheRatio: number) {
-  const engine = await Engine.load(openModel(MODEL), cpuProvider(1), { ...settings, residentLimitBytes: 2 ** 28 });
+  const engine = await Engine.load(openModel(MODEL), cpuProvider(1), {
+    ...settings,
+    precision: settings.weights,
+    residentLimitBytes: 2 ** 28,
+  });
   try {
     const prompt = await engine.model.prepare(request.messages, request.images);
     const { sampling, maxTokens, topLogprobs } = generationSettings(parameters);

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { benchDecode, benchPrefill, benchSelect, shapes, type DecodeBenchReport } from '@madakv/bench';
 import { policies } from '@madakv/madakv';
 import type { CommandIo } from './command.io.js';
+import type { ExecutionProvider } from '@madakv/onnx';
 import { addEngineOptions, openProvider, precisionOf, type EngineFlags } from './engine.flags.js';
 import { ratio, wholeNumber } from './flag.values.js';
 import { textTable } from './terminal/text.table.js';
@@ -66,10 +67,11 @@ function registerPrefill(bench: Command, io: CommandIo): void {
     .addOption(new Option('--policy <name>', 'eviction policy').choices(Object.keys(policies)).default('madakv'))
     .option('--rounds <number>', 'measured prefills in each order', wholeNumber(1), 3)
     .action(async (flags: PrefillFlags) => {
+      const provider = await openProvider(flags);
       const report = await benchPrefill(
-        await openProvider(flags),
+        provider,
         {
-          ...shapeOptions(flags),
+          ...(await shapeOptions(flags, provider)),
           tokens: flags.tokens,
           questionTokens: flags.questionTokens,
           chunkTokens: flags.chunkTokens,
@@ -139,10 +141,11 @@ Examples:
   madakv bench decode --shape qwen2.5-vl-3b --layers 6 --quant 4 --context 32768 --json`,
     )
     .action(async (flags: DecodeFlags) => {
+      const provider = await openProvider(flags);
       const report = await benchDecode(
-        await openProvider(flags),
+        provider,
         {
-          ...shapeOptions(flags),
+          ...(await shapeOptions(flags, provider)),
           context: flags.context,
           ratio: flags.cacheRatio,
           width: flags.width,
@@ -165,11 +168,10 @@ function shapeCommand(bench: Command, name: string, description: string): Comman
   return addEngineOptions(command);
 }
 
-function shapeOptions(flags: ShapeFlags) {
+async function shapeOptions(flags: ShapeFlags, provider: ExecutionProvider) {
   return {
     shape: flags.shape,
-    precision: precisionOf(flags),
-    kvPrecision: flags.kvCache,
+    ...(await precisionOf(flags, provider)),
     ...(flags.layers === undefined ? {} : { layers: flags.layers }),
     ...(flags.cacheDir === undefined ? {} : { cacheDir: flags.cacheDir }),
   };

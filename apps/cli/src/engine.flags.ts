@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { Engine, type EngineOptions, type KvPrecision } from '@madakv/engine';
+import { Engine, modelPrecision, type EngineOptions, type HalfOrFull, type ModelPrecision } from '@madakv/engine';
 import type { OpenModel, Precision } from '@madakv/models';
 import { cpuProvider, cudaProvider, webgpuProvider, type ExecutionProvider, type ProviderName } from '@madakv/onnx';
 import type { CommandIo } from './command.io.js';
@@ -11,7 +11,8 @@ import { Progress } from './terminal/progress.js';
 export interface EngineFlags {
   readonly quant: 'none' | '8' | '4' | 'w8a8';
   readonly blockSize: string;
-  readonly kvCache: KvPrecision;
+  readonly precision?: HalfOrFull;
+  readonly kvCache: 'fp32' | 'int8';
   readonly provider: ProviderName;
   readonly threads?: number;
   readonly cacheDir?: string;
@@ -30,6 +31,12 @@ export function addEngineOptions(command: Command): Command {
         .default('64'),
     )
     .addOption(
+      new Option(
+        '--precision <type>',
+        'of weights and cache where nothing else says otherwise; fp16 is for webgpu, and its default where the device has it',
+      ).choices(['fp16', 'fp32']),
+    )
+    .addOption(
       new Option('--kv-cache <type>', 'how kept rows of the cache are stored')
         .choices(['fp32', 'int8'])
         .default('fp32'),
@@ -39,7 +46,15 @@ export function addEngineOptions(command: Command): Command {
     .option('--cache-dir <folder>', 'where built models are kept (default: $MADAKV_CACHE, else ~/.cache/madakv)');
 }
 
-export function precisionOf({ quant, blockSize }: Pick<EngineFlags, 'quant' | 'blockSize'>): Precision {
+/**
+ * How weights, vision tower and cache are stored.
+ * @throws ProviderUnavailableError for fp16 where the provider or its device lacks it
+ */
+export function precisionOf(flags: EngineFlags, provider: ExecutionProvider): Promise<ModelPrecision> {
+  return modelPrecision(flags.precision, provider, weightsOf(flags), flags.kvCache);
+}
+
+function weightsOf({ quant, blockSize }: EngineFlags): Precision {
   switch (quant) {
     case 'none':
       return { kind: 'fp32' };
@@ -73,8 +88,7 @@ export async function loadEngine(
   const progress = new Progress(io.stderr, 'building the model');
   try {
     return await Engine.load(model, provider, {
-      precision: precisionOf(flags),
-      kvPrecision: flags.kvCache,
+      ...(await precisionOf(flags, provider)),
       ...settings,
       ...(flags.cacheDir === undefined ? {} : { cacheDir: flags.cacheDir }),
       onProgress: (done, total) => {

@@ -24,8 +24,8 @@ describe('settings', () => {
       modelDir: 'models/madakv-reader/',
       provider: 'cpu',
       threads: 0,
-      precision: { kind: 'fp32' },
-      kvPrecision: 'fp32',
+      weights: { kind: 'fp32' },
+      kvCache: 'fp32',
       maxSequences: 8 + GROUPED_REQUESTS,
       maxGroup: 64,
     });
@@ -37,10 +37,16 @@ describe('settings', () => {
   });
 
   it('name the precision of the weights', () => {
-    const precision = (environment: Record<string, string>) =>
-      engineSettingsOf(read({ MADAKV_MODEL: 'm', ...environment })).precision;
-    expect(precision({ MADAKV_QUANT: 'w8a8' })).toEqual({ kind: 'w8a8' });
-    expect(precision({ MADAKV_QUANT: '4', MADAKV_QUANT_BLOCK: '32' })).toEqual({ kind: 'int', bits: 4, blockSize: 32 });
+    const settings = (environment: Record<string, string>) =>
+      engineSettingsOf(read({ MADAKV_MODEL: 'm', ...environment }));
+    expect(settings({ MADAKV_QUANT: 'w8a8' }).weights).toEqual({ kind: 'w8a8' });
+    expect(settings({ MADAKV_QUANT: '4', MADAKV_QUANT_BLOCK: '32' }).weights).toEqual({
+      kind: 'int',
+      bits: 4,
+      blockSize: 32,
+    });
+    expect(settings({ MADAKV_PROVIDER: 'webgpu', MADAKV_PRECISION: 'fp16' }).precision).toBe('fp16');
+    expect(settings({ MADAKV_PROVIDER: 'webgpu' }).precision).toBeUndefined();
   });
 
   it('say how much may be resident', () => {
@@ -67,6 +73,9 @@ describe('settings', () => {
   it('refuse what does not go together', () => {
     expect(() => read({ MADAKV_MODEL: 'm', MADAKV_PROVIDER: 'webgpu', MADAKV_KV_CACHE: 'int8' })).toThrow(
       'MADAKV_KV_CACHE: expected fp32, as int8 is for the cpu provider, got "int8"',
+    );
+    expect(() => read({ MADAKV_MODEL: 'm', MADAKV_PRECISION: 'fp16' })).toThrow(
+      'MADAKV_PRECISION: expected fp32, as fp16 is for the webgpu provider, got "fp16"',
     );
     const resident = { MADAKV_MODEL: 'm', MADAKV_PROVIDER: 'webgpu' };
     expect(() => read({ ...resident, MADAKV_RESIDENT_BYTES: '1000' })).toThrow(

@@ -9,6 +9,7 @@ import {
   wholeNumber,
   type QueueKind,
 } from '@madakv/contracts';
+import type { HalfOrFull } from '@madakv/engine';
 import { modelName, modelSource } from '@madakv/hub';
 import type { Precision } from '@madakv/models';
 import { z } from 'zod';
@@ -73,6 +74,13 @@ export const WorkerSettingsSchema = z
       default: '64',
       expected: '16, 32, 64, 128 or 256',
       about: 'Weights that share a scale, with MADAKV_QUANT 8 or 4.',
+    }),
+    MADAKV_PRECISION: text({
+      schema: z.enum(['', 'fp16', 'fp32']),
+      default: '',
+      expected: 'fp16 or fp32',
+      about:
+        'Of weights and cache where nothing else says otherwise; fp16 is for the webgpu provider. Empty: fp16 where its device has it.',
     }),
     MADAKV_KV_CACHE: text({
       schema: z.enum(['fp32', 'int8']),
@@ -190,6 +198,10 @@ export const WorkerSettingsSchema = z
     error: 'fp32, as int8 is for the cpu provider',
     path: ['MADAKV_KV_CACHE'],
   })
+  .refine(({ MADAKV_PRECISION, MADAKV_PROVIDER }) => MADAKV_PRECISION !== 'fp16' || MADAKV_PROVIDER === 'webgpu', {
+    error: 'fp32, as fp16 is for the webgpu provider',
+    path: ['MADAKV_PRECISION'],
+  })
   .refine((settings) => settings.MADAKV_PROVIDER !== 'webgpu' || Number(settings.MADAKV_RESIDENT_BYTES) === 0, {
     error: '0, as documents are not kept in the memory of a GPU',
     path: ['MADAKV_RESIDENT_BYTES'],
@@ -224,8 +236,9 @@ export function engineSettingsOf(settings: WorkerSettings): EngineSettings {
     modelDir: settings.MADAKV_MODEL,
     provider: settings.MADAKV_PROVIDER as EngineSettings['provider'],
     threads: settings.MADAKV_THREADS,
-    precision: precisionOf(settings),
-    kvPrecision: settings.MADAKV_KV_CACHE as EngineSettings['kvPrecision'],
+    weights: weightsOf(settings),
+    ...(settings.MADAKV_PRECISION === '' ? {} : { precision: settings.MADAKV_PRECISION as HalfOrFull }),
+    kvCache: settings.MADAKV_KV_CACHE as EngineSettings['kvCache'],
     maxSequences: settings.MADAKV_CONCURRENCY + GROUPED_REQUESTS,
     maxGroup: settings.MADAKV_GROUP,
     ...(settings.MADAKV_CACHE === '' ? {} : { cacheDir: settings.MADAKV_CACHE }),
@@ -236,7 +249,7 @@ export function engineSettingsOf(settings: WorkerSettings): EngineSettings {
   };
 }
 
-function precisionOf({ MADAKV_QUANT, MADAKV_QUANT_BLOCK }: WorkerSettings): Precision {
+function weightsOf({ MADAKV_QUANT, MADAKV_QUANT_BLOCK }: WorkerSettings): Precision {
   if (MADAKV_QUANT === 'none') return { kind: 'fp32' };
   if (MADAKV_QUANT === 'w8a8') return { kind: 'w8a8' };
   return { kind: 'int', bits: MADAKV_QUANT === '8' ? 8 : 4, blockSize: Number(MADAKV_QUANT_BLOCK) };

@@ -17,6 +17,7 @@ model is complete, and `claim`, the volume that the model lies on. Takes {root, 
 {{- $_ := mergeOverwrite $pool (include "madakv.model" (dict "root" $root "name" $pool.model) | fromJson) -}}
 {{- end -}}
 {{- if and (eq $pool.kvCache "int8") (ne $pool.provider "cpu") }}{{ fail (printf "%s.kvCache: int8 is for provider cpu" $where) }}{{ end -}}
+{{- if and (eq $pool.precision "fp16") (ne $pool.provider "webgpu") }}{{ fail (printf "%s.precision: fp16 is for provider webgpu" $where) }}{{ end -}}
 {{- $scaling := $pool.autoscaling -}}
 {{- $_ := set $pool "scales" (and $root.Values.autoscaling.enabled $scaling.enabled (not $scaling.external)) -}}
 {{- if and $pool.scales (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) }}{{ fail (printf "%s.autoscaling.minReplicas: %v is more than maxReplicas %v" $where $scaling.minReplicas $scaling.maxReplicas) }}{{ end -}}

@@ -1,4 +1,11 @@
-import { buildModel, Decoder, loadSessions, type KvPrecision, type LoadedSessions } from '@madakv/engine';
+import {
+  buildModel,
+  Decoder,
+  loadSessions,
+  type HalfOrFull,
+  type KvPrecision,
+  type LoadedSessions,
+} from '@madakv/engine';
 import type { DecoderConfig, Precision } from '@madakv/models';
 import type { ExecutionProvider } from '@madakv/onnx';
 import { syntheticModel } from './synthetic.model.js';
@@ -12,6 +19,8 @@ export interface ShapeOptions {
   readonly precision: Precision;
   readonly cacheDir?: string;
   readonly kvPrecision?: KvPrecision;
+  /** Of a vision tower, which these have not. */
+  readonly visionPrecision?: HalfOrFull;
 }
 
 export type Progress = (message: string) => void;

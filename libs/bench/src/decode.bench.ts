@@ -180,6 +180,9 @@ function matrixBytes(config: DecoderConfig, precision: Precision): number {
   switch (precision.kind) {
     case 'fp32':
       return weights * 4;
+    case 'fp16':
+      // Two digits of 8 bits, each with a scale a block of 32.
+      return weights * (2 + (2 * 4) / 32);
     case 'int':
       return weights * (precision.bits / 8 + 4 / precision.blockSize);
     case 'w8a8':

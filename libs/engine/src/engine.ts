@@ -21,7 +21,10 @@ export interface EngineOptions extends BuildOptions, Partial<SchedulerSettings> 
   readonly residentLeastTokens?: number;
   /** Told the `documentKey`s of the requests whose documents are resident, whenever these change. */
   readonly onResident?: (documentKeys: readonly string[]) => void;
-  /** How kept rows are stored: `int8` takes a quarter of the memory and loses little; new tokens stay float32. */
+  /**
+   * How rows of the cache are stored. `int8`: kept ones in a quarter of the memory, which loses little; new tokens stay float32. `fp16`: all of
+   * them in half, on a device.
+   */
   readonly kvPrecision?: KvPrecision;
 }
 
@@ -110,10 +113,9 @@ export class Engine {
     return this.vision.knows(key);
   }
 
-  /** Bytes of full-precision cache one prompt token takes over all layers. */
+  /** Bytes of cache one prompt token takes over all layers before eviction. */
   get kvBytesPerToken(): number {
-    const { layers, kvHeads, headDim } = this.model.config.decoder;
-    return 2 * layers * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT;
+    return this.kvGeometry.layers * freshRowBytes(this.kvGeometry);
   }
 
   /**

@@ -8,6 +8,7 @@ export {
   type BuiltModel,
 } from './build/built.model.js';
 export { brokenBuilds, builtEntries, removeBuilt, type BuiltEntry, type BuiltRecord } from './build/built.record.js';
+export { modelPrecision, type HalfOrFull, type ModelPrecision } from './build/half.precision.js';
 export { loadSessions, type LoadedSessions } from './build/load.js';
 export * from './calibrate/index.js';
 export { decodeStep, type StepInput } from './decoder/decode.step.js';

@@ -9,7 +9,7 @@ import type {
   GenerationTimes,
 } from './generation.js';
 import { KvLedger } from './kv/kv.ledger.js';
-import { answerBytes, appendedTokens, type KvGeometry } from './kv/kv.need.js';
+import { answerBytes, appendedTokens, freshRowBytes, type KvGeometry } from './kv/kv.need.js';
 import { beginningOf, type PromptBeginning } from './prompt.beginning.js';
 import { countModalities, promptLayout } from './prompt.layout.js';
 import { GREEDY, validateSampling } from './sampling/sampler.js';
@@ -219,8 +219,7 @@ export class Job {
   }
 
   private fullBytes(): number {
-    const { layers, kvHeads, headDim } = this.config;
-    return 2 * layers * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT * this.layout.tokens;
+    return this.geometry.layers * freshRowBytes(this.geometry) * this.layout.tokens;
   }
 }
 

@@ -22,6 +22,7 @@ export function cpuProvider(intraOpThreads = 0): ExecutionProvider {
       return `cpu/${version}/${process.arch}/${cpus()[0]?.model ?? 'unknown'}/${await preparedMatrices(prepare)}`;
     }),
     integerCodes: once(() => exactIntegerCodes(provider)),
+    halfPrecision: () => Promise.resolve(false),
     createSession: (source, settings = {}) =>
       openSession(source, settings.asWritten === true ? { ...options, graphOptimizationLevel: 'disabled' } : options),
     prepare,

@@ -1,6 +1,7 @@
 import { env, type InferenceSession } from 'onnxruntime-node';
 import { FLASH_OPERATORS, flashAttentionWorks } from './flash.check.js';
 import { GraphBuilder } from './graph.builder.js';
+import { computesHalf } from './half.check.js';
 import { exactIntegerCodes } from './integer.check.js';
 import { once } from './once.js';
 import {
@@ -59,9 +60,11 @@ function gpuProvider(device: GpuOptions, keepsTensorsOnDevice: boolean): Executi
     keepsTensorsOnDevice,
     signature: () => Promise.resolve(`${name}/${env.versions.node ?? env.versions.common}`),
     integerCodes: once(() => exactIntegerCodes(provider)),
+    halfPrecision: once(() => (keepsTensorsOnDevice ? computesHalf(provider) : Promise.resolve(false))),
     createSession: (source, settings = {}) => {
       const options: InferenceSession.SessionOptions = { ...commonOptions(0), executionProviders: [device] };
       if (settings.asWritten === true) options.graphOptimizationLevel = 'disabled';
+      if (settings.quiet === true) options.logSeverityLevel = 4;
       const onDevice = keepsTensorsOnDevice ? (settings.onDevice ?? []) : [];
       if (onDevice.length === 0) return openSession(source, options);
       const preferredOutputLocation = Object.fromEntries(onDevice.map((output) => [output, 'gpu-buffer' as const]));

@@ -62,15 +62,21 @@ class GraphBody {
 
   /**
    * Appends one operator.
+   * @param options `stem`: what the node's name begins with, instead of the operator
    * @returns the names of its outputs, `outputCount` of them (1 unless given)
    */
   ops(
     opType: string,
     inputs: readonly (Value | null)[],
-    options: { attributes?: Readonly<Record<string, Attribute>>; domain?: string; outputCount?: number } = {},
+    options: {
+      attributes?: Readonly<Record<string, Attribute>>;
+      domain?: string;
+      outputCount?: number;
+      stem?: string;
+    } = {},
   ): Value[] {
-    const { attributes = {}, domain = '', outputCount = 1 } = options;
-    const name = this.names.next(opType);
+    const { attributes = {}, domain = '', outputCount = 1, stem = opType } = options;
+    const name = this.names.next(stem);
     const output = Array.from({ length: outputCount }, (_, i) =>
       outputCount === 1 ? `${name}:0` : `${name}:${String(i)}`,
     );
@@ -210,6 +216,15 @@ export class GraphBuilder extends GraphBody {
       domain: '',
       attribute: [],
     });
+    this.outputs.push(valueInfo(name, type, dims));
+  }
+
+  /**
+   * Makes the output of an operator, which no other operator takes, an output of the graph itself. An operator that can write into the
+   * tensor it reads does so where a run is given that tensor for this output; a copy behind it would undo that.
+   */
+  outputInPlace(name: string, value: Value, type: DataType, dims: readonly Dim[]): void {
+    for (const node of this.nodes) node.output = node.output.map((each) => (each === value ? name : each));
     this.outputs.push(valueInfo(name, type, dims));
   }
 

@@ -11,8 +11,12 @@ export type Tensors = Record<string, Tensor>;
 
 /** A graph that is ready to run. Runs of all sessions of a process must not overlap. */
 export interface Session {
-  /** @throws Error from ONNX Runtime when a feed has the wrong type or shape, or memory runs out */
-  run(feeds: Tensors): Promise<Tensors>;
+  /**
+   * @param into tensors that results of these names are written into, which are then the results. A feed may be among them, where its
+   *   operator writes into place. All outputs are to be given if any is, and none may be of {@link SessionSettings.onDevice}
+   * @throws Error from ONNX Runtime when a feed has the wrong type or shape, or memory runs out
+   */
+  run(feeds: Tensors, into?: Tensors): Promise<Tensors>;
   /** Frees the session's weights and scratch memory. */
   release(): Promise<void>;
 }
@@ -26,6 +30,8 @@ export interface SessionSettings {
    * care (fusing a transpose into a product can pick a slower kernel).
    */
   readonly asWritten?: boolean;
+  /** Say nothing on stderr of runs that fail, where a failure is an answer. */
+  readonly quiet?: boolean;
   /** Names of outputs that stay in the device's memory, where the provider can do so. Whoever runs the session frees them. */
   readonly onDevice?: readonly string[];
 }
@@ -44,6 +50,8 @@ export interface ExecutionProvider {
    * @throws ProviderUnavailableError when they are with neither
    */
   integerCodes(): Promise<CodeType>;
+  /** Whether its device stores and computes float16 numbers, and caches can be made of them. */
+  halfPrecision(): Promise<boolean>;
   createSession(source: ModelSource, settings?: SessionSettings): Promise<Session>;
   /**
    * Optimises a model once, ahead of time, and writes it to `path` (and `path` + '.bin'), so that later sessions map it into memory.
@@ -83,7 +91,7 @@ export async function openSession(source: ModelSource, options: InferenceSession
       ? await InferenceSession.create(source.path, options)
       : await InferenceSession.create(source.bytes, withFolder(options, source.folder));
   return {
-    run: async (feeds) => toTensors(await session.run(feeds)),
+    run: (feeds, into) => (into === undefined ? session.run(feeds).then(toTensors) : runInto(session, feeds, into)),
     release: () => session.release(),
   };
 }
@@ -98,6 +106,22 @@ function withFolder(
     ...options,
     extra: { ...options.extra, session: { ...session, model_external_initializers_file_folder_path: folder } },
   };
+}
+
+/** A result in a device's memory is another view of the tensor given; one on the host is a copy, which is put where it was wanted. */
+async function runInto(session: InferenceSession, feeds: Tensors, into: Tensors): Promise<Tensors> {
+  const onHost = Object.values(into).every(({ location }) => location === 'cpu');
+  if (!onHost) {
+    release(await session.run(feeds, into));
+    return into;
+  }
+  const results = toTensors(await session.run(feeds));
+  for (const name in into) (into[name].data as Float32Array).set(results[name].data as Float32Array);
+  return into;
+}
+
+function release(views: Readonly<Record<string, OnnxValue>>): void {
+  for (const view of Object.values(views)) view.dispose();
 }
 
 function toTensors(results: Readonly<Record<string, OnnxValue>>): Tensors {

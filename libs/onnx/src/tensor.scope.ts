@@ -8,7 +8,7 @@ export function release(tensor: Tensor): void {
 /** The same memory under other dimensions. The view is not to be freed, and of no use once the tensor is. */
 export function viewOf(tensor: Tensor, dims: readonly number[]): Tensor {
   if (tensor.location !== 'gpu-buffer') return tensor.reshape(dims);
-  return Tensor.fromGpuBuffer(tensor.gpuBuffer, { dataType: 'float32', dims });
+  return Tensor.fromGpuBuffer(tensor.gpuBuffer, { dataType: tensor.type as 'float32' | 'float16', dims });
 }
 
 /** The owner of the results of some runs: what it still holds when it closes is freed. Costs nothing for tensors on the CPU. */

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { Engine } from '@madakv/engine';
+import { Engine, modelPrecision } from '@madakv/engine';
 import type { OpenModel } from '@madakv/models';
 import { cpuProvider, cudaProvider, webgpuProvider, type ExecutionProvider } from '@madakv/onnx';
 import type { EngineInfo, EngineSettings } from './engine.request.js';
@@ -24,13 +24,11 @@ export interface LoadingListener {
  * @throws CheckpointError, ProviderUnavailableError; RangeError for resident rows where the provider keeps none
  */
 export async function loadEngine(settings: EngineSettings, { onBuild, onResident }: LoadingListener): Promise<Engine> {
-  const { precision, kvPrecision, cacheDir, chunkTokens, maxSequences, maxGroup, featureCacheBytes, residentBytes } =
-    settings;
+  const { cacheDir, chunkTokens, maxSequences, maxGroup, featureCacheBytes, residentBytes } = settings;
   const model = openServedModel(settings.modelDir);
   const provider = await openProvider(settings);
   return Engine.load(model, provider, {
-    precision,
-    kvPrecision,
+    ...(await modelPrecision(settings.precision, provider, settings.weights, settings.kvCache)),
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(chunkTokens === undefined ? {} : { chunkTokens }),
     ...(maxSequences === undefined ? {} : { maxSequences }),

@@ -1,5 +1,5 @@
 import type { FinishReason, PreparedRequest, TokenLogprob, Usage } from '@madakv/contracts';
-import type { CacheTrace, GenerationTimes, KvGeometry, KvPrecision } from '@madakv/engine';
+import type { CacheTrace, GenerationTimes, HalfOrFull, KvGeometry } from '@madakv/engine';
 import type { DecoderConfig, Precision } from '@madakv/models';
 import type { ProviderName } from '@madakv/onnx';
 import type { GenerationSettings } from '@madakv/requests';
@@ -11,8 +11,10 @@ export interface EngineSettings {
   readonly provider: ProviderName;
   /** Threads of the cpu provider; 0 takes all cores. */
   readonly threads: number;
-  readonly precision: Precision;
-  readonly kvPrecision: KvPrecision;
+  readonly weights: Precision;
+  /** Of what is stored in no fewer bits; what the device can do where absent. */
+  readonly precision?: HalfOrFull;
+  readonly kvCache: 'fp32' | 'int8';
   /** Where built models are kept; `defaultCacheDir()` of the engine where absent. */
   readonly cacheDir?: string;
   /** Prompt tokens a prefill run takes at once; the engine's default where absent. */
@@ -97,7 +99,7 @@ export interface EngineInfo {
   readonly family: string;
   readonly decoder: DecoderConfig;
   readonly maxPositions: number;
-  /** Bytes of full-precision cache one prompt token takes over all layers. */
+  /** Bytes of cache one prompt token takes over all layers before eviction. */
   readonly kvBytesPerToken: number;
   readonly kv: KvGeometry;
   readonly provider: ProviderName;

@@ -18,9 +18,10 @@ import type { ExecutionProvider } from '@madakv/onnx';
 import { BlobFile } from './blob.file.js';
 import { MANIFEST, recordUse } from './built.record.js';
 import { fingerprint } from './fingerprint.js';
+import type { HalfOrFull } from './half.precision.js';
 
 /** Raised when the layout of built models or the way graphs are written changes. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** Names of a built model's graphs. */
 export const VISION_GRAPH = 'vision';
@@ -28,6 +29,8 @@ export const stageGraph = (stage: number): string => `stage-${String(stage).padS
 
 export interface BuildOptions {
   readonly precision: Precision;
+  /** Of the vision tower; fp32 where absent. */
+  readonly visionPrecision?: HalfOrFull;
   /** Where built models are kept; by default `$MADAKV_CACHE`, else `~/.cache/madakv`. */
   readonly cacheDir?: string;
   /** Told after each graph, for a progress bar. */
@@ -102,7 +105,8 @@ export async function buildModel(
   const content = await input.fingerprint(join(root, 'files.json'));
   const precision = await weightFormat(options.precision, provider);
   const signature = await provider.signature();
-  const settings = JSON.stringify({ format: FORMAT, provider: signature, precision });
+  const vision = { kind: options.visionPrecision ?? 'fp32' } as const;
+  const settings = JSON.stringify({ format: FORMAT, provider: signature, precision, vision });
   const key = createHash('sha256').update(`${content}\n${settings}`).digest('hex').slice(0, 32);
   const dir = join(root, key);
   const use = {
@@ -120,7 +124,7 @@ export async function buildModel(
   const work = join(root, `.${key}.${randomUUID()}`);
   mkdirSync(work, { recursive: true });
   try {
-    await writeGraphs(input, provider, precision, work, options.onProgress);
+    await writeGraphs(input, provider, { decoder: precision, vision }, work, options.onProgress);
     writeManifest(work);
     install(work, dir);
   } finally {
@@ -157,7 +161,7 @@ function install(work: string, dir: string): void {
 async function writeGraphs(
   { config, tensors, textOnly }: BuildInput,
   provider: ExecutionProvider,
-  precision: WeightFormat,
+  formats: { readonly decoder: WeightFormat; readonly vision: WeightFormat },
   dir: string,
   onProgress: BuildOptions['onProgress'],
 ): Promise<void> {
@@ -166,13 +170,13 @@ async function writeGraphs(
     { length: stages },
     (_, stage) => ({
       name: stageGraph(stage),
-      build: (blobs) => decoderStage(config.decoder, stage, tensors, blobs, precision),
+      build: (blobs) => decoderStage(config.decoder, stage, tensors, blobs, formats.decoder),
     }),
   );
   if (textOnly !== true) {
     graphs.unshift({
       name: VISION_GRAPH,
-      build: (blobs) => visionGraphOf(config.family).build(config, tensors, blobs, { kind: 'fp32' }),
+      build: (blobs) => visionGraphOf(config.family).build(config, tensors, blobs, formats.vision),
     });
   }
   let done = 0;

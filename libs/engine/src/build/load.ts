@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeAttention, importanceScore, prefillAttention, visualSum, type DecoderConfig } from '@madakv/models';
 import type { ExecutionProvider, Session } from '@madakv/onnx';
+import { requireHalf } from './half.precision.js';
 import type { DecoderSessions } from '../decoder/decoder.js';
 import { DeviceMemory } from '../kv/device.memory.js';
 import { HostMemory } from '../kv/host.memory.js';
@@ -23,7 +24,7 @@ export interface LoadedSessions {
 
 /**
  * Opens all sessions of a built model. Releases those already open if one fails.
- * @throws ProviderUnavailableError for an int8 cache where no integer product is exact
+ * @throws ProviderUnavailableError for an int8 cache where no integer product is exact, and for an fp16 one where there is no float16
  */
 export async function loadSessions(
   built: BuiltModel,
@@ -31,12 +32,17 @@ export async function loadSessions(
   provider: ExecutionProvider,
   kvPrecision: KvPrecision = 'fp32',
 ): Promise<LoadedSessions> {
-  if (kvPrecision !== 'fp32' && provider.keepsTensorsOnDevice) {
-    throw new RangeError(`an ${kvPrecision} cache is for the cpu provider, not for ${provider.name}`);
+  const onDevice = provider.keepsTensorsOnDevice;
+  if (kvPrecision === 'int8' && onDevice) {
+    throw new RangeError(`an int8 cache is for the cpu provider, not for ${provider.name}`);
   }
-  const cacheFormat = kvPrecision === 'fp32' ? 'fp32' : await provider.integerCodes();
+  if (kvPrecision === 'fp16') await requireHalf(provider);
+  const cacheFormat = kvPrecision === 'int8' ? await provider.integerCodes() : 'fp32';
+  const deviceType = kvPrecision === 'fp16' ? 'float16' : 'float32';
   const open: Session[] = [];
+  let memory: KvMemory | undefined;
   const release = async (): Promise<void> => {
+    memory?.close();
     for (const session of open.splice(0)) await session.release();
   };
   const remember = async (session: Promise<Session>): Promise<Session> => {
@@ -64,9 +70,8 @@ export async function loadSessions(
     for (let stage = 0; stage <= config.layers; stage++) {
       stages.push(await fromFile(stageGraph(stage), activations(stage, config)));
     }
-    const onDevice = provider.keepsTensorsOnDevice;
-    const memory = onDevice ? await DeviceMemory.open(config, provider, remember) : await hostMemory();
-    const importance = await fromBytes(importanceScore(config));
+    memory = onDevice ? await DeviceMemory.open(config, provider, remember, deviceType) : await hostMemory();
+    const importance = await fromBytes(importanceScore(config, deviceType));
     const sum = config.visualLayers ? { visualSum: await fromBytes(visualSum(config.hiddenSize), true, ['y']) } : {};
     // Some GPU kernels divide by the number of rows.
     const idleRows = provider.name === 'cpu' ? 0 : 1;

@@ -1,56 +1,60 @@
-import { Tensor } from '@madakv/onnx';
+import type { Tensor } from '@madakv/onnx';
 import type { KvLedger } from './kv.ledger.js';
-import { TAIL_ROWS, type CacheFeeds, type KvShape, type LayerCache } from './kv.memory.js';
+import type { LayerCache } from './kv.memory.js';
 import { KvTensors } from './kv.tensors.js';
 
-/** A layer's cache in a device's memory. Runs return the tail with a new token appended; it is never larger than its rows. */
-export class DeviceLayerCache implements LayerCache {
-  private tail: KvTensors | undefined;
-  private readonly noTail: Tensor;
+/** Rows a cache in a device's memory grows by: what is there is copied once in as many tokens. */
+export const GROWTH_ROWS = 32;
 
-  /** @param part keys and values `[heads, rows, dim]`, the cache's from now on */
+/** A layer's cache in a device's memory: as many rows as were kept at first, later with room for some more, which runs write into. */
+export class DeviceLayerCache implements LayerCache {
+  private tensors: KvTensors;
+  private filled: number;
+
+  /** @param keys, values `[1, heads, rows, dim]`, all of them filled, the cache's from now on */
   constructor(
-    shape: KvShape,
-    private part: KvTensors,
+    keys: Tensor,
+    values: Tensor,
     private readonly ledger: KvLedger,
   ) {
-    this.noTail = new Tensor('float32', new Float32Array(0), [0, shape.heads, shape.dim]);
+    this.tensors = new KvTensors(keys, values, ledger);
+    this.filled = this.tensors.rows;
   }
 
   get bytes(): number {
-    return this.part.bytes + (this.tail?.bytes ?? 0);
+    return this.tensors.bytes;
   }
 
-  get tailIsFull(): boolean {
-    return this.tail !== undefined && this.tail.keys.dims[0] >= TAIL_ROWS;
+  get keys(): Tensor {
+    return this.tensors.keys;
   }
 
-  feeds(): CacheFeeds {
-    return {
-      keys: this.part.keys,
-      values: this.part.values,
-      tailKeys: this.tail?.keys ?? this.noTail,
-      tailValues: this.tail?.values ?? this.noTail,
-    };
+  get values(): Tensor {
+    return this.tensors.values;
   }
 
-  /** Takes over the tail with a new token behind it. @param keys, values `[tail + 1, heads, dim]` */
-  replaceTail(keys: Tensor, values: Tensor): void {
+  /** Rows of each head that are filled. */
+  get rows(): number {
+    return this.filled;
+  }
+
+  get isFull(): boolean {
+    return this.filled === this.tensors.rows;
+  }
+
+  /** A run has written one more row. */
+  appended(): void {
+    this.filled++;
+  }
+
+  /** Takes over tensors that begin with the same rows. @param keys, values `[1, heads, more rows, dim]` */
+  grow(keys: Tensor, values: Tensor): void {
     const longer = new KvTensors(keys, values, this.ledger);
-    this.tail?.free();
-    this.tail = longer;
-  }
-
-  /** Takes over the part with the tail folded in. @param keys, values `[heads, rows + tail, dim]` */
-  replacePart(keys: Tensor, values: Tensor): void {
-    const folded = new KvTensors(keys, values, this.ledger);
-    this.free();
-    this.part = folded;
-    this.tail = undefined;
+    this.tensors.free();
+    this.tensors = longer;
   }
 
   free(): void {
-    this.part.free();
-    this.tail?.free();
+    this.tensors.free();
   }
 }

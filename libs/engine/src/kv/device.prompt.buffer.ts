@@ -8,61 +8,60 @@ import { KvTensors } from './kv.tensors.js';
 /** Sessions of a prompt's cache, see the graphs of the same names. Outputs stay on the device, those of `download` do not. */
 export interface DevicePromptSessions {
   readonly prefill: Session;
-  readonly append: Session;
+  readonly empty: Session;
   readonly evict: Session;
   readonly download: Session;
+  readonly upload: Session;
 }
 
-/**
- * One layer's full cache in a device's memory: as many rows as are filled. A run that appends returns new tensors, so that
- * for its duration the layer is held twice; rows that were marked are held beside the longer ones that begin with them.
- */
+/** Gives out room on the device for an attention's output, good until it is asked for again: `[rows, heads * dim]`. */
+export type Scratch = (rows: number) => Promise<Tensor>;
+
+/** One layer's full cache in a device's memory, allocated once for the whole prompt, before its first rows, and written into place. */
 export class DevicePromptBuffer implements PromptBuffer {
-  private filled: KvTensors | undefined;
-  /** Rows that are gone back to: `filled` itself until rows follow them. */
-  private marked: KvTensors | undefined;
-  private readonly nothing: Tensor;
+  private tensors: KvTensors | undefined;
+  private filled = 0;
+  private marked = 0;
 
   constructor(
     private readonly shape: KvShape,
+    private readonly tokens: number,
     private readonly ledger: KvLedger,
     private readonly sessions: DevicePromptSessions,
-  ) {
-    this.nothing = new Tensor('float32', new Float32Array(0), [1, shape.heads, 0, shape.dim]);
-  }
+    private readonly scratch: Scratch,
+  ) {}
 
   async attend({ q, k, v }: Projections): Promise<Tensor> {
-    const total = this.rows + k.dims[0];
-    const results = await this.sessions.prefill.run({
-      q,
-      k,
-      v,
-      ...this.past(),
-      last: new Tensor('int32', Int32Array.of(total - 1), [1]),
-      total: new Tensor('int32', Int32Array.of(total), [1]),
-    });
-    this.replace(results);
-    return results['attn'];
+    const { keys, values } = await this.allocate();
+    const rows = k.dims[0];
+    const total = this.filled + rows;
+    const attn = await this.scratch(rows);
+    await this.sessions.prefill.run(
+      { q, k, v, keys_0: keys, values_0: values, last_0: count(total - 1), total_0: count(total) },
+      { attn, new_keys_0: keys, new_values_0: values },
+    );
+    this.filled = total;
+    return viewOf(attn, attn.dims);
   }
 
-  async append({ k, v }: Projections): Promise<void> {
-    this.replace(await this.sessions.append.run({ ...this.past(), fresh_keys: k, fresh_values: v }));
+  /** The operator that writes rows into place attends as well; where nobody wants that it is done in vain, in the last layer only. */
+  async append(chunk: Projections): Promise<void> {
+    await this.attend(chunk);
   }
 
   allKeys(): Tensor {
     const { heads, dim } = this.shape;
-    return viewOf(this.all().keys, [heads, this.rows, dim]);
+    return viewOf(this.all().keys, [heads, this.tokens, dim]);
   }
 
   /** A selection that merges reads the layer back: that arithmetic is the host's. */
   async evict(selection: LayerSelection, ledger: KvLedger): Promise<LayerCache> {
     const { rows, kept, merge } = selection;
-    const { keys, values } = this.all();
     const results =
       merge === undefined
-        ? await this.gather(keys, values, rows, (i) => kept[i])
-        : await this.merged(selection, merge).then((own) => this.gather(own.keys, own.values, rows, (i) => i % rows));
-    return new DeviceLayerCache(this.shape, entered(results, ledger), ledger);
+        ? await this.gather(rows, kept)
+        : await this.sessions.upload.run(await this.merged(selection, merge));
+    return new DeviceLayerCache(results['keys'], results['values'], ledger);
   }
 
   copyRows(): never {
@@ -74,71 +73,61 @@ export class DevicePromptBuffer implements PromptBuffer {
   }
 
   mark(): void {
-    if (this.marked !== this.filled) this.marked?.free();
     this.marked = this.filled;
   }
 
   rewind(): void {
-    if (this.filled !== this.marked) this.filled?.free();
     this.filled = this.marked;
   }
 
   reset(): void {
-    this.free();
+    this.filled = 0;
+    this.marked = 0;
   }
 
   free(): void {
-    this.rewind();
-    this.marked?.free();
-    this.marked = undefined;
-    this.filled = undefined;
+    this.tensors?.free();
+    this.tensors = undefined;
+    this.reset();
   }
 
-  private get rows(): number {
-    return this.filled?.keys.dims[2] ?? 0;
+  private async allocate(): Promise<KvTensors> {
+    if (this.tensors === undefined) {
+      const { heads, dim } = this.shape;
+      const shape = new Tensor('int64', BigInt64Array.from([1, heads, this.tokens, dim], BigInt), [4]);
+      const { keys, values } = (await this.sessions.empty.run({ shape })) as { keys: Tensor; values: Tensor };
+      this.tensors = new KvTensors(keys, values, this.ledger);
+    }
+    return this.tensors;
   }
 
   private all(): KvTensors {
-    if (this.filled === undefined) throw new Error('the prompt buffer is empty');
-    return this.filled;
+    if (this.tensors === undefined) throw new Error('the prompt buffer is empty');
+    return this.tensors;
   }
 
-  private past(): Tensors {
-    return { past_keys: this.filled?.keys ?? this.nothing, past_values: this.filled?.values ?? this.nothing };
-  }
-
-  private replace(results: Tensors): void {
-    const longer = entered(results, this.ledger);
-    if (this.filled !== this.marked) this.filled?.free();
-    this.filled = longer;
-  }
-
-  /** Copies `rows` rows of every head. @param position position in `keys` of row `i`, counted over all heads */
-  private gather(keys: Tensor, values: Tensor, rows: number, position: (i: number) => number): Promise<Tensors> {
-    const tokens = keys.dims[2];
-    const flat = Int32Array.from(
-      { length: this.shape.heads * rows },
-      (_, i) => Math.floor(i / rows) * tokens + position(i),
-    );
+  /** Copies `rows` rows of every head. @param kept their positions, head after head */
+  private gather(rows: number, kept: Int32Array): Promise<Tensors> {
+    const { keys, values } = this.all();
+    const flat = kept.map((position, i) => Math.floor(i / rows) * this.tokens + position);
     const indices = new Tensor('int32', flat, [flat.length]);
     return this.sessions.evict.run({ from_keys: keys, from_values: values, rows: indices });
   }
 
   /** The kept rows `[1, heads, rows, dim]` with evicted ones folded in, on the host. */
-  private async merged(
-    { kept, rows }: LayerSelection,
-    plan: NonNullable<LayerSelection['merge']>,
-  ): Promise<{ keys: Tensor; values: Tensor }> {
+  private async merged({ kept, rows }: LayerSelection, plan: NonNullable<LayerSelection['merge']>): Promise<Tensors> {
     const { heads, dim } = this.shape;
-    const filled = this.all();
-    const host = await this.sessions.download.run({ from_keys: filled.keys, from_values: filled.values });
+    const { keys, values } = this.all();
+    const host = await this.sessions.download.run({ from_keys: keys, from_values: values });
     const all = { keys: host['keys'].data as Float32Array, values: host['values'].data as Float32Array };
-    const merged = mergeEvicted({ ...all, heads, dim, candidates: this.rows, kept, rows }, plan);
+    // Held-back rows lie behind the candidates; counting them in only gives the distance between heads.
+    const merged = mergeEvicted({ ...all, heads, dim, candidates: this.tokens, kept, rows }, plan);
     const tensor = (data: Float32Array): Tensor => new Tensor('float32', data, [1, heads, rows, dim]);
-    return { keys: tensor(merged.keys), values: tensor(merged.values) };
+    return { from_keys: tensor(merged.keys), from_values: tensor(merged.values) };
   }
 }
 
-function entered(results: Tensors, ledger: KvLedger): KvTensors {
-  return new KvTensors(results['keys'], results['values'], ledger);
+/** A number as an operator takes it. */
+export function count(value: number): Tensor {
+  return new Tensor('int32', Int32Array.of(value), [1]);
 }

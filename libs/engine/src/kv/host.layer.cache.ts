@@ -25,6 +25,7 @@ export class HostLayerCache implements LayerCache {
     return this.part.bytes + this.tailKeys.bytes + this.tailValues.bytes;
   }
 
+  /** What the decode attention reads; the cache's own. */
   feeds(): CacheFeeds {
     const { heads, dim } = this.shape;
     const tail = (buffer: KvGrowingBuffer): Tensor =>

@@ -50,6 +50,10 @@ export class HostMemory implements KvMemory {
     return Promise.resolve(new Tensor('float32', picked, [rows.length, columns]));
   }
 
+  close(): void {
+    // All that it allocates is a cache's.
+  }
+
   private async attention(fresh: Projections, caches: readonly HostLayerCache[]): Promise<Tensor> {
     const columns = fresh.q.dims[1];
     const output = new Float32Array(caches.length * columns);

@@ -2,10 +2,13 @@ import { Tensor, zeroCode, type CodeType } from '@madakv/onnx';
 import { KvBuffer, KvCodes, type KvLedger } from './kv.ledger.js';
 import type { CacheFeeds, KvShape } from './kv.memory.js';
 
-/** How the part of a cache that no longer changes is stored. The tail of new tokens is float32 always. */
-export type KvPrecision = 'fp32' | 'int8';
+/**
+ * How a cache is stored. `fp16`: all of it, in a device's memory; `int8`: the part that no longer changes, in the host's, where the tail of
+ * new tokens is float32 always.
+ */
+export type KvPrecision = 'fp32' | 'fp16' | 'int8';
 
-/** A precision with the type of value codes, one with which the provider's products are exact. Key codes are uint8 always. */
+/** A precision of the host's caches with the type of value codes, one with which the provider's products are exact. Key codes are uint8 always. */
 export type KvFormat = 'fp32' | CodeType;
 
 /**

@@ -17,7 +17,8 @@ export interface Projections {
 
 /**
  * Where caches live, and the attentions that read them there: in JavaScript's memory, which CPU sessions read in place, or
- * in a device's. A tensor that a method returns is the caller's to free; tensors passed in stay the caller's.
+ * in a device's. A tensor that a method returns is the caller's to free, and an attention's good until the next one is asked for; tensors
+ * passed in stay the caller's.
  */
 export interface KvMemory {
   newPromptBuffer(tokens: number, ledger: KvLedger): PromptBuffer;
@@ -32,6 +33,8 @@ export interface KvMemory {
   attend(fresh: Projections, caches: readonly LayerCache[]): Promise<Tensor>;
   /** Copies some rows of a matrix. @returns `[rows.length, columns]` */
   pickRows(matrix: Tensor, rows: Int32Array): Promise<Tensor>;
+  /** Frees what it holds beside caches, which are their owners'. */
+  close(): void;
 }
 
 /** The full cache of one layer while a prompt passes through it: keys and values `[heads, tokens, dim]`. */
@@ -80,19 +83,17 @@ export const TAIL_ROWS = 64;
 /** Rows a tail is allocated by. */
 export const TAIL_STEP = 8;
 
-/**
- * One layer's cache of one sequence while it decodes: a part `[heads, rows, dim]` that attention reads in place, and a
- * tail `[tail, heads, dim]` that new tokens are appended to. A full tail is folded into the first part, so that the copy
- * is paid once in {@link TAIL_ROWS} tokens.
- */
+/** One layer's cache of one sequence while it decodes: what was kept of the prompt, and new tokens. */
 export interface LayerCache {
   /** Bytes allocated. */
   readonly bytes: number;
-  /** What the decode attention reads; the cache's own. */
-  feeds(): CacheFeeds;
   free(): void;
 }
 
+/**
+ * What the host's decode attention reads of a cache: a part `[heads, rows, dim]` in place, and a tail `[tail, heads, dim]` that new tokens
+ * are appended to. A full tail is folded into the first part, so that the copy is paid once in {@link TAIL_ROWS} tokens.
+ */
 export interface CacheFeeds {
   readonly keys: Tensor;
   readonly values: Tensor;

@@ -1,6 +1,7 @@
 import type { DecoderConfig } from '@madakv/models';
 import type { ProviderName } from '@madakv/onnx';
 import type { KvPrecision } from './kept.part.js';
+import { GROWTH_ROWS } from './device.layer.cache.js';
 import { TAIL_ROWS, TAIL_STEP } from './kv.memory.js';
 
 /** All that decides how many bytes of cache a number of rows takes. */
@@ -8,7 +9,7 @@ export interface KvGeometry {
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  /** Of kept rows; the prompt's buffer and the tail of new tokens are float32. */
+  /** Of kept rows; the prompt's buffer and new tokens are float32 unless it is `fp16`. */
   readonly precision: KvPrecision;
   /** Caches live in a device's memory, where growing one takes the old and the new at once. */
   readonly onDevice: boolean;
@@ -21,20 +22,19 @@ export function kvGeometry(decoder: DecoderConfig, provider: ProviderName, preci
 
 /** Bytes of one kept row of one layer, all heads. */
 export function keptRowBytes({ kvHeads, headDim, precision }: KvGeometry): number {
-  const { BYTES_PER_ELEMENT } = Float32Array;
   // A code a number and a scale a row, for keys and values.
-  if (precision === 'int8') return 2 * kvHeads * (headDim + BYTES_PER_ELEMENT);
-  return 2 * kvHeads * headDim * BYTES_PER_ELEMENT;
+  if (precision === 'int8') return 2 * kvHeads * (headDim + Float32Array.BYTES_PER_ELEMENT);
+  return 2 * kvHeads * headDim * (precision === 'fp16' ? 2 : Float32Array.BYTES_PER_ELEMENT);
 }
 
-/** Bytes of one float32 row of one layer, all heads: of the prompt's buffer and of the tail. */
+/** Bytes of one row of one layer, all heads, before it is evicted: of the prompt's buffer and of new tokens. */
 export function freshRowBytes(geometry: KvGeometry): number {
-  return keptRowBytes({ ...geometry, precision: 'fp32' });
+  return keptRowBytes({ ...geometry, precision: geometry.precision === 'fp16' ? 'fp16' : 'fp32' });
 }
 
-/** The most that prefill takes beside what earlier layers have kept: one layer in full, on a device while it grows twice. */
+/** The most that prefill takes beside what earlier layers have kept: one layer in full. */
 export function promptBufferBytes(geometry: KvGeometry, tokens: number): number {
-  return (geometry.onDevice ? 2 : 1) * tokens * freshRowBytes(geometry);
+  return tokens * freshRowBytes(geometry);
 }
 
 /**
@@ -43,6 +43,7 @@ export function promptBufferBytes(geometry: KvGeometry, tokens: number): number 
  * @param appended tokens whose keys and values are appended
  */
 export function answerBytes(geometry: KvGeometry, largestLayer: number, appended: number): number {
+  if (geometry.onDevice) return growthBytes(geometry, largestLayer, appended);
   return Math.max(tailBytes(geometry, appended), foldBytes(geometry, largestLayer, appended));
 }
 
@@ -51,15 +52,19 @@ export function appendedTokens(maxTokens: number, heldBack: number): number {
   return maxTokens - 1 + heldBack;
 }
 
-/** All layers after the last token, and a tail in the making. */
+/** All layers with room for the last token, and one, grown last, as it was before. */
+function growthBytes(geometry: KvGeometry, largestLayer: number, appended: number): number {
+  const grown = Math.ceil(appended / GROWTH_ROWS);
+  if (grown === 0) return 0;
+  const before = largestLayer + (grown - 1) * GROWTH_ROWS;
+  return (geometry.layers * grown * GROWTH_ROWS + before) * keptRowBytes(geometry);
+}
+
+/** All layers after the last token. */
 function tailBytes(geometry: KvGeometry, appended: number): number {
-  const folded = TAIL_ROWS * foldsOf(geometry, appended);
-  const tail = appended - folded;
+  const folded = TAIL_ROWS * foldsOf(appended);
   const fresh = freshRowBytes(geometry);
-  // On a device a token's tail is a new tensor, one layer after the other.
-  const open = geometry.onDevice
-    ? geometry.layers * tail + Math.min(appended, TAIL_ROWS)
-    : geometry.layers * steps(tail);
+  const open = geometry.layers * steps(appended - folded);
   // A tail that was folded stood full before.
   const before =
     folded === 0 ? 0 : geometry.layers * ((folded - TAIL_ROWS) * keptRowBytes(geometry) + TAIL_ROWS * fresh);
@@ -68,19 +73,17 @@ function tailBytes(geometry: KvGeometry, appended: number): number {
 
 /** The last fold: every layer still has its full tail, and one has its kept part twice, the new one with the tail's rows. */
 function foldBytes(geometry: KvGeometry, largestLayer: number, appended: number): number {
-  const folds = foldsOf(geometry, appended);
+  const folds = foldsOf(appended);
   if (folds === 0) return 0;
   const kept = keptRowBytes(geometry);
-  const fresh = freshRowBytes(geometry);
   const folded = TAIL_ROWS * (folds - 1);
-  // Layers that have folded already may hold the next token's tail, on a device.
-  const tails = TAIL_ROWS * fresh + (geometry.onDevice ? fresh : 0);
+  const tails = TAIL_ROWS * freshRowBytes(geometry);
   return geometry.layers * (folded * kept + tails) + (largestLayer + folded + TAIL_ROWS) * kept;
 }
 
-/** A host's tail is folded by the token that fills it, a device's by the one after. */
-function foldsOf({ onDevice }: KvGeometry, appended: number): number {
-  return Math.floor((onDevice ? Math.max(0, appended - 1) : appended) / TAIL_ROWS);
+/** A tail is folded by the token that fills it. */
+function foldsOf(appended: number): number {
+  return Math.floor(appended / TAIL_ROWS);
 }
 
 function steps(rows: number): number {

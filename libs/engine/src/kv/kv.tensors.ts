@@ -6,13 +6,19 @@ export class KvTensors {
   readonly bytes: number;
   private freed = false;
 
+  /** @param keys, values `[1, heads, rows, dim]` */
   constructor(
     readonly keys: Tensor,
     readonly values: Tensor,
     private readonly ledger: KvLedger,
   ) {
-    this.bytes = (keys.size + values.size) * Float32Array.BYTES_PER_ELEMENT;
+    this.bytes = bytesOf(keys) + bytesOf(values);
     ledger.charge(this.bytes);
+  }
+
+  /** Rows that there is room for. */
+  get rows(): number {
+    return this.keys.dims[2];
   }
 
   /** Freeing twice does nothing. */
@@ -23,4 +29,8 @@ export class KvTensors {
     release(this.values);
     this.ledger.charge(-this.bytes);
   }
+}
+
+function bytesOf({ size, type }: Tensor): number {
+  return size * (type === 'float16' ? 2 : Float32Array.BYTES_PER_ELEMENT);
 }

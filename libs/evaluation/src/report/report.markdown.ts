@@ -152,6 +152,11 @@ function cacheTable(report: EvalReport): string[] {
   ];
 }
 
+/** Weights that are stored in no fewer bits are in half precision where the cache is. */
+function unquantised(kvCache: string): string {
+  return kvCache === 'fp16' ? 'fp16' : 'fp32';
+}
+
 function provenance({ run }: EvalReport): (readonly [string, string])[] {
   const { settings, about } = run;
   return [
@@ -163,7 +168,7 @@ function provenance({ run }: EvalReport): (readonly [string, string])[] {
     ['seed', String(settings.seed)],
     [
       'weights, cache, device',
-      `${settings.quant === 'none' ? 'fp32' : settings.quant}, ${settings.kvCache}, ${settings.provider}`,
+      `${settings.quant === 'none' ? unquantised(settings.kvCache) : settings.quant}, ${settings.kvCache}, ${settings.provider}`,
     ],
     ...settings.variants
       .filter(({ options }) => Object.keys(options).length > 0)

@@ -26,7 +26,6 @@ export interface RunChoice {
   /** Of the weights, as the caller names it. */
   readonly quant: string;
   readonly blockSize: string;
-  readonly kvCache: string;
   readonly provider: string;
 }
 
@@ -44,7 +43,7 @@ export interface RunOrigin {
 export interface RunMaterial {
   readonly files: SuiteData['files'];
   readonly sets: RunSettings['sets'];
-  readonly engine: Pick<Engine, 'builtDir' | 'model'>;
+  readonly engine: Pick<Engine, 'builtDir' | 'model' | 'kvGeometry'>;
   /** Of the checkpoint's configuration and weights. */
   readonly fingerprint: string;
 }
@@ -78,7 +77,7 @@ export function describeRun(
   { modelDir, dataPath, command, version }: RunOrigin,
   { files, sets, engine, fingerprint }: RunMaterial,
 ): RunRecord {
-  const { suite, split, limit, maxTokens, protocol, prefill, seed, quant, blockSize, kvCache, provider } = choice;
+  const { suite, split, limit, maxTokens, protocol, prefill, seed, quant, blockSize, provider } = choice;
   const { layers, kvHeads: heads } = engine.model.config.decoder;
   return {
     settings: {
@@ -95,7 +94,7 @@ export function describeRun(
       seed,
       quant,
       blockSize,
-      kvCache,
+      kvCache: engine.kvGeometry.precision,
       provider,
       variants: choice.variants.map((variant) => measuredVariant(variant, choice, engine)),
     },

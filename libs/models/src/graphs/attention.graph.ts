@@ -1,4 +1,5 @@
-import { GraphBuilder, type Value } from '@madakv/onnx';
+import { dataTypes, GraphBuilder, type Value } from '@madakv/onnx';
+import type { DeviceCacheType } from './device.cache.graph.js';
 
 /** The part of a decoder's shape that attention depends on. */
 export interface AttentionShape {
@@ -56,14 +57,17 @@ export function prefillAttention(shape: AttentionShape): Uint8Array {
  * How much some queries of a prompt attend to each of its keys, weighted and summed over the queries.
  *
  * Inputs: `q` `[queries, heads * dim]`, `keys` `[kvHeads, tokens, dim]`, `position` `[queries, 1]` (each query's own index; it sees keys up to
- * it), `index` `[tokens]` (0, 1, 2, ...), `weight` `[queries, 1]`; all float32. Output: `importance` `[kvHeads, group, tokens]`.
+ * it), `index` `[tokens]` (0, 1, 2, ...), `weight` `[queries, 1]`; all float32 but for the keys where a device stores them otherwise.
+ * Output: `importance` `[kvHeads, group, tokens]`.
  */
-export function importanceScore(shape: AttentionShape): Uint8Array {
+export function importanceScore(shape: AttentionShape, keysType: DeviceCacheType = 'float32'): Uint8Array {
   const { heads, kvHeads, headDim } = shape;
   const group = heads / kvHeads;
   const graph = new GraphBuilder('attention-importance');
   const q = graph.input('q', 'float32', ['queries', heads * headDim]);
-  const keys = graph.input('keys', 'float32', [kvHeads, 'tokens', headDim]);
+  const stored = graph.input('keys', keysType, [kvHeads, 'tokens', headDim]);
+  // Sums of float16 products would lose what tells two scores apart.
+  const keys = keysType === 'float32' ? stored : graph.op('Cast', [stored], { to: dataTypes.float32 });
   const position = graph.input('position', 'float32', ['queries', 1]);
   const index = graph.input('index', 'float32', ['tokens']);
   const weight = graph.input('weight', 'float32', ['queries', 1]);

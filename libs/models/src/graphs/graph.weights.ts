@@ -2,17 +2,21 @@ import { zeroCode, type CodeType, type DataType, type ExternalRange, type GraphB
 import type { PackedMatrix } from '../checkpoint/quantised/packed.matrix.js';
 import { quantiseOutputs, quantiseRows } from './quantise.js';
 import { concatenated, sameOrder, stacked } from './stacked.matrix.js';
+import { splitDigits } from './split.digits.js';
 
 /**
  * How the large matrices of a graph are stored and multiplied. Vectors (norms, biases) are float32 always. Matrices that a checkpoint has in
  * 4 or 8 bits stay as they are; what those of 4 bits are multiplied with is rounded with `int`, and not with `fp32`.
  *
+ * - `fp16`: weights of 16 bits in blocks with a scale each, for GPUs: nearer to the original than float16 numbers, and summed in float32
+ *   (docs/adr/0011).
  * - `int`: weights of 4 or 8 bits with a scale a block (`MatMulNBits`): the least memory, nearest to the original.
  * - `w8a8`: weights of 8 bits with a scale an output, activations rounded to 8 bits with a scale a row: on processors with
  *   int8 matrix instructions several times faster at prefill and in batches, at some loss where activations have outliers.
  */
 export type Precision =
   | { readonly kind: 'fp32' }
+  | { readonly kind: 'fp16' }
   | { readonly kind: 'int'; readonly bits: 4 | 8; readonly blockSize: number }
   | { readonly kind: 'w8a8' };
 
@@ -21,6 +25,12 @@ export type WeightFormat =
   | Exclude<Precision, { readonly kind: 'w8a8' }>
   /** `codes`: their type, one with which the provider's products are exact. */
   | { readonly kind: 'w8a8'; readonly codes: CodeType };
+
+/** Weights that share their scales. Of blocks of 32 the kernels for many rows are several times faster than of longer ones. */
+const DIGIT_BLOCK = 32;
+
+/** `accuracy_level` of `MatMulNBits` with which inputs and sums are float32. */
+const FLOAT_SUMS = 1;
 
 /** Zero point of 8-bit activations, which are uint8 always. */
 const MIDDLE = zeroCode.uint8;
@@ -48,6 +58,8 @@ export class GraphWeights {
   private readonly rounded = new Map<Value, { readonly codes: Value; readonly scale: Value }>();
   /** Inputs whose columns were put into a matrix's order, likewise. */
   private readonly arranged: { readonly x: Value; readonly order: Int32Array; readonly result: Value }[] = [];
+  /** Inputs that stand twice side by side already, likewise. */
+  private readonly doubled = new Map<Value, Value>();
 
   constructor(
     private readonly graph: GraphBuilder,
@@ -75,7 +87,7 @@ export class GraphWeights {
     const bias = biases.length === 0 ? null : this.graph.constant(this.concat(biases), [rows]);
     const packed = weights.map((name) => this.tensors.packed?.(name));
     if (packed.some((matrix) => matrix !== undefined)) return this.packedProduct(x, weights, packed, bias);
-    if (this.format.kind === 'fp32') {
+    if (this.format.kind === 'fp32' || (this.format.kind === 'fp16' && columns % DIGIT_BLOCK !== 0)) {
       const matrix = this.external('weight', 'float32', [rows, columns], this.concat(weights));
       return this.graph.op('Gemm', [x, matrix, bias], { transB: 1 });
     }
@@ -83,6 +95,7 @@ export class GraphWeights {
       const product = this.integerProduct(x, this.concat(weights), rows, columns, this.format.codes);
       return bias === null ? product : this.graph.op('Add', [product, bias]);
     }
+    if (this.format.kind === 'fp16') return this.digitProduct(x, this.concat(weights), rows, columns, bias);
     const { bits, blockSize } = this.format;
     const { packed: codes, scales } = quantiseRows(this.concat(weights), rows, columns, bits, blockSize);
     return this.bitsProduct(x, { bits, outputs: rows, inputs: columns, blockSize, packed: codes, scales }, bias);
@@ -119,8 +132,12 @@ export class GraphWeights {
     );
   }
 
-  /** 4: the input is rounded to 8 bits in blocks; 1: it is not. For 8 bits ONNX Runtime has no fast product of that kind (400 times as slow). */
+  /**
+   * 4: the input is rounded to 8 bits in blocks; 1: it is not. For 8 bits ONNX Runtime has no fast product of that kind on a processor (400
+   * times as slow).
+   */
   private accuracyLevel(bits: 4 | 8): number {
+    if (this.format.kind === 'fp16') return FLOAT_SUMS;
     return this.format.kind === 'fp32' && bits === 4 ? 1 : 4;
   }
 
@@ -132,6 +149,29 @@ export class GraphWeights {
     const result = this.graph.op('Gather', [x, this.external('order', 'int32', [order.length], order)], { axis: 1 });
     this.arranged.push({ x, order, result });
     return result;
+  }
+
+  /**
+   * A product with weights of two digits of 8 bits: the rows of the second stand behind those of the first, and so does the input, so
+   * that one product sums over both. @param values `[rows, columns]`
+   */
+  private digitProduct(x: Value, values: Float32Array, rows: number, columns: number, bias: Value | null): Value {
+    const { packed, scales } = splitDigits(values, rows, columns, DIGIT_BLOCK);
+    const blocks = (2 * columns) / DIGIT_BLOCK;
+    const twice = this.doubled.get(x) ?? this.graph.op('Concat', [x, x], { axis: -1 });
+    this.doubled.set(x, twice);
+    return this.graph.contrib(
+      'MatMulNBits',
+      [
+        twice,
+        this.external('weight', 'uint8', [rows, blocks, DIGIT_BLOCK], packed),
+        this.external('scale', 'float32', [rows * blocks], scales),
+        null,
+        null,
+        bias,
+      ],
+      { K: 2 * columns, N: rows, bits: 8, block_size: DIGIT_BLOCK, accuracy_level: FLOAT_SUMS },
+    );
   }
 
   /** @param values `[rows, columns]` */

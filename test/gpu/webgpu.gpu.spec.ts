@@ -1,4 +1,11 @@
-import { Engine, type EngineOptions, type GenerationRequest, type GenerationResult } from '@madakv/engine';
+import {
+  Engine,
+  modelPrecision,
+  type EngineOptions,
+  type GenerationRequest,
+  type GenerationResult,
+  type HalfOrFull,
+} from '@madakv/engine';
 import { createPolicy } from '@madakv/madakv';
 import { openModel, type PreparedPrompt } from '@madakv/models';
 import { cpuProvider, cudaProvider, type ExecutionProvider } from '@madakv/onnx';
@@ -7,24 +14,23 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fixture, relativeError, request, temporaryCache } from '../conformance/engine.fixture.js';
 import { findWebgpu, TensorWatch } from './device.fixture.js';
 
-/** Of the largest logit; the device's arithmetic is float32 in an order of its own. */
-const LOGIT_TOLERANCE = 1e-3;
+/** Of the largest logit; the device's arithmetic is in an order of its own. */
+const LOGIT_TOLERANCE = { fp32: 1e-3, fp16: 4e-3 } as const;
 const NONE = new Float32Array(0);
 
-const { provider, reason } = await findWebgpu();
-if (provider === undefined) {
-  console.warn(`WebGPU tests are skipped: ${reason}\nDebian: apt-get install chromium libvulkan1`);
-}
+const { provider, half } = await findWebgpu();
+const precisions: HalfOrFull[] = half ? ['fp32', 'fp16'] : ['fp32'];
 const cacheDir = temporaryCache();
 
 async function load(
   checkpoint: string,
   on: ExecutionProvider | undefined,
-  options: Partial<EngineOptions> = {},
+  asked: HalfOrFull,
+  { precision = { kind: 'fp32' }, ...options }: Partial<EngineOptions> = {},
 ): Promise<Engine> {
   if (on === undefined) throw new Error('no provider');
   const engine = await Engine.load(openModel(checkpoint), on, {
-    precision: { kind: 'fp32' },
+    ...(await modelPrecision(asked, on, precision, 'fp32')),
     cacheDir,
     // Chunks that divide no prompt's length put chunk borders into images as well as text.
     chunkTokens: 37,
@@ -34,7 +40,7 @@ async function load(
   return engine;
 }
 
-describe.skipIf(provider === undefined)('on WebGPU', () => {
+describe.skipIf(provider === undefined).each(precisions)('on WebGPU in %s', (asked) => {
   it.each([
     'qwen-plain one-image',
     'qwen-plain three-images',
@@ -47,13 +53,13 @@ describe.skipIf(provider === undefined)('on WebGPU', () => {
     'qwen3-plain turns',
   ])('answers %s like the reference', async (name) => {
     const reference = fixture(name);
-    const engine = await load(reference.checkpoint, provider);
+    const engine = await load(reference.checkpoint, provider, asked);
     const prompt = await engine.model.prepare(reference.messages, reference.images);
     const { tokens } = reference.expected.greedy;
     for (const protocol of ['plain', 'replay'] as const) {
       const changes = { protocol, maxTokens: tokens.length, wantFirstLogits: true };
       const result = await engine.generate(request(prompt, changes));
-      expect(relativeError(result.firstLogits ?? NONE, reference.float('last_logits'))).toBeLessThan(LOGIT_TOLERANCE);
+      expect(relativeError(result.firstLogits ?? NONE, reference.float('last_logits'))).toBeLessThan(LOGIT_TOLERANCE[asked]);
       expect(result.tokenIds).toEqual(tokens);
     }
   });
@@ -63,7 +69,7 @@ describe.skipIf(provider === undefined)('on WebGPU', () => {
     const precision = { kind: 'int', bits, blockSize: 32 } as const;
     const [ours, theirs] = await Promise.all(
       [provider, cpuProvider(1)].map(async (on) => {
-        const engine = await load(pages.checkpoint, on, { precision });
+        const engine = await load(pages.checkpoint, on, on === provider ? asked : 'fp32', { precision });
         const prompt = await engine.model.prepare(pages.messages, pages.images);
         return engine.generate(request(prompt, { maxTokens: 1, wantFirstLogits: true }));
       }),
@@ -72,15 +78,15 @@ describe.skipIf(provider === undefined)('on WebGPU', () => {
   });
 });
 
-describe.skipIf(provider === undefined)('the cache on WebGPU', () => {
+describe.skipIf(provider === undefined).each(precisions)('the cache on WebGPU in %s', (asked) => {
   const watch = new TensorWatch();
   const pages = fixture('qwen-plain three-images');
   let device: Engine;
   let cpu: Engine;
   let prompt: PreparedPrompt;
   beforeAll(async () => {
-    device = await load(pages.checkpoint, provider && watch.watch(provider));
-    cpu = await load(pages.checkpoint, cpuProvider(1));
+    device = await load(pages.checkpoint, provider && watch.watch(provider), asked);
+    cpu = await load(pages.checkpoint, cpuProvider(1), 'fp32');
     prompt = await device.model.prepare(pages.messages, pages.images);
   });
   beforeEach(() => {
@@ -96,8 +102,9 @@ describe.skipIf(provider === undefined)('the cache on WebGPU', () => {
       expect(ours.trace.layers.map(({ positions }) => positions)).toEqual(
         theirs.trace.layers.map(({ positions }) => positions),
       );
-      expect(ours.trace.bytes.afterEviction).toBe(theirs.trace.bytes.afterEviction);
-      expect(relativeError(ours.firstLogits ?? NONE, theirs.firstLogits ?? NONE)).toBeLessThan(LOGIT_TOLERANCE);
+      expect(ours.trace.bytes.afterEviction).toBe(theirs.trace.bytes.afterEviction / (asked === 'fp16' ? 2 : 1));
+      expect(ours.trace.bytes.full).toBe(theirs.trace.bytes.full / (asked === 'fp16' ? 2 : 1));
+      expect(relativeError(ours.firstLogits ?? NONE, theirs.firstLogits ?? NONE)).toBeLessThan(LOGIT_TOLERANCE[asked]);
       expect(ours.tokenIds).toEqual(theirs.tokenIds);
       expect(watch.live).toBe(0);
     },
@@ -137,28 +144,20 @@ describe.skipIf(provider === undefined)('the cache on WebGPU', () => {
     });
     expect(live).toEqual(counted);
     expect(counted).toHaveLength(5);
-    // One more row a layer with every token.
-    expect(counted[4] - counted[3]).toBe(device.kvBytesPerToken);
-    const cache = [
-      'past_keys',
-      'past_values',
-      'from_keys',
-      'from_values',
-      'keys',
-      'values',
-      'tail_keys',
-      'tail_values',
-    ];
+    // Room for more tokens is made at once, and these are written into it.
+    expect(new Set(counted).size).toBe(1);
+    const cache = ['from_keys', 'from_values', 'keys', 'values'];
     expect([...watch.fed.device]).toEqual(expect.arrayContaining([...cache, 'q', 'k', 'v', 'attn', 'x']));
     for (const name of [...cache, 'q', 'k', 'v', 'attn']) expect([...watch.fed.host]).not.toContain(name);
-    expect([...watch.readBack].sort()).toEqual(expect.arrayContaining(['importance', 'logits']));
-    for (const name of watch.readBack) expect(['features', 'importance', 'logits']).toContain(name);
+    const readBack = new Set(watch.readBack.map(({ name }) => name));
+    expect([...readBack].sort()).toEqual(expect.arrayContaining(['importance', 'logits']));
+    for (const name of readBack) expect(['features', 'importance', 'logits']).toContain(name);
     expect(watch.made).toBeGreaterThan(0);
     expect(watch.live).toBe(0);
     expect(device.kvBytes).toBe(0);
   });
 
-  it('is folded together while a long answer grows', async () => {
+  it('is grown while an answer grows long', async () => {
     const ask = request(prompt, { policy: createPolicy('madakv'), cacheRatio: 0.4, maxTokens: 70 });
     expect((await device.generate(ask)).tokenIds).toEqual((await cpu.generate(ask)).tokenIds);
     expect(watch.live).toBe(0);
@@ -207,7 +206,9 @@ describe.skipIf(provider === undefined)('the cache on WebGPU', () => {
         const theirs = await cpu.generate(ask);
         const positions = ({ trace }: GenerationResult) => trace.layers.map((layer) => layer.positions);
         expect(positions(ours[i])).toEqual(positions(theirs));
-        expect(relativeError(ours[i].firstLogits ?? NONE, theirs.firstLogits ?? NONE)).toBeLessThan(LOGIT_TOLERANCE);
+        expect(relativeError(ours[i].firstLogits ?? NONE, theirs.firstLogits ?? NONE)).toBeLessThan(
+          LOGIT_TOLERANCE[asked],
+        );
         expect(ours[i].tokenIds).toEqual(theirs.tokenIds);
       }
       expect(watch.live).toBe(0);
