@@ -1,5 +1,4 @@
 import { dataTypes, GraphBuilder, type Value } from '@madakv/onnx';
-import type { DeviceCacheType } from './device.cache.graph.js';
 
 /** The part of a decoder's shape that attention depends on. */
 export interface AttentionShape {
@@ -7,6 +6,9 @@ export interface AttentionShape {
   readonly kvHeads: number;
   readonly headDim: number;
 }
+
+/** How the numbers of a device's caches are stored. */
+export type DeviceCacheType = 'float32' | 'float16';
 
 /**
  * Causal attention of one chunk of a prompt over the chunks before it and itself, with the flash kernel of

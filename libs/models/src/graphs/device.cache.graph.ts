@@ -1,13 +1,10 @@
 import { dataTypes, GraphBuilder, type Value } from '@madakv/onnx';
-import type { AttentionShape } from './attention.graph.js';
+import type { AttentionShape, DeviceCacheType } from './attention.graph.js';
 
 /**
  * Graphs over caches that stay in a device's memory. Keys and values are `[1, kvHeads, capacity, dim]`, float32 or float16, of which the
  * first rows of every head are filled. Whatever else goes in or out is float32, and converted on the device.
  */
-
-/** How the numbers of a device's caches are stored. */
-export type DeviceCacheType = 'float32' | 'float16';
 
 /** What nodes that attend for decoding are called, so that a provider can tell them from those of prefill. */
 const DECODE_ATTENTION = 'DecodeAttention';
