@@ -101,8 +101,8 @@ describe('the work of scoring, beside that of the prefill', () => {
         const tokens = prompt.inputIds.length;
         expect(tokens).toBeGreaterThanOrEqual(asked);
         let scored = 0;
-        for (const [, positions, , keys] of scoring.mock.calls) {
-          scored += 2 * positions.length * keys.dims[1] * heads * headDim;
+        for (const [blocks, keys] of scoring.mock.calls) {
+          for (const { positions } of blocks) scored += 2 * positions.length * keys.dims[1] * heads * headDim;
         }
         expect(scored).toBeGreaterThan(0);
         const matrices = hiddenSize * headDim * (2 * heads + 2 * kvHeads) + 3 * hiddenSize * intermediateSize;

@@ -42,6 +42,7 @@ export class TensorWatch {
   private readonly onDevice: Tensor[] = [];
   /** Results that were read back, one after the other: each waits for the device. */
   readonly readBack: { readonly name: string; readonly bytes: number }[] = [];
+  runs = 0;
   /** Bytes that were sent to the device. */
   fedBytes = 0;
   /** Names of non-empty feeds that came from the host, and of those that came from the device. */
@@ -64,6 +65,7 @@ export class TensorWatch {
                 this.fedBytes += bytesOf(feeds[name]);
               }
             }
+            this.runs++;
             const results = await session.run(feeds, into);
             for (const [name, tensor] of Object.entries(results)) {
               if (tensor.location !== 'gpu-buffer') this.readBack.push({ name, bytes: bytesOf(tensor) });
@@ -93,6 +95,7 @@ export class TensorWatch {
   reset(): void {
     this.readBack.length = 0;
     this.fedBytes = 0;
+    this.runs = 0;
     this.fed.host.clear();
     this.fed.device.clear();
     this.runsUntilFailure = Infinity;

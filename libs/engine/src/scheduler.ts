@@ -1,4 +1,4 @@
-import { decodeStep } from './decoder/decode.step.js';
+import { decodeLikeliest, decodeStep } from './decoder/decode.step.js';
 import type { Decoder } from './decoder/decoder.js';
 import type { DecoderInputs } from './decoder/decoder.inputs.js';
 import type { PrefillOptions, PrefillProgress } from './decoder/prefill.js';
@@ -169,18 +169,15 @@ export class Scheduler {
     if (this.running.length === 0) return;
     const batch = [...this.running];
     try {
-      const logits = await decodeStep(
-        this.decoder,
-        batch.map(({ sequence }) => ({
-          embedding: this.inputs.embeddings.rows(Int32Array.of(sequence.newest.id)),
-          position: sequence.newest.position,
-          caches: sequence.caches,
-        })),
-      );
-      const vocab = this.decoder.config.vocabSize;
-      for (const [row, { job, sequence }] of batch.entries()) {
-        await this.choose(job, sequence, logits.subarray(row * vocab, (row + 1) * vocab));
-      }
+      const inputs = batch.map(({ sequence }) => ({
+        embedding: this.inputs.embeddings.rows(Int32Array.of(sequence.newest.id)),
+        position: sequence.newest.position,
+        caches: sequence.caches,
+      }));
+      const next = batch.every(({ sequence }) => sequence.takesLikeliest)
+        ? [...(await decodeLikeliest(this.decoder, inputs))]
+        : rowsOf(await decodeStep(this.decoder, inputs), this.decoder.config.vocabSize);
+      for (const [row, { job, sequence }] of batch.entries()) await this.choose(job, sequence, next[row]);
     } catch (error) {
       // A failed run leaves the batch's caches in an unknown state: every sequence in it fails.
       for (const { job, sequence } of batch) {
@@ -192,9 +189,9 @@ export class Scheduler {
   }
 
   /** Chooses the next token of a sequence. Where that fails the sequence fails, and no other one. */
-  private async choose(job: Job, sequence: Sequence, logits: Float32Array): Promise<void> {
+  private async choose(job: Job, sequence: Sequence, next: Float32Array | number): Promise<void> {
     try {
-      await this.accept(job, sequence, logits);
+      await this.accept(job, sequence, next);
       this.settle(job, sequence);
     } catch (error) {
       sequence.free();
@@ -202,8 +199,9 @@ export class Scheduler {
     }
   }
 
-  private async accept(job: Job, sequence: Sequence, logits: Float32Array): Promise<void> {
-    const token = await sequence.accept(logits);
+  /** @param next logits `[vocab]` of the next token, or the likeliest token itself */
+  private async accept(job: Job, sequence: Sequence, next: Float32Array | number): Promise<void> {
+    const token = await (typeof next === 'number' ? sequence.acceptLikeliest(next) : sequence.accept(next));
     job.accepted();
     if (token !== undefined) job.emit({ kind: 'token', token });
     if (sequence.trailing !== '') job.emit({ kind: 'trailing', text: sequence.trailing });
@@ -230,6 +228,12 @@ export class Scheduler {
     const remaining = this.running.filter(({ job }) => !job.settled);
     this.running.splice(0, this.running.length, ...remaining);
   }
+}
+
+function rowsOf(matrix: Float32Array, columns: number): Float32Array[] {
+  return Array.from({ length: matrix.length / columns }, (_, row) =>
+    matrix.subarray(row * columns, (row + 1) * columns),
+  );
 }
 
 function rankOf({ request }: Job): number {

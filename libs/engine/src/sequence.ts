@@ -45,6 +45,13 @@ export class Sequence {
     return this.tokens.map(({ text }) => text).join('') + this.trailing;
   }
 
+  /** Whether the next token is the likeliest one, and nothing else is asked of its logits. */
+  get takesLikeliest(): boolean {
+    const { constraint, topLogprobs, wantFirstLogits } = this.request;
+    if (constraint !== undefined || topLogprobs !== undefined) return false;
+    return this.sampler.takesLikeliest && (this.tokens.length > 0 || wantFirstLogits !== true);
+  }
+
   /**
    * Chooses the next token from its logits and decides whether the answer ends with it.
    * @param logits `[vocab]`; changed by the constraint and by penalties
@@ -52,16 +59,27 @@ export class Sequence {
    */
   async accept(logits: Float32Array): Promise<GeneratedToken | undefined> {
     if (this.tokens.length === 0 && this.request.wantFirstLogits === true) this.firstLogits = logits.slice();
-    const { constraint } = this.request;
-    constraint?.mask(logits);
-    const id = this.sampler.next(logits);
+    this.request.constraint?.mask(logits);
+    return this.append(this.sampler.next(logits), logits);
+  }
+
+  /** The same for a token that was chosen where the logits lie. @param id the likeliest, see {@link takesLikeliest} */
+  acceptLikeliest(id: number): Promise<GeneratedToken | undefined> {
+    this.sampler.take(id);
+    return this.append(id);
+  }
+
+  private async append(id: number, logits?: Float32Array): Promise<GeneratedToken | undefined> {
     if (this.stopIds.has(id)) {
       this.finish('stop');
       return undefined;
     }
     const text = this.matcher.push(this.detokenizer.push(id));
-    const { topLogprobs } = this.request;
-    const token = topLogprobs === undefined ? { id, text } : { id, text, logprobs: logprobs(logits, id, topLogprobs) };
+    const { constraint, topLogprobs } = this.request;
+    const token =
+      topLogprobs === undefined || logits === undefined
+        ? { id, text }
+        : { id, text, logprobs: logprobs(logits, id, topLogprobs) };
     this.tokens.push(token);
     await constraint?.accept(id);
     if (this.matcher.matched !== undefined) this.finishReason = 'stop';

@@ -1,7 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeAttention, importanceScore, prefillAttention, visualSum, type DecoderConfig } from '@madakv/models';
-import type { ExecutionProvider, Session } from '@madakv/onnx';
+import {
+  decodeAttention,
+  importanceScore,
+  likeliestOfBlocks,
+  prefillAttention,
+  readMatrix,
+  visualSum,
+  type DecoderConfig,
+} from '@madakv/models';
+import type { ExecutionProvider, Session, SessionSettings } from '@madakv/onnx';
 import { requireHalf } from './half.precision.js';
 import type { DecoderSessions } from '../decoder/decoder.js';
 import { DeviceMemory } from '../kv/device.memory.js';
@@ -53,12 +61,15 @@ export async function loadSessions(
     const settings = { asWritten: provider.prepare !== undefined, onDevice };
     return remember(provider.createSession({ path: join(built.dir, `${name}.onnx`) }, settings));
   };
-  const fromBytes = (bytes: Uint8Array, asWritten = false, onDevice: readonly string[] = []): Promise<Session> =>
-    remember(provider.createSession({ bytes }, { asWritten, onDevice }));
+  const fromBytes = (bytes: Uint8Array, settings: SessionSettings = {}): Promise<Session> =>
+    remember(provider.createSession({ bytes }, settings));
   const hostMemory = async (): Promise<KvMemory> => {
     const decode: { width: number; session: Session }[] = [];
     for (const width of DECODE_WIDTHS) {
-      decode.push({ width, session: await fromBytes(decodeAttention(config, width, cacheFormat), true) });
+      decode.push({
+        width,
+        session: await fromBytes(decodeAttention(config, width, cacheFormat), { asWritten: true }),
+      });
     }
     const prefill = await fromBytes(prefillAttention(config));
     return new HostMemory({ heads: config.kvHeads, dim: config.headDim }, { prefill, decode }, cacheFormat);
@@ -71,18 +82,34 @@ export async function loadSessions(
       stages.push(await fromFile(stageGraph(stage), activations(stage, config)));
     }
     memory = onDevice ? await DeviceMemory.open(config, provider, remember, deviceType) : await hostMemory();
-    const importance = await fromBytes(importanceScore(config, deviceType));
-    const sum = config.visualLayers ? { visualSum: await fromBytes(visualSum(config.hiddenSize), true, ['y']) } : {};
+    const ahead = onDevice ? ['importance'] : [];
+    const importance = await fromBytes(importanceScore(config, deviceType), { onDevice: ahead });
+    const read = onDevice
+      ? {
+          likeliest: await fromBytes(likeliestOfBlocks(config.vocabSize)),
+          logits: await fromBytes(readMatrix(config.vocabSize)),
+          addImportance: await fromBytes(importanceScore(config, deviceType, true), { onDevice: ahead }),
+          importance: await fromBytes(readMatrix('tokens')),
+        }
+      : undefined;
+    const sum = config.visualLayers
+      ? { visualSum: await fromBytes(visualSum(config.hiddenSize), { asWritten: true, onDevice: ['y'] }) }
+      : {};
     // Some GPU kernels divide by the number of rows.
     const idleRows = provider.name === 'cpu' ? 0 : 1;
-    return { decoder: { stages, importance, ...sum, memory, idleRows }, vision, cacheFormat, release };
+    return {
+      decoder: { stages, importance, ...sum, ...(read && { read }), memory, idleRows },
+      vision,
+      cacheFormat,
+      release,
+    };
   } catch (error) {
     await release();
     throw error;
   }
 }
 
-/** Outputs of a stage that another run takes; the logits are read. */
+/** Outputs of a stage that another run takes: all. */
 function activations(stage: number, { layers }: DecoderConfig): string[] {
-  return [...(stage === 0 ? [] : ['y']), ...(stage === layers ? [] : ['q', 'k', 'v'])];
+  return [...(stage === 0 ? [] : ['y']), ...(stage === layers ? ['logits'] : ['q', 'k', 'v'])];
 }

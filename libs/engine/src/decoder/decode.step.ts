@@ -17,7 +17,21 @@ export interface StepInput {
  * Runs the newest token of each sequence through all layers at once. Sequences share the weights' reads and nothing else.
  * @returns `[sequences, vocab]` logits of the next token
  */
-export async function decodeStep(decoder: Decoder, inputs: readonly StepInput[]): Promise<Float32Array> {
+export function decodeStep(decoder: Decoder, inputs: readonly StepInput[]): Promise<Float32Array> {
+  return throughLayers(decoder, inputs, (x, attention) => decoder.logits(x, attention));
+}
+
+/** The same where nothing but the likeliest token is wanted. @returns `[sequences]` */
+export function decodeLikeliest(decoder: Decoder, inputs: readonly StepInput[]): Promise<Int32Array> {
+  return throughLayers(decoder, inputs, (x, attention) => decoder.likeliest(x, attention));
+}
+
+/** @param end what becomes of the residual stream and the attention of the last layer */
+async function throughLayers<Result>(
+  decoder: Decoder,
+  inputs: readonly StepInput[],
+  end: (x: Tensor, attention: Tensor) => Promise<Result>,
+): Promise<Result> {
   const { hiddenSize, layers } = decoder.config;
   const rows = inputs.length;
   const embeddings = new Float32Array(rows * hiddenSize);
@@ -32,7 +46,7 @@ export async function decodeStep(decoder: Decoder, inputs: readonly StepInput[])
     for (let layer = 0; ; layer++) {
       const caches = inputs.map((input) => input.caches[layer]);
       const attention = scope.hold(await decoder.memory.attend(fresh, caches));
-      if (layer + 1 === layers) return await decoder.logits(x, attention);
+      if (layer + 1 === layers) return await end(x, attention);
       const next = scope.holdAll(await decoder.crossLayer(layer, x, attention, rotary));
       scope.keepOnly(next);
       x = next.y;

@@ -1,6 +1,25 @@
 import type { DecoderConfig, RotaryTable } from '@madakv/models';
-import { release, Tensor, type Session, type Tensors } from '@madakv/onnx';
+import { release, Tensor, TensorScope, viewOf, type Session, type Tensors } from '@madakv/onnx';
 import type { KvMemory, Projections } from '../kv/kv.memory.js';
+import { argmax } from '../sampling/sampler.js';
+
+/** Sessions that gather on a device what is read of it, since whoever reads waits for all that it has to do. */
+export interface ReadSessions {
+  /** `likeliestOfBlocks` */
+  readonly likeliest: Session;
+  /** `readMatrix` of logits */
+  readonly logits: Session;
+  /** `importanceScore` that adds, and `readMatrix` of what comes of it */
+  readonly addImportance: Session;
+  readonly importance: Session;
+}
+
+/** Queries to score: `[queries, heads * dim]`, and by query its index in the prompt and its weight. */
+export interface QueryBlock {
+  readonly rows: Tensor;
+  readonly positions: Float32Array;
+  readonly weights: Float32Array;
+}
 
 /** What a decoder runs on. */
 export interface DecoderSessions {
@@ -10,6 +29,8 @@ export interface DecoderSessions {
   readonly importance: Session;
   /** Adds features of images behind a layer; for a decoder with `visualLayers`. */
   readonly visualSum?: Session;
+  /** Where results stay on a device. */
+  readonly read?: ReadSessions;
   /** Caches and the attentions over them. */
   readonly memory: KvMemory;
   /** Rows given to the half of a stage that has nothing to do; their results are dropped. Not every kernel can run on none. */
@@ -92,35 +113,74 @@ export class Decoder {
    * @returns `[rows - skip, vocab]`
    */
   async logits(x: Tensor, attention: Tensor, skip = 0): Promise<Float32Array> {
-    const { y, logits } = await this.stage(this.config.layers, { x, attn: attention, skip: count(skip) });
-    release(y);
-    return logits.data as Float32Array;
+    const logits = await this.lastStage(x, attention, skip);
+    const { read } = this.sessions;
+    if (read === undefined) return logits.data as Float32Array;
+    try {
+      return (await read.logits.run({ matrix: logits }))['read'].data as Float32Array;
+    } finally {
+      release(logits);
+    }
   }
 
   /**
-   * Weighted attention of some of a prompt's queries to all of its keys.
-   * @param queries `[queries, heads * dim]`
-   * @param positions `[queries]` index of each query in the prompt
+   * Ends the last layer and finds each row's likeliest token, the first of equals. On a device the logits are not read for it.
+   * @returns `[rows]`
+   */
+  async likeliest(x: Tensor, attention: Tensor): Promise<Int32Array> {
+    const { vocabSize } = this.config;
+    const { read } = this.sessions;
+    const logits = await this.lastStage(x, attention, 0);
+    if (read === undefined) return eachRow(logits.data as Float32Array, vocabSize, argmax);
+    try {
+      const { likeliest } = await read.likeliest.run({ logits });
+      const blocks = likeliest.dims[1] / 2;
+      return eachRow(likeliest.data as Float32Array, 2 * blocks, (row) => {
+        const block = argmax(row.subarray(0, blocks));
+        return (block * vocabSize) / blocks + row[blocks + block];
+      });
+    } finally {
+      release(logits);
+    }
+  }
+
+  /**
+   * Weighted attention of some of a prompt's queries to all of its keys, summed over the queries.
+   * @param blocks one at least; each is scored by a run of its own
    * @param keys `[kvHeads, tokens, dim]`
    * @param index `[tokens]`: 0, 1, 2, ...
    * @returns `[kvHeads, group, tokens]`
    */
-  async importance(
-    queries: Tensor,
-    positions: Float32Array,
-    weights: Float32Array,
-    keys: Tensor,
-    index: Tensor,
-  ): Promise<Float32Array> {
-    const column = (values: Float32Array): Tensor => new Tensor('float32', values, [values.length, 1]);
-    const { importance } = await this.sessions.importance.run({
-      q: queries,
-      keys,
-      position: column(positions),
-      index,
-      weight: column(weights),
-    });
-    return importance.data as Float32Array;
+  async importance(blocks: readonly QueryBlock[], keys: Tensor, index: Tensor): Promise<Float32Array> {
+    const { importance: first, read } = this.sessions;
+    const scope = new TensorScope();
+    try {
+      let sum: Tensor | undefined;
+      for (const block of blocks) {
+        const feeds = { ...queryFeeds(block), keys, index };
+        if (read !== undefined && sum !== undefined) {
+          sum = scope.hold((await read.addImportance.run({ ...feeds, before: sum }))['importance']);
+          scope.keepOnly({ sum });
+          continue;
+        }
+        const scores = scope.hold((await first.run(feeds))['importance']);
+        if (sum === undefined) sum = scores;
+        else addTo(sum.data as Float32Array, scores.data as Float32Array);
+      }
+      if (sum === undefined) throw new RangeError('no queries to score');
+      if (read === undefined) return sum.data as Float32Array;
+      const matrix = viewOf(sum, [this.config.heads, sum.dims[2]]);
+      return (await read.importance.run({ matrix }))['read'].data as Float32Array;
+    } finally {
+      scope.close();
+    }
+  }
+
+  /** @returns `[rows - skip, vocab]`, where the last stage leaves it */
+  private async lastStage(x: Tensor, attention: Tensor, skip: number): Promise<Tensor> {
+    const { y, logits } = await this.stage(this.config.layers, { x, attn: attention, skip: count(skip) });
+    release(y);
+    return logits;
   }
 
   private stage(index: number, feeds: Tensors): Promise<Tensors> {
@@ -132,6 +192,22 @@ export class Decoder {
     const table = (data: Float32Array): Tensor => new Tensor('float32', data, [1, data.length / half, half]);
     return { cos: table(cos), sin: table(sin) };
   }
+}
+
+function queryFeeds({ rows, positions, weights }: QueryBlock): Tensors {
+  const column = (values: Float32Array): Tensor => new Tensor('float32', values, [values.length, 1]);
+  return { q: rows, position: column(positions), weight: column(weights) };
+}
+
+function addTo(sum: Float32Array, more: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] += more[i];
+}
+
+/** @param of what is wanted of a row */
+function eachRow(matrix: Float32Array, columns: number, of: (row: Float32Array) => number): Int32Array {
+  return Int32Array.from({ length: matrix.length / columns }, (_, row) =>
+    of(matrix.subarray(row * columns, (row + 1) * columns)),
+  );
 }
 
 function count(value: number): Tensor {

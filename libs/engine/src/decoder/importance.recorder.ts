@@ -1,22 +1,16 @@
 import type { Observation } from '@madakv/madakv';
 import { release, Tensor } from '@madakv/onnx';
-import type { Decoder } from './decoder.js';
+import type { Decoder, QueryBlock } from './decoder.js';
 
 /** Floats one block of scores may take; bounds the memory of a scoring run, whatever the prompt's length. */
 const MAX_BLOCK_FLOATS = 1 << 24;
-
-/** Queries to score: their rows (the recorder's to free), their positions in the prompt, their weights. */
-interface QueryBlock {
-  readonly rows: Tensor;
-  readonly positions: Float32Array;
-  readonly weights: Float32Array;
-}
 
 /**
  * Records one layer's importance (psi of the paper): the attention of the queries that a policy asked for, weighted and
  * summed, for each key-value head and prompt token.
  */
 export class ImportanceRecorder {
+  /** Queries to score; their rows are the recorder's to free. */
   private readonly blocks: QueryBlock[] = [];
   /** Queries scored by one run. */
   private readonly blockRows: number;
@@ -55,9 +49,7 @@ export class ImportanceRecorder {
   async score(keys: Tensor, index: Float32Array): Promise<void> {
     const filled = keys.dims[1];
     const upTo = new Tensor('float32', index.subarray(0, filled), [filled]);
-    for (const { rows, positions, weights } of this.blocks) {
-      this.addRows(await this.decoder.importance(rows, positions, weights, keys, upTo), filled);
-    }
+    if (this.blocks.length > 0) this.addRows(await this.decoder.importance([...this.blocks], keys, upTo), filled);
     this.free();
   }
 

@@ -56,9 +56,20 @@ export class Sampler {
   next(logits: Float32Array): number {
     this.penalise(logits);
     const id = this.options.temperature === 0 ? argmax(logits) : this.draw(logits);
+    this.take(id);
+    return id;
+  }
+
+  /** Whether the next token is the likeliest one, whatever came before. */
+  get takesLikeliest(): boolean {
+    const { temperature, repetitionPenalty, presencePenalty, frequencyPenalty } = this.options;
+    return temperature === 0 && repetitionPenalty === 1 && presencePenalty === 0 && frequencyPenalty === 0;
+  }
+
+  /** Counts a token as part of the answer that was chosen elsewhere. */
+  take(id: number): void {
     this.counts.set(id, (this.counts.get(id) ?? 0) + 1);
     if (this.options.repetitionPenalty !== 1) this.seen.add(id);
-    return id;
   }
 
   private penalise(logits: Float32Array): void {

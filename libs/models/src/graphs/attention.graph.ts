@@ -61,8 +61,13 @@ export function prefillAttention(shape: AttentionShape): Uint8Array {
  * Inputs: `q` `[queries, heads * dim]`, `keys` `[kvHeads, tokens, dim]`, `position` `[queries, 1]` (each query's own index; it sees keys up to
  * it), `index` `[tokens]` (0, 1, 2, ...), `weight` `[queries, 1]`; all float32 but for the keys where a device stores them otherwise.
  * Output: `importance` `[kvHeads, group, tokens]`.
+ * @param adds also takes `before`, importance by other queries, and adds to it
  */
-export function importanceScore(shape: AttentionShape, keysType: DeviceCacheType = 'float32'): Uint8Array {
+export function importanceScore(
+  shape: AttentionShape,
+  keysType: DeviceCacheType = 'float32',
+  adds = false,
+): Uint8Array {
   const { heads, kvHeads, headDim } = shape;
   const group = heads / kvHeads;
   const graph = new GraphBuilder('attention-importance');
@@ -91,10 +96,8 @@ export function importanceScore(shape: AttentionShape, keysType: DeviceCacheType
   const attention = graph.op('Softmax', [graph.op('Add', [shaped, mask])], { axis: 3 });
   const weights = graph.op('Reshape', [weight, graph.ints(1, -1)]);
   const sum = graph.op('Squeeze', [graph.op('MatMul', [weights, attention]), graph.ints(2)]);
-  graph.output('importance', sum, 'float32', [
-    kvHeads,
-    group,
-    'tokens',
-  ]);
+  const dims = [kvHeads, group, 'tokens'];
+  const all = adds ? graph.op('Add', [graph.input('before', 'float32', dims), sum]) : sum;
+  graph.output('importance', all, 'float32', dims);
   return graph.encode();
 }

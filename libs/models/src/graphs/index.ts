@@ -4,6 +4,7 @@ export * from './device.cache.graph.js';
 export { decoderStage, EMBEDDING_WEIGHT, headWeight } from './decoder.graph.js';
 export type { BlobSink, Precision, TensorSource, WeightFormat } from './graph.weights.js';
 export { quantiseOutputs, quantiseRows, type QuantisedMatrix } from './quantise.js';
+export { blockSize, likeliestOfBlocks, readMatrix } from './likeliest.graph.js';
 export { splitDigits } from './split.digits.js';
 export type { VisionGraph } from './vision.graph.js';
 export { visualSum } from './visual.sum.graph.js';
