@@ -19,6 +19,7 @@ const libs = {
   requests: ['contracts', 'extraction', 'madakv', 'models', 'grammar', 'engine'],
   bench: ['engine', 'madakv', 'models', 'onnx'],
   launcher: ['contracts', 'hub'],
+  insight: ['contracts'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -57,7 +58,7 @@ module.exports = {
       name: 'no-framework-below-apps',
       severity: 'error',
       from: {
-        path: '^libs/(madakv|onnx|models|grammar|extraction|engine|documents|hub|storage|contracts|budget-client|testing|records|queue|telemetry|requests|bench|launcher|evaluation)/',
+        path: '^libs/(madakv|onnx|models|grammar|extraction|engine|documents|hub|storage|contracts|budget-client|testing|records|queue|telemetry|requests|bench|launcher|evaluation|insight)/',
       },
       to: { path: 'node_modules/@nestjs/' },
     },

@@ -69,7 +69,7 @@ export class BatchWorld {
     this.records = new Records(redis, this.prefix);
     this.queues = new JobQueues({ connection: redis, prefix: this.prefix });
     this.control = new BatchControl(this.records.batches, this.records.cancellations, this.queues);
-    this.outcomes = new OutcomeWriter(store, this.records.outcomes, this.records.events);
+    this.outcomes = new OutcomeWriter(store, this.records.outcomes, this.records.events, this.records.activity);
     this.processor = this.processorOver(this.records, this.queues, store);
   }
 

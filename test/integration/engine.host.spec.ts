@@ -92,7 +92,7 @@ describe('EngineHost', () => {
       expected.tokens.map(({ logprobs }) => Number(logprobs?.chosen.logprob.toPrecision(9))),
     );
     expect(answer.logprobs?.[0].top_logprobs).toHaveLength(2);
-    expect(answer.imageTokens).toHaveLength(3);
+    expect(answer.imagePlaces).toHaveLength(3);
 
     const tokens = events.flatMap((event) => (event.kind === 'token' ? [event] : []));
     expect(tokens.map(({ text }) => text).join('')).toBe(answer.text);

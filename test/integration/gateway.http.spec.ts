@@ -28,8 +28,26 @@ const ROUTES = [
   ['POST', '/v1/chat/completions'],
   ['GET', '/v1/models'],
   ['GET', '/v1/models/{id}'],
+  ['GET', '/v1/batches/{id}/lines'],
+  ['GET', '/v1/batches/{id}/lines/{line}'],
+  ['GET', '/v1/batches/{id}/errors'],
+  ['GET', '/v1/batches/{id}/results'],
+  ['POST', '/v1/batches/{id}/retry'],
+  ['GET', '/v1/requests'],
+  ['GET', '/v1/requests/compare'],
   ['GET', '/v1/requests/{id}/trace'],
+  ['GET', '/v1/requests/{id}/view'],
+  ['GET', '/v1/requests/{id}/heat'],
+  ['GET', '/v1/requests/{id}/images/{index}'],
+  ['GET', '/v1/overview'],
+  ['GET', '/v1/overview/history'],
+  ['GET', '/v1/overview/events'],
+  ['GET', '/v1/session'],
+  ['DELETE', '/v1/session'],
+  ['POST', '/v1/session/links'],
 ] as const;
+/** Those that somebody calls to get in. */
+const OPEN_ROUTES = [['POST', '/v1/session']] as const;
 
 describe('without a known key', () => {
   it.each(ROUTES)('%s %s answers 401', async (method, path) => {
@@ -69,6 +87,15 @@ describe("another tenant's things", () => {
       ['GET', `/v1/batches/${batch.id}`],
       ['POST', `/v1/batches/${batch.id}/cancel`],
       ['GET', '/v1/requests/chatcmpl-1/trace'],
+      ['GET', '/v1/requests/chatcmpl-1/view'],
+      ['GET', '/v1/requests/chatcmpl-1/heat'],
+      ['GET', '/v1/requests/chatcmpl-1/images/0'],
+      ['GET', '/v1/requests/compare?a=chatcmpl-1&b=chatcmpl-1'],
+      ['GET', `/v1/batches/${batch.id}/lines`],
+      ['GET', `/v1/batches/${batch.id}/lines/1`],
+      ['GET', `/v1/batches/${batch.id}/errors`],
+      ['GET', `/v1/batches/${batch.id}/results`],
+      ['POST', `/v1/batches/${batch.id}/retry`],
       ['GET', `/v1/files?after=${file.id}`],
       ['GET', `/v1/batches?after=${batch.id}`],
     ]) {
@@ -92,7 +119,8 @@ describe('models and traces', () => {
     const listed = [];
     for await (const model of gateway.client().models.list()) listed.push(model);
     expect(listed.map(({ id }) => id)).toContain(MODEL);
-    const model = { id: MODEL, object: 'model', created: 1_700_000_000, owned_by: 'madakv' };
+    const figures = { family: 'fake', max_positions: 1_000, kv_bytes_per_token: 8, seen_at_ms: 1 };
+    const model = { id: MODEL, object: 'model', created: 1_700_000_000, owned_by: 'madakv', madakv: figures };
     expect(await gateway.client().models.retrieve(MODEL)).toEqual(model);
     await expect(gateway.client().models.retrieve('nobody')).rejects.toMatchObject({
       status: 404,
@@ -188,7 +216,7 @@ describe('the OpenAPI document', () => {
     const described = Object.entries(document.paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
     );
-    expect(described.sort()).toEqual(ROUTES.map(([method, path]) => `${method} ${path}`).sort());
+    expect(described.sort()).toEqual([...ROUTES, ...OPEN_ROUTES].map(([method, path]) => `${method} ${path}`).sort());
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(([, reference]) => reference);
     expect(references.length).toBeGreaterThan(50);
     for (const reference of new Set(references)) {

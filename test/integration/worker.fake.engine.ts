@@ -117,7 +117,7 @@ export class FakeEngine implements RunningEngine {
         firstToken: now,
         ended: now,
       },
-      imageTokens: [],
+      imagePlaces: [],
     });
   }
 

@@ -6,7 +6,7 @@ import type { ExecutionProvider } from '@madakv/onnx';
 import { addEngineOptions, openProvider, precisionOf, type EngineFlags } from './engine.flags.js';
 import { ratio, wholeNumber } from './flag.values.js';
 import { textTable } from './terminal/text.table.js';
-import { formatBytes, formatCount } from './terminal/units.js';
+import { formatBytes, formatCount } from '@madakv/insight';
 
 /** Flags of every benchmark of a decoder. */
 interface ShapeFlags extends EngineFlags {

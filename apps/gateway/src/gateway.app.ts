@@ -14,6 +14,7 @@ import { requestMiddleware } from './http/request.middleware.js';
 import { RouteTable } from './http/route.table.js';
 import { stalledConnections } from './http/stalled.connections.js';
 import { openApiDocument } from './openapi/openapi.document.js';
+import { servePage } from './page/page.files.js';
 import { RedisConnections } from './redis.connections.js';
 
 /** Longer than what stands in front keeps its connections, in milliseconds, so that it never uses one that is closing. */
@@ -74,6 +75,7 @@ function configure(app: NestExpressApplication, settings: GatewaySettings): void
   if (origins.length > 0) {
     app.enableCors({ origin: origins.includes('*') ? '*' : origins, exposedHeaders: EXPOSED_HEADERS, maxAge: 600 });
   }
+  app.use(servePage());
   const document = openApiDocument(app);
   SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'openapi.json', yamlDocumentUrl: 'openapi.yaml' });
   const routes = app.get(RouteTable);

@@ -6,9 +6,13 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { ApiKeyGuard } from './auth/api.key.guard.js';
 import { ApiKeys } from './auth/api.keys.js';
+import { SessionsController } from './auth/sessions.controller.js';
 import { BatchesController } from './batches/batches.controller.js';
 import { BatchesService } from './batches/batches.service.js';
 import { IdempotencyKeys } from './batches/idempotency.keys.js';
+import { BatchLinesController } from './batches/lines/batch.lines.controller.js';
+import { BatchLinesService } from './batches/lines/batch.lines.service.js';
+import { BatchRetry } from './batches/lines/batch.retry.js';
 import { ChatController } from './chat/chat.controller.js';
 import { ChatService } from './chat/chat.service.js';
 import { FilesController } from './files/files.controller.js';
@@ -29,8 +33,11 @@ import { RateLimitGuard } from './limits/rate.limit.guard.js';
 import { StoredBytes } from './limits/stored.bytes.js';
 import { TenantLimits } from './limits/tenant.limits.js';
 import { ModelsController } from './models/models.controller.js';
+import { OverviewController } from './overview/overview.controller.js';
+import { OverviewService } from './overview/overview.service.js';
 import { RedisConnections } from './redis.connections.js';
 import { Sweeper } from './sweeper.js';
+import { TraceReader } from './traces/trace.reader.js';
 import { TracesController } from './traces/traces.controller.js';
 
 /** What is opened before the application, as its opening may fail. */
@@ -55,7 +62,16 @@ export class GatewayModule {
     });
     return {
       module: GatewayModule,
-      controllers: [FilesController, BatchesController, ChatController, ModelsController, TracesController],
+      controllers: [
+        SessionsController,
+        FilesController,
+        BatchesController,
+        BatchLinesController,
+        ChatController,
+        ModelsController,
+        TracesController,
+        OverviewController,
+      ],
       providers: [
         { provide: SETTINGS, useValue: settings },
         { provide: ApiKeys, useValue: keys },
@@ -79,6 +95,10 @@ export class GatewayModule {
         FilesService,
         Sweeper,
         BatchesService,
+        BatchLinesService,
+        BatchRetry,
+        TraceReader,
+        OverviewService,
         ChatService,
         RouteTable,
         Shutdown,

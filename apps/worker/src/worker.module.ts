@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { HealthServer } from './health/health.server.js';
 import { MemoryReport } from './health/memory.report.js';
 import { Readiness } from './health/readiness.js';
+import { WorkerReport } from './health/worker.report.js';
 import { BatchRoleModule } from './roles/batch.role.js';
 import { GenerateRoleModule } from './roles/generate.role.js';
 import { PrepareRoleModule } from './roles/prepare.role.js';
@@ -19,7 +20,7 @@ export class WorkerModule {
     return {
       module: WorkerModule,
       imports: [WorkerCoreModule.register(settings, hooks), ...roles],
-      providers: [Readiness, HealthServer, MemoryReport, WorkerDrain],
+      providers: [Readiness, HealthServer, MemoryReport, WorkerReport, WorkerDrain],
     };
   }
 }

@@ -12,6 +12,8 @@ export const ApiKeyRecordSchema = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits'),
   /** For people: where the key is used. */
   name: z.string().max(256).optional(),
+  /** Whether it sees the system as a whole: queues, devices, workers. Never other tenants' documents and answers. */
+  operator: z.boolean().optional(),
 });
 
 /** The file of keys. A tenant may have several, so that one can be replaced while the other is in use. */
@@ -23,9 +25,18 @@ export type ApiKeyRecord = z.infer<typeof ApiKeyRecordSchema>;
  * A new key: 256 random bits, so that its plain SHA-256 can be stored. It is shown once and kept nowhere.
  * @returns the key for its user, and the record for the gateway
  */
-export function newApiKey(tenant: string, name?: string): { readonly key: string; readonly record: ApiKeyRecord } {
+export function newApiKey(
+  tenant: string,
+  name?: string,
+  { operator = false }: { readonly operator?: boolean } = {},
+): { readonly key: string; readonly record: ApiKeyRecord } {
   const key = `mk-${randomBytes(32).toString('base64url')}`;
-  const record = { tenant, sha256: hashApiKey(key), ...(name === undefined ? {} : { name }) };
+  const record = {
+    tenant,
+    sha256: hashApiKey(key),
+    ...(name === undefined ? {} : { name }),
+    ...(operator ? { operator } : {}),
+  };
   return { key, record: ApiKeyRecordSchema.parse(record) };
 }
 

@@ -20,6 +20,8 @@ export const ERRORS = {
   document_unavailable: { status: 503, retryable: true },
   /** No, or no known, API key. */
   invalid_api_key: { status: 401, retryable: false },
+  /** A browser sent it with a session's cookie from another site's page. */
+  cross_site_request: { status: 403, retryable: false },
   /** There is no such thing, or it is another tenant's. */
   not_found: { status: 404, retryable: false },
   model_not_found: { status: 404, retryable: false },

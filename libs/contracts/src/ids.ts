@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 /** What an id names; its prefix, as OpenAI's. */
 export const ID_PREFIXES = { file: 'file-', batch: 'batch_', chat: 'chatcmpl-' } as const;
@@ -12,6 +12,11 @@ export function newId(kind: IdKind): string {
 /** The request that answers a line of a batch: always the same for the same line. @param line counted from 1 */
 export function lineRequestId(batchId: string, line: number): string {
   return `${batchId}_${line}`;
+}
+
+/** Id of a line's result in the output or error file. */
+export function batchResultId(requestId: string): string {
+  return `batch_req_${createHash('sha256').update(requestId).digest('hex').slice(0, 24)}`;
 }
 
 /** The jobs of lines of a batch that are answered together. @param line the first of them, counted from 1 */

@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import { hashApiKey } from '@madakv/contracts';
+import { hashApiKey, type ApiKeyRecord } from '@madakv/contracts';
 import { readReference } from '@madakv/hub';
 import { LOCAL_TENANT, type DataFolder } from './data.folder.js';
 import { servicePath, type ServiceName } from './installation.js';
@@ -52,7 +52,9 @@ export interface GatewayPlace {
 
 export function gatewayPlan(context: ServiceContext, { host, port, healthPort, apiKey }: GatewayPlace): ProcessPlan {
   const keyFile = context.folder.keyFilePath();
-  context.folder.writePrivate(keyFile, `${JSON.stringify([{ tenant: LOCAL_TENANT, sha256: hashApiKey(apiKey) }])}\n`);
+  // Whoever starts a system on their machine may see all of it.
+  const record: ApiKeyRecord = { tenant: LOCAL_TENANT, sha256: hashApiKey(apiKey), operator: true };
+  context.folder.writePrivate(keyFile, `${JSON.stringify([record])}\n`);
   return servicePlan(context, 'gateway', 'gateway', {
     graceMs: 45_000,
     readyUrl: `http://${urlHost(host)}:${healthPort}/readyz`,

@@ -1,3 +1,4 @@
+export * from './activity.repository.js';
 export * from './answer.events.js';
 export * from './batch.control.js';
 export * from './batch.repository.js';
@@ -13,3 +14,5 @@ export type { PageQuery, RecordPage } from './record.list.js';
 export * from './records.js';
 export * from './redis.connection.js';
 export * from './resident.documents.js';
+export * from './session.repository.js';
+export * from './worker.registry.js';

@@ -26,4 +26,14 @@ export class RecordKeys {
   /** Sorted set: workers that hold a document, by when that ends. */
   residents = (model: string, documentKey: string): string => `${this.prefix}:resident:${model}:${documentKey}`;
   crashes = (requestId: string): string => `${this.prefix}:crashes:${requestId}`;
+  /** Hash of one hour's counts. @param tenant `*`: of all, a name that no tenant has */
+  activity = (tenant: string, hour: number): string => `${this.prefix}:activity:${tenant}:${hour}`;
+  /** List: the requests of a tenant that ended last. */
+  recentRequests = (tenant: string): string => `${this.prefix}:recent:${tenant}`;
+  /** Hash: worker -> WorkerRecord. */
+  workers = (): string => `${this.prefix}:workers`;
+  /** Hash of one hour: what devices held. */
+  deviceHistory = (hour: number): string => `${this.prefix}:device-history:${hour}`;
+  session = (digest: string): string => `${this.prefix}:session:${digest}`;
+  sessionLink = (digest: string): string => `${this.prefix}:session-link:${digest}`;
 }

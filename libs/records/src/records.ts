@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { ActivityRepository } from './activity.repository.js';
 import { AnswerEventWriter } from './answer.events.js';
 import { BatchRepository } from './batch.repository.js';
 import { Cancellations } from './cancellations.js';
@@ -9,6 +10,8 @@ import { ModelRegistry } from './model.registry.js';
 import { OutcomeRepository } from './outcome.repository.js';
 import { RecordKeys } from './record.keys.js';
 import { ResidentDocuments } from './resident.documents.js';
+import { SessionRepository } from './session.repository.js';
+import { WorkerRegistry } from './worker.registry.js';
 
 /** All records over one connection. */
 export class Records {
@@ -22,6 +25,9 @@ export class Records {
   readonly shares: FairShares;
   readonly crashes: CrashCounter;
   readonly residents: ResidentDocuments;
+  readonly activity: ActivityRepository;
+  readonly workers: WorkerRegistry;
+  readonly sessions: SessionRepository;
 
   constructor(
     readonly redis: Redis,
@@ -37,5 +43,8 @@ export class Records {
     this.shares = new FairShares(redis, this.keys);
     this.crashes = new CrashCounter(redis, this.keys);
     this.residents = new ResidentDocuments(redis, this.keys);
+    this.activity = new ActivityRepository(redis, this.keys);
+    this.workers = new WorkerRegistry(redis, this.keys);
+    this.sessions = new SessionRepository(redis, this.keys);
   }
 }

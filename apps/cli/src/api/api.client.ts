@@ -6,6 +6,7 @@ import {
   ErrorBodySchema,
   FileObjectSchema,
   ModelObjectSchema,
+  SessionLinkSchema,
   TraceDocumentSchema,
   type BatchObject,
   type ChatRequest,
@@ -66,6 +67,12 @@ export class ApiClient {
 
   async models(): Promise<ModelObject[]> {
     return (await this.json('GET', '/v1/models', pageOf(ModelObjectSchema))).data;
+  }
+
+  /** What opens the page in a browser, signed in; once. */
+  async pageLink(): Promise<string> {
+    const { path } = await this.json('POST', '/v1/session/links', SessionLinkSchema, { mode: 'repeatable' });
+    return `${this.url}${path}`;
   }
 
   /**

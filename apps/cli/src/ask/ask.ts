@@ -10,7 +10,7 @@ import { documentRequest, type RequestFlags } from '../batch/batch.input.js';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
 import { StatusLine } from '../terminal/status.line.js';
-import { formatBytes, formatCount } from '../terminal/units.js';
+import { formatBytes, formatCount } from '@madakv/insight';
 
 /** Whatever becomes of the command, the document goes by itself: an answer may take hours, not a day. */
 const EXPIRY_S = 24 * 3_600;

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { addLocalOption, addServerOptions, findServer, type ServerFlags } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { pages, ratio, wholeNumber } from '../flag.values.js';
-import { formatCount, formatTime } from '../terminal/units.js';
+import { formatCount, formatTime } from '@madakv/insight';
 import { textTable } from '../terminal/text.table.js';
 import { batchReport } from './batch.report.js';
 import { runBatch } from './run.command.js';

@@ -1,5 +1,5 @@
 import type { BatchObject } from '@madakv/contracts';
-import { formatCount, formatMs, formatTime } from '../terminal/units.js';
+import { formatCount, formatMs, formatTime } from '@madakv/insight';
 
 /** Line errors that are shown. */
 const SHOWN_ERRORS = 10;

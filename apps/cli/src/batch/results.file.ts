@@ -4,7 +4,7 @@ import type { BatchResult } from '@madakv/contracts';
 import { warningText, type AnswerWarning } from '../api/answer.warnings.js';
 import type { AnswerRow } from './batch.results.js';
 import type { WorkItem } from './batch.work.js';
-import { safeCell } from './csv.cells.js';
+import { safeCell } from '@madakv/insight';
 
 /** One line of the results, in the order of the input. */
 export interface ResultLine {

@@ -4,7 +4,7 @@ import { withServer } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { oneLine } from '../error.line.js';
 import { UsageError } from '../exit.codes.js';
-import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
+import { formatBytes, formatCount, formatMs } from '@madakv/insight';
 import { BatchFailedError, type BatchOutcome } from './batch.run.js';
 import { resumableRun } from './resumable.run.js';
 import { writeResults, type ResultLine } from './results.file.js';

@@ -1,6 +1,6 @@
 import { MODALITIES, type CalibratedProfile } from '@madakv/engine';
 import { bar, textTable } from '../terminal/text.table.js';
-import { formatCount } from '../terminal/units.js';
+import { formatCount } from '@madakv/insight';
 
 const BAR_WIDTH = 24;
 

@@ -1,7 +1,7 @@
 import { scorers } from '@madakv/evaluation/measures';
 import type { AnswerRow } from '../batch/batch.results.js';
 import { textTable, type Cell } from '../terminal/text.table.js';
-import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
+import { formatBytes, formatCount, formatMs } from '@madakv/insight';
 
 export interface DemoAnswer {
   readonly question: string;

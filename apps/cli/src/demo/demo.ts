@@ -72,6 +72,9 @@ async function compare(
   io.stdout.write(
     drawTrace(await client.trace(traceId), io.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''),
   );
+  // What the demonstration ran on ends with it.
+  const data = dataFolder === undefined ? '' : ` --data ${shellWord(dataFolder)}`;
+  io.stdout.write(`\nA page in your browser shows the same of your own documents: ${invocation(`up${data}`)}\n`);
 }
 
 async function round(

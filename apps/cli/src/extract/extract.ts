@@ -7,7 +7,7 @@ import { summary, timeOf } from '../batch/run.command.js';
 import type { CommandIo } from '../command.io.js';
 import { oneLine } from '../error.line.js';
 import { UsageError } from '../exit.codes.js';
-import { formatCount } from '../terminal/units.js';
+import { formatCount } from '@madakv/insight';
 import type { ExtractFlags } from './extract.flags.js';
 import { documentsOf, extractionWork, targetsOf } from './extract.input.js';
 import { columnsOf, extractionRow, type ExtractionRow } from './extraction.rows.js';

@@ -1,7 +1,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { stringify } from 'csv-stringify/sync';
 import { warningText } from '../api/answer.warnings.js';
-import { safeCell } from '../batch/csv.cells.js';
+import { safeCell } from '@madakv/insight';
 import type { Target } from './extract.input.js';
 import { valueAt, type ExtractionRow, type TableColumn } from './extraction.rows.js';
 

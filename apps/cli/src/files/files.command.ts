@@ -4,7 +4,7 @@ import { addServerOptions, findServer, type ServerFlags } from '../api/server.ac
 import type { CommandIo } from '../command.io.js';
 import { wholeNumber } from '../flag.values.js';
 import { textTable } from '../terminal/text.table.js';
-import { formatBytes, formatTime, parseDuration } from '../terminal/units.js';
+import { formatBytes, formatTime, parseDuration } from '@madakv/insight';
 import { removeFiles, type RemoveFlags } from './files.remove.js';
 
 interface ListFlags extends ServerFlags {

@@ -5,7 +5,7 @@ import { findServer, type ServerFlags } from '../api/server.access.js';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
 import { confirmed } from '../terminal/confirmation.js';
-import { formatBytes, formatCount } from '../terminal/units.js';
+import { formatBytes, formatCount } from '@madakv/insight';
 
 export interface RemoveFlags extends ServerFlags {
   readonly all?: true;

@@ -1,7 +1,7 @@
 import type { CacheTrace, GenerationResult, LayerTrace } from '@madakv/engine';
 import type { AppliedProfile } from '@madakv/requests';
 import { textTable } from '../terminal/text.table.js';
-import { formatBytes, formatCount, formatMs } from '../terminal/units.js';
+import { formatBytes, formatCount, formatMs } from '@madakv/insight';
 
 /** What the cache kept, for people. Rows are tokens a head. */
 export function cacheReport({ trace, usage, finishReason }: GenerationResult, profile?: AppliedProfile): string {

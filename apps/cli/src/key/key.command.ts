@@ -5,6 +5,7 @@ import type { CommandIo } from '../command.io.js';
 interface CreateFlags {
   readonly tenant: string;
   readonly name?: string;
+  readonly operator?: boolean;
 }
 
 export function registerKey(program: Command, io: CommandIo): void {
@@ -16,6 +17,7 @@ export function registerKey(program: Command, io: CommandIo): void {
     .description('Make an API key. It is shown once; the gateway gets its hash.')
     .option('--tenant <name>', 'whose key it is', tenant, 'default')
     .option('--name <text>', 'for people: where it is used')
+    .option('--operator', 'it sees the system as a whole: queues, devices, workers; no other tenant’s documents')
     .addHelpText(
       'after',
       `
@@ -25,8 +27,8 @@ of such.
 Examples:
   madakv key create --tenant acme --name ci`,
     )
-    .action(({ tenant: owner, name }: CreateFlags) => {
-      const { key, record } = newApiKey(owner, name);
+    .action(({ tenant: owner, name, operator = false }: CreateFlags) => {
+      const { key, record } = newApiKey(owner, name, { operator });
       io.stdout.write(`${key}\n${JSON.stringify(record)}\n`);
     });
 }

@@ -12,7 +12,7 @@ import {
 import { checkDescription } from '@madakv/models';
 import type { CommandIo } from '../command.io.js';
 import { Progress } from '../terminal/progress.js';
-import { formatBytes } from '../terminal/units.js';
+import { formatBytes } from '@madakv/insight';
 
 /** How `--model` of commands that open it is described. */
 export const MODEL_FLAG = '--model <model>';

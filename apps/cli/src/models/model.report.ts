@@ -1,5 +1,5 @@
 import { textTable } from '../terminal/text.table.js';
-import { formatBytes, formatCount } from '../terminal/units.js';
+import { formatBytes, formatCount } from '@madakv/insight';
 import { PAGE_DPI } from './page.fit.js';
 import { PRECISIONS, RATIOS, type FitFigures, type ModelFigures } from './model.figures.js';
 

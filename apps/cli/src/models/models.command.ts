@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { hubSettings, parseReference, referenceText } from '@madakv/hub';
 import { openModel } from '@madakv/models';
 import type { CommandIo } from '../command.io.js';
-import { formatBytes, parseBytes, parseDuration } from '../terminal/units.js';
+import { formatBytes, parseBytes, parseDuration } from '@madakv/insight';
 import { modelFigures } from './model.figures.js';
 import { MODEL_TEXT, modelFolder, pullShown } from './model.folder.js';
 import { modelReport } from './model.report.js';

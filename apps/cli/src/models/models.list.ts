@@ -1,6 +1,6 @@
 import type { CommandIo } from '../command.io.js';
 import { textTable } from '../terminal/text.table.js';
-import { formatBytes } from '../terminal/units.js';
+import { formatBytes } from '@madakv/insight';
 import { keptModels, originOf, type KeptModels } from './kept.models.js';
 
 export interface ListFlags {

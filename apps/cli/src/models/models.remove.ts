@@ -3,7 +3,7 @@ import { freedBytes, hubSettings, removeCachedModel, type CachedModel } from '@m
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
 import { confirmed } from '../terminal/confirmation.js';
-import { formatBytes } from '../terminal/units.js';
+import { formatBytes } from '@madakv/insight';
 import { builtOf, keptModels, namedModels, originOf, pulledName, type KeptModels } from './kept.models.js';
 
 export interface RemoveFlags {

@@ -1,7 +1,7 @@
 import { isRoutine, readableLine, type LogLine, type SystemNote } from '@madakv/launcher';
 import type { CommandIo } from '../command.io.js';
 import { StatusLine } from '../terminal/status.line.js';
-import { formatMs } from '../terminal/units.js';
+import { formatMs } from '@madakv/insight';
 
 const NAME_WIDTH = 10;
 

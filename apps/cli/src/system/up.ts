@@ -1,4 +1,5 @@
 import { dataFolderPath, LocalSystem, type LocalSystemOptions } from '@madakv/launcher';
+import { ApiClient } from '../api/api.client.js';
 import type { CommandIo } from '../command.io.js';
 import { invocation, shellWord } from '../invocation.js';
 import { SystemNotes, type NotesOptions } from './system.notes.js';
@@ -12,7 +13,9 @@ export async function up(options: LocalSystemOptions, logs: NotesOptions['logs']
   try {
     const system = await LocalSystem.start({ ...options, onLine: notes.onLine, onNote: notes.onNote });
     try {
-      io.stdout.write(welcome(system, options, io));
+      const { url, apiKey } = system;
+      const page = await new ApiClient({ url, apiKey, signal: io.signal }).pageLink();
+      io.stdout.write(welcome(system, page, options, io));
       const failure = await Promise.race([system.failure, aborted(io.signal)]);
       if (failure !== undefined) throw failure;
     } finally {
@@ -35,6 +38,7 @@ function aborted(signal: AbortSignal): Promise<undefined> {
 
 function welcome(
   { url, apiKey, model }: LocalSystem,
+  page: string,
   { dataFolder }: LocalSystemOptions,
   { cwd }: Pick<CommandIo, 'cwd'>,
 ): string {
@@ -44,6 +48,8 @@ function welcome(
   return `
 madakv is up.
 
+  page     ${page}
+           (signs in once; afterwards at ${url} with the key)
   API      ${url}/v1
   key      ${apiKey}
   data     ${dataFolder}

@@ -1,6 +1,6 @@
 import type { TextSink } from '../command.io.js';
 import { bar } from './text.table.js';
-import { formatMs } from './units.js';
+import { formatMs } from '@madakv/insight';
 
 const BAR_WIDTH = 30;
 /** What is over sooner needs no progress. */

@@ -2,7 +2,7 @@ import type { AnsweredTrace, FailedTrace } from '@madakv/contracts';
 import { describe, expect, it } from 'vitest';
 import { FakeApiServer } from '../api/fake.api.server.js';
 import { captureRun } from '../captured.run.js';
-import { keptDensity } from './kept.density.js';
+import { keptDensity } from '@madakv/insight';
 import { drawTrace } from './trace.drawing.js';
 
 /** Two heads that keep the first tokens and the last one, of 40 text and 960 visual tokens. */

@@ -1,8 +1,7 @@
 import type { AnsweredTrace, FailedTrace, LayerTraceDocument, TraceDocument } from '@madakv/contracts';
 import { warningsOf, warningText } from '../api/answer.warnings.js';
 import { partMark, partSign, sparkline, stackedBar } from '../terminal/stacked.bar.js';
-import { formatBytes, formatCount, formatMs, formatTime } from '../terminal/units.js';
-import { keptDensity } from './kept.density.js';
+import { formatBytes, formatCount, formatMs, formatTime, keptDensity } from '@madakv/insight';
 
 /** Everything fits a terminal of 80 columns. */
 const BAR_WIDTH = 22;

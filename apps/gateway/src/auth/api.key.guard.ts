@@ -1,20 +1,29 @@
 import { MadakvError } from '@madakv/contracts';
+import { Records } from '@madakv/records';
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import type { Request } from 'express';
 import { contextOf } from '../http/request.context.js';
-import { ApiKeys } from './api.keys.js';
+import { ApiKeys, type Caller } from './api.keys.js';
+import { isOpenRoute } from './open.route.js';
+import { checkSameOrigin, sessionToken } from './session.cookie.js';
 
-/** Finds out whose request it is. Every route of the API is behind it. */
+/** Finds out whose request it is: by its key, or by the session of a browser. Every route of the API is behind it. */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
-  constructor(@Inject(ApiKeys) private readonly keys: ApiKeys) {}
+  constructor(
+    @Inject(ApiKeys) private readonly keys: ApiKeys,
+    @Inject(Records) private readonly records: Records,
+    @Inject(Reflector) private readonly reflector: Reflector,
+  ) {}
 
-  canActivate(context: ExecutionContext): boolean {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (isOpenRoute(this.reflector, context)) return true;
     const request = context.switchToHttp().getRequest<Request>();
     const { authorization } = request.headers;
     const key = authorization === undefined ? undefined : bearerToken(authorization);
-    const tenant = this.keys.tenantOf(key);
-    if (tenant === undefined) {
+    const caller = key === undefined ? await this.withoutKey(request) : this.keys.callerOf(key);
+    if (caller === undefined) {
       throw new MadakvError(
         'invalid_api_key',
         key === undefined
@@ -22,8 +31,23 @@ export class ApiKeyGuard implements CanActivate {
           : `Incorrect API key provided: ${masked(key)}.`,
       );
     }
-    contextOf(request).tenant = tenant;
+    const known = contextOf(request);
+    known.tenant = caller.tenant;
+    known.caller = caller;
     return true;
+  }
+
+  /** @throws MadakvError cross_site_request */
+  private async withoutKey(request: Request): Promise<Caller | undefined> {
+    const token = sessionToken(request);
+    const session = token === undefined ? undefined : await this.records.sessions.find(token);
+    if (token === undefined || session === undefined) return this.keys.callerOf(undefined);
+    checkSameOrigin(request);
+    const caller = this.keys.sessionCaller(session.keySha256);
+    // Its key was taken back, or is another tenant's now.
+    if (caller?.tenant === session.tenant) return caller;
+    await this.records.sessions.close(token);
+    return undefined;
   }
 }
 
@@ -35,6 +59,6 @@ function bearerToken(authorization: string): string {
 }
 
 /** Enough to tell which key it was. */
-function masked(key: string): string {
+export function masked(key: string): string {
   return key.length < 16 ? '****' : `${key.slice(0, 3)}****${key.slice(-4)}`;
 }

@@ -28,28 +28,47 @@ describe('keys', () => {
       MADAKV_API_KEYS_FILE: await fileOf(JSON.stringify([one.record, other.record])),
       MADAKV_API_KEYS: 'beta:a-key-of-20-characters, gamma: with:colon-and-20-characters',
     });
-    expect(keys.tenantOf(one.key)).toBe('acme');
-    expect(keys.tenantOf(other.key)).toBe('acme');
-    expect(keys.tenantOf('a-key-of-20-characters')).toBe('beta');
-    expect(keys.tenantOf('with:colon-and-20-characters')).toBe('gamma');
+    expect(keys.callerOf(one.key)?.tenant).toBe('acme');
+    expect(keys.callerOf(other.key)?.tenant).toBe('acme');
+    expect(keys.callerOf('a-key-of-20-characters')?.tenant).toBe('beta');
+    expect(keys.callerOf('with:colon-and-20-characters')?.tenant).toBe('gamma');
     for (const key of ['', 'a-key-of-20-character', one.record.sha256, undefined]) {
-      expect(keys.tenantOf(key)).toBeUndefined();
+      expect(keys.callerOf(key)).toBeUndefined();
     }
   });
 
   it('may stand in the environment as hashes', async () => {
     const { key, record } = newApiKey('acme');
-    expect((await load({ MADAKV_API_KEYS: JSON.stringify([record]) })).tenantOf(key)).toBe('acme');
+    expect((await load({ MADAKV_API_KEYS: JSON.stringify([record]) })).callerOf(key)?.tenant).toBe('acme');
   });
 
   it('are not needed where anyone is served, and a wrong one stays wrong beside right ones', async () => {
     const anyone = await load({ MADAKV_ALLOW_ANONYMOUS: 'true' });
-    expect(anyone.tenantOf(undefined)).toBe('default');
-    expect(anyone.tenantOf('whatever a client must send')).toBe('default');
+    expect(anyone.callerOf(undefined)?.tenant).toBe('default');
+    expect(anyone.callerOf('whatever a client must send')?.tenant).toBe('default');
     const both = await load({ MADAKV_ALLOW_ANONYMOUS: 'true', MADAKV_API_KEYS: 'acme:a-key-of-20-characters' });
-    expect(both.tenantOf(undefined)).toBe('default');
-    expect(both.tenantOf('a-key-of-20-characters')).toBe('acme');
-    expect(both.tenantOf('another')).toBeUndefined();
+    expect(both.callerOf(undefined)?.tenant).toBe('default');
+    expect(both.callerOf('a-key-of-20-characters')?.tenant).toBe('acme');
+    expect(both.callerOf('another')).toBeUndefined();
+  });
+});
+
+describe('operators', () => {
+  it('are named by their key, or anyone is one where nobody has a key', async () => {
+    const [one, other] = [newApiKey('acme', 'ops', { operator: true }), newApiKey('acme')];
+    const keys = await load({ MADAKV_API_KEYS: JSON.stringify([one.record, other.record]) });
+    expect([one.key, other.key].map((key) => keys.callerOf(key)?.operator)).toEqual([true, false]);
+    const some = { MADAKV_ALLOW_ANONYMOUS: 'true', MADAKV_API_KEYS: 'acme:a-key-of-20-characters' };
+    expect((await load(some)).callerOf(undefined)?.operator).toBe(false);
+    expect((await load({ MADAKV_ALLOW_ANONYMOUS: 'true' })).callerOf(undefined)?.operator).toBe(true);
+  });
+
+  it('a session is as good as its key, and ends with it', async () => {
+    const { key, record } = newApiKey('acme', 'ops', { operator: true });
+    const keys = await load({ MADAKV_API_KEYS: JSON.stringify([record]) });
+    expect(keys.sessionCaller(hashApiKey(key))).toEqual({ tenant: 'acme', operator: true, keySha256: record.sha256 });
+    expect(keys.sessionCaller(hashApiKey('a key that was taken out'))).toBeUndefined();
+    expect(keys.sessionCaller(null)).toBeUndefined();
   });
 });
 

@@ -8,15 +8,27 @@ export const ANONYMOUS_TENANT = 'default';
 /** A key given in plain must be at least this long, in characters: its hash is not slow to guess. */
 const MIN_KEY_LENGTH = 20;
 
+/** Whose a request is, and what it may see. */
+export interface Caller {
+  readonly tenant: string;
+  /** Whether it sees the system as a whole. */
+  readonly operator: boolean;
+  /** Of the key; null where none was needed. */
+  readonly keySha256: string | null;
+}
+
 /** The keys that are accepted, as hashes. */
 export class ApiKeys {
-  private readonly records: readonly { readonly tenant: string; readonly hash: Buffer }[];
+  private readonly records: readonly { readonly caller: Caller; readonly hash: Buffer }[];
 
   constructor(
     records: readonly ApiKeyRecord[],
     private readonly allowAnonymous: boolean,
   ) {
-    this.records = records.map(({ tenant, sha256 }) => ({ tenant, hash: Buffer.from(sha256, 'hex') }));
+    this.records = records.map(({ tenant, sha256, operator = false }) => ({
+      caller: { tenant, operator, keySha256: sha256 },
+      hash: Buffer.from(sha256, 'hex'),
+    }));
   }
 
   /**
@@ -24,12 +36,28 @@ export class ApiKeys {
    * @param key undefined where the request has none
    * @returns undefined for a key that is not accepted
    */
-  tenantOf(key: string | undefined): string | undefined {
-    if (key === undefined) return this.allowAnonymous ? ANONYMOUS_TENANT : undefined;
+  callerOf(key: string | undefined): Caller | undefined {
+    const anyone = this.anyone();
+    if (key === undefined) return anyone;
     const hash = Buffer.from(hashApiKey(key), 'hex');
-    let tenant = this.allowAnonymous && this.records.length === 0 ? ANONYMOUS_TENANT : undefined;
-    for (const record of this.records) if (timingSafeEqual(record.hash, hash)) tenant = record.tenant;
-    return tenant;
+    let caller = this.records.length === 0 ? anyone : undefined;
+    for (const record of this.records) if (timingSafeEqual(record.hash, hash)) caller = record.caller;
+    return caller;
+  }
+
+  /**
+   * Whose session it is, as long as the key that opened it is accepted.
+   * @param keySha256 null: it was opened without one
+   */
+  sessionCaller(keySha256: string | null): Caller | undefined {
+    if (keySha256 === null) return this.anyone();
+    return this.records.find(({ caller }) => caller.keySha256 === keySha256)?.caller;
+  }
+
+  /** Who has no key, where those are served. Where nobody has one, there is nobody to hide the system from. */
+  private anyone(): Caller | undefined {
+    if (!this.allowAnonymous) return undefined;
+    return { tenant: ANONYMOUS_TENANT, operator: this.records.length === 0, keySha256: null };
   }
 }
 

@@ -112,6 +112,39 @@ export class FilesService {
     }
   }
 
+  /**
+   * Stores lines of this program's own making as the input of a batch; nothing is kept where that fails.
+   * @throws MadakvError rate_limit_exceeded where they do not fit the tenant's room; what reading the content throws
+   */
+  async writeInput(tenant: string, filename: string, content: AsyncIterable<Uint8Array>): Promise<FileObject> {
+    const id = newId('file');
+    const key = storeKeys.file(id);
+    const room = await this.stored.room(tenant);
+    const facts = new ContentFacts();
+    try {
+      const source = facts.pass(content, () => undefined);
+      const { bytes, sha256 } = await this.store.put(key, source, { maxBytes: Math.min(MAX_BYTES.batch, room) });
+      const created_at = Math.floor(Date.now() / 1000);
+      const object: FileObject = {
+        id,
+        object: 'file',
+        bytes,
+        created_at,
+        filename,
+        purpose: 'batch',
+        status: 'processed',
+      };
+      await this.lines.set(tenant, id, facts.lines);
+      await this.records.files.create({ tenant, key, sha256, object });
+      await this.stored.add(tenant, id, bytes);
+      return object;
+    } catch (error) {
+      await this.remove(tenant, id).catch(() => undefined);
+      if (error instanceof StorageError && error.code === 'too_large') throw this.stored.exceeded(tenant);
+      throw error;
+    }
+  }
+
   /** @throws MadakvError not_found */
   async get(tenant: string, id: string): Promise<FileRecord> {
     const record = await this.records.files.find(tenant, id);

@@ -2,7 +2,8 @@ import { FilePurposeSchema } from '@madakv/contracts';
 import type { PageQuery, RecordPage } from '@madakv/records';
 import { z } from 'zod';
 
-const limit = (most: number, fallback: number): z.ZodType<number> =>
+/** Of a query string: a whole number from 1 on. */
+export const wholeNumber = (most: number, fallback: number): z.ZodType<number> =>
   z
     .string()
     .regex(/^\d{1,6}$/, `expected a whole number from 1 to ${most}`)
@@ -12,9 +13,9 @@ const limit = (most: number, fallback: number): z.ZodType<number> =>
     .meta({ description: `A whole number from 1 to ${most}; ${fallback} by default.` });
 const after = z.string().max(128).optional().meta({ description: 'Id of the last object of the page before.' });
 
-export const BatchPageSchema = z.object({ limit: limit(100, 20), after });
+export const BatchPageSchema = z.object({ limit: wholeNumber(100, 20), after });
 export const FilePageSchema = z.object({
-  limit: limit(10_000, 10_000),
+  limit: wholeNumber(10_000, 10_000),
   after,
   order: z.enum(['asc', 'desc']).default('desc'),
   purpose: FilePurposeSchema.optional(),

@@ -1,6 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import type { IncomingMessage } from 'node:http';
+import type { Caller } from '../auth/api.keys.js';
 
 /** What is known of a request while it is served. */
 export interface RequestContext {
@@ -8,6 +9,8 @@ export interface RequestContext {
   readonly startedMs: number;
   /** From the API key; undefined before it was checked. */
   tenant: string | undefined;
+  /** Whose it is, with all that is known of that. */
+  caller: Caller | undefined;
   /** Path of the matched route: `/v1/files/:id`. */
   route: string | undefined;
   /** Aborted when the rest of the body is not waited for any more. */
@@ -31,4 +34,11 @@ export const Tenant = createParamDecorator((_: unknown, context: ExecutionContex
   const { tenant } = contextOf(context.switchToHttp().getRequest<Request>());
   if (tenant === undefined) throw new Error('the route is not behind the API key guard');
   return tenant;
+});
+
+/** Whose request it is, and what it may see. */
+export const AuthenticatedCaller = createParamDecorator((_: unknown, context: ExecutionContext): Caller => {
+  const { caller } = contextOf(context.switchToHttp().getRequest<Request>());
+  if (caller === undefined) throw new Error('the route is not behind the API key guard');
+  return caller;
 });

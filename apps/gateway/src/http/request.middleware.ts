@@ -15,6 +15,7 @@ export function requestMiddleware(request: Request, response: Response, next: Ne
     id: typeof given === 'string' && SANE_ID.test(given) ? given : `req_${randomUUID().replaceAll('-', '')}`,
     startedMs: performance.now(),
     tenant: undefined,
+    caller: undefined,
     route: undefined,
     arrival: new AbortController(),
   };

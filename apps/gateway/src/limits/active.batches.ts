@@ -32,8 +32,7 @@ export class ActiveBatches {
     let others = 0;
     for (const [id, count, record] of await this.entries(tenant)) {
       if (id === batchId) continue;
-      const { completed, failed } = record?.object.request_counts ?? { completed: 0, failed: 0 };
-      others += Math.max(0, count - completed - failed);
+      others += Math.max(0, count - endedLines(record));
     }
     if (others + lines <= queuedBatchLines) return;
     await this.remove(tenant, batchId);
@@ -42,6 +41,14 @@ export class ActiveBatches {
       `Too many lines in batches: ${others} are queued and the file has ${lines}; the limit is ${queuedBatchLines}.`,
       { reason: 'batch_lines_exceeded', retryAfterMs: RETRY_MS },
     );
+  }
+
+  /** Of those that have not ended: how many, and how many of their lines have an outcome. */
+  async counts(tenant: string): Promise<{ readonly open: number; readonly lines: number; readonly ended: number }> {
+    const entries = await this.entries(tenant);
+    const ended = entries.map(([, , record]) => endedLines(record));
+    const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
+    return { open: entries.length, lines: sum(entries.map(([, lines]) => lines)), ended: sum(ended) };
   }
 
   /** @returns the batch that still reads this file */
@@ -71,4 +78,9 @@ export class ActiveBatches {
   private key(tenant: string): string {
     return `${this.settings.MADAKV_KEY_PREFIX}:activebatches:${tenant}`;
   }
+}
+
+function endedLines(record: BatchRecord | undefined): number {
+  const { completed, failed } = record?.object.request_counts ?? { completed: 0, failed: 0 };
+  return completed + failed;
 }

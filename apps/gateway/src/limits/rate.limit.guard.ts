@@ -1,8 +1,10 @@
 import { MadakvError } from '@madakv/contracts';
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import type { Request, Response } from 'express';
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Redis } from 'ioredis';
+import { isOpenRoute } from '../auth/open.route.js';
 import type { GatewaySettings } from '../gateway.settings.js';
 import { REDIS, SETTINGS } from '../gateway.tokens.js';
 import { contextOf } from '../http/request.context.js';
@@ -20,9 +22,11 @@ export class RateLimitGuard implements CanActivate {
     @Inject(REDIS) private readonly redis: Redis,
     @Inject(SETTINGS) private readonly settings: GatewaySettings,
     @Inject(TenantLimits) private readonly limits: TenantLimits,
+    @Inject(Reflector) private readonly reflector: Reflector,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (isOpenRoute(this.reflector, context)) return true;
     const http = context.switchToHttp();
     const { tenant } = contextOf(http.getRequest<Request>());
     if (tenant === undefined) throw new Error('the guard of API keys comes first');

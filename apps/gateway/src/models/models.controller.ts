@@ -32,6 +32,12 @@ export function modelNotFound(id: string): MadakvError {
   return new MadakvError('model_not_found', `The model '${id.slice(0, 256)}' does not exist.`, { param: 'model' });
 }
 
-function modelObject({ id, createdAt }: ModelRecord): ModelObject {
-  return { id, object: 'model', created: createdAt, owned_by: 'madakv' };
+function modelObject({ id, createdAt, family, maxPositions, kvBytesPerToken, seenAtMs }: ModelRecord): ModelObject {
+  const madakv = {
+    family,
+    max_positions: maxPositions,
+    kv_bytes_per_token: kvBytesPerToken,
+    seen_at_ms: seenAtMs,
+  };
+  return { id, object: 'model', created: createdAt, owned_by: 'madakv', madakv };
 }

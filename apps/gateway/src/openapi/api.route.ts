@@ -4,6 +4,7 @@ import {
   ApiBearerAuth,
   ApiBody,
   ApiConsumes,
+  ApiCookieAuth,
   ApiHeader,
   ApiOperation,
   ApiParam,
@@ -26,6 +27,8 @@ interface ApiRouteOptions {
   /** Of 200: media type -> schema; none is binary content. */
   readonly response: Readonly<Record<string, ApiSchemaName | undefined>>;
   readonly errors?: readonly ErrorCode[];
+  /** Whether it is called without a key. */
+  readonly open?: boolean;
 }
 
 /** What every route may answer. */
@@ -39,7 +42,7 @@ export function ApiRoute(route: ApiRouteOptions): MethodDecorator {
       tags: [route.tag],
       ...(route.description === undefined ? {} : { description: route.description }),
     }),
-    ApiBearerAuth(),
+    ...(route.open === true ? [] : [ApiBearerAuth(), ApiCookieAuth()]),
     ApiResponse({ status: 200, description: 'OK', content: contentOf(route.response) }),
     ...errorResponses([...COMMON_ERRORS, ...(route.errors ?? [])]),
     ...Object.entries(route.path ?? {}).map(([name, description]) =>

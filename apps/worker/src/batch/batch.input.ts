@@ -1,6 +1,5 @@
 import type { BatchRecord } from '@madakv/contracts';
-import { StorageError, type FileStore } from '@madakv/storage';
-import { scanLines, type FileLine, type FilePosition } from './line.scanner.js';
+import { scanLines, StorageError, type FileLine, type FilePosition, type FileStore } from '@madakv/storage';
 
 /** The input file was deleted under its batch. */
 export class InputFileMissing extends Error {

@@ -8,7 +8,7 @@ import {
   type BatchError,
   type LineRefusal,
 } from '@madakv/contracts';
-import type { FileLine } from './line.scanner.js';
+import type { FileLine } from '@madakv/storage';
 
 /** Characters of what a refusal says. */
 const MAX_MESSAGE = 1_000;

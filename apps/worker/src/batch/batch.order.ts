@@ -1,11 +1,10 @@
 import { LineRefusalSchema, storeKeys, type BatchRecord } from '@madakv/contracts';
 import type { FileRepository, Records } from '@madakv/records';
-import type { FileStore } from '@madakv/storage';
+import { scanLines, type FileStore } from '@madakv/storage';
 import { z } from 'zod';
 import type { BatchInput } from './batch.input.js';
 import { checkLine } from './batch.line.js';
 import { documentKey, type FileDigest } from './document.key.js';
-import { scanLines } from './line.scanner.js';
 
 /** Uploads whose digests are remembered while a file is put in order. */
 const MOST_DIGESTS = 8_192;

@@ -1,4 +1,5 @@
 import {
+  batchResultId,
   batchUsage,
   lineRequestId,
   RequestAnswerSchema,
@@ -109,7 +110,7 @@ export class BatchResultWriter {
     outcome: LineOutcome | undefined,
   ): Promise<BatchResult> {
     const requestId = lineRequestId(object.id, line);
-    const base = { id: resultId(requestId), custom_id: customId };
+    const base = { id: batchResultId(requestId), custom_id: customId };
     const response = (status_code: number, body: Record<string, unknown>): BatchResult => ({
       ...base,
       response: { status_code, request_id: requestId, body },
@@ -236,10 +237,6 @@ function count(sums: Sums, completed: boolean, outcome: LineOutcome | undefined)
 /** The same for the same batch, so that writing its results again replaces them. */
 function resultFileId(batchId: string, kind: 'output' | 'error'): string {
   return `file-${digest(`${batchId}:${kind}`)}`;
-}
-
-function resultId(requestId: string): string {
-  return `batch_req_${digest(requestId)}`;
 }
 
 function digest(of: string): string {

@@ -1,7 +1,7 @@
 import { MAX_BATCH_BYTES, MAX_BATCH_LINES, MAX_LISTED_ERRORS, type BatchError } from '@madakv/contracts';
 import { createHash } from 'node:crypto';
 import { checkLine, refusalError } from './batch.line.js';
-import type { FileLine } from './line.scanner.js';
+import type { FileLine } from '@madakv/storage';
 
 export interface ValidationRules {
   /** Names of the models that are known. */

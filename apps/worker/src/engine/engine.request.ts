@@ -90,8 +90,18 @@ export interface EngineAnswer {
   readonly logprobs: readonly TokenLogprob[] | null;
   readonly trace: CacheTrace;
   readonly times: GenerationTimes;
-  /** Visual tokens of each image, in the order of the prompt. */
-  readonly imageTokens: readonly number[];
+  /** Where each image stands, in the order of the prompt. */
+  readonly imagePlaces: readonly EngineImagePlace[];
+}
+
+/** Where an image's tokens stand in the prompt. */
+export interface EngineImagePlace {
+  /** Visual tokens. Of those before the grid (a class token) this counts, and `rows` times `columns` does not. */
+  readonly tokens: number;
+  /** First token of the grid, row by row. */
+  readonly start: number;
+  readonly rows: number;
+  readonly columns: number;
 }
 
 /** What a loaded model is, for the registry of models and for memory needs. */

@@ -13,7 +13,7 @@ import {
 } from '@madakv/requests';
 import { DeferredImages } from './deferred.images.js';
 import type { WireRequest } from './engine.protocol.js';
-import type { EngineAnswer, EngineEvent } from './engine.request.js';
+import type { EngineAnswer, EngineEvent, EngineImagePlace } from './engine.request.js';
 
 export interface RunnerControl {
   readonly signal: AbortSignal;
@@ -94,6 +94,15 @@ function toAnswer({ model }: Engine, prompt: PreparedPrompt<PromptImage>, result
     logprobs: wanted ? logprobs : null,
     trace: result.trace,
     times: result.times,
-    imageTokens: prompt.images.map(({ tokens }) => tokens),
+    imagePlaces: imagePlaces(prompt),
   };
+}
+
+function imagePlaces({ images, segments }: PreparedPrompt<PromptImage>): EngineImagePlace[] {
+  return images.map(({ tokens, grid }, index) => {
+    const end = segments.find(({ image }) => image === index)?.end ?? 0;
+    const [rows, columns] = [grid.frames * grid.rows, grid.cols];
+    // What precedes the grid belongs to the image's tokens.
+    return { tokens, start: end - rows * columns, rows, columns };
+  });
 }

@@ -6,6 +6,7 @@ import {
   type AnswerEvent,
   type BodySource,
   type ChatCompletion,
+  type EndedRequest,
   type FailedTrace,
   type Outcome,
 } from '@madakv/contracts';
@@ -20,15 +21,19 @@ import { OutcomeWriter } from './outcome.writer.js';
 
 const LINE: BodySource = { kind: 'line', batchId: 'batch_a', line: 3, fileKey: 'files/f', start: 0, length: 9 };
 const REQUEST = { requestId: 'batch_a_3', customId: 'mine', source: LINE };
+const OF = { id: 'batch_a_3', tenant: 'acme', model: 'm', batchId: 'batch_a' };
+const CACHE = { ratio: 0.2, bytes: { full: 100, afterEviction: 20 } };
 /** Told apart by their attempt only. */
-const trace = (attempt = 1) => ({ id: 'batch_a_3', attempt }) as AnsweredTrace;
-const failure = (attempt = 1) => ({ id: 'batch_a_3', attempt }) as FailedTrace;
+const trace = (attempt = 1) =>
+  ({ ...OF, attempt, error: null, cache: CACHE, ms: { total: 50, decode: 30 } }) as AnsweredTrace;
+const failure = (attempt = 1) => ({ ...OF, attempt, error: { code: 'timeout' }, ms: { total: null } }) as FailedTrace;
 const CHAT = { requestId: 'chatcmpl-1', customId: null, source: { kind: 'body', fileKey: 'f' } as const };
 
 let folder: string;
 let store: FileStore;
 let outcomes: FakeOutcomes;
 let events: [string, AnswerEvent][];
+let ended: EndedRequest[];
 let writer: OutcomeWriter;
 
 beforeEach(async () => {
@@ -36,15 +41,42 @@ beforeEach(async () => {
   store = await LocalFileStore.open(folder);
   outcomes = new FakeOutcomes();
   events = [];
-  writer = new OutcomeWriter(store, outcomes, {
-    append: (id, event) => {
-      events.push([id, event]);
-      return Promise.resolve();
-    },
-  });
+  ended = [];
+  const append = (id: string, event: AnswerEvent): Promise<void> => {
+    events.push([id, event]);
+    return Promise.resolve();
+  };
+  const count = (request: EndedRequest): Promise<void> => {
+    ended.push(request);
+    return Promise.reject(new Error('nobody counts'));
+  };
+  writer = new OutcomeWriter(store, outcomes, { append }, { ended: count });
 });
 
 afterEach(() => rm(folder, { recursive: true }));
+
+it('counts each request once, by the outcome that stands', async () => {
+  await writer.complete(REQUEST, completion('first'), trace());
+  await writer.complete(REQUEST, completion('second'), trace(2));
+  expect(ended).toEqual([
+    {
+      ...OF,
+      customId: 'mine',
+      errorCode: null,
+      endedAtMs: expect.any(Number) as number,
+      totalMs: 50,
+      firstTokenMs: 20,
+      grantedRatio: 0.2,
+      fullBytes: 100,
+      keptBytes: 20,
+    },
+  ]);
+});
+
+it('counts one that failed by its code', async () => {
+  await writer.fail(REQUEST, new MadakvError('timeout', 'late'), failure());
+  expect(ended).toMatchObject([{ errorCode: 'timeout', totalMs: 0, firstTokenMs: null }]);
+});
 
 it('writes the answer, then commits where it lies', async () => {
   expect(await writer.complete(REQUEST, completion('one'), trace())).toBe(true);
@@ -100,6 +132,7 @@ it('commits nothing when the file cannot be written', async () => {
     { put: () => Promise.reject(new Error('disk full')), delete: () => Promise.resolve() },
     outcomes,
     { append: () => Promise.resolve() },
+    { ended: () => Promise.resolve() },
   );
   await expect(broken.complete(REQUEST, completion('x'), trace())).rejects.toThrow('disk full');
   expect(outcomes.of.size).toBe(0);

@@ -3,13 +3,14 @@ import {
   storeKeys,
   type AnsweredTrace,
   type ChatCompletion,
+  type EndedRequest,
   type FailedTrace,
   type MadakvError,
   type Outcome,
   type RequestAnswer,
   type TraceDocument,
 } from '@madakv/contracts';
-import type { AnswerEventWriter, OutcomeRepository, RequestRef } from '@madakv/records';
+import type { ActivityRepository, AnswerEventWriter, OutcomeRepository, RequestRef } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
 import { createHash } from 'node:crypto';
 
@@ -27,6 +28,7 @@ export class OutcomeWriter {
     private readonly store: Pick<FileStore, 'put' | 'delete'>,
     private readonly outcomes: Pick<OutcomeRepository, 'commit' | 'find' | 'has'>,
     private readonly events: Pick<AnswerEventWriter, 'append'>,
+    private readonly activity: Pick<ActivityRepository, 'ended'>,
   ) {}
 
   /**
@@ -68,6 +70,8 @@ export class OutcomeWriter {
     const committed = await this.outcomes.commit(request, { ...ended, key });
     if (!committed && (await this.outcomes.find(request))?.key !== key) await this.store.delete(key);
     await this.announce(request);
+    // A count: nothing fails for want of it.
+    if (committed) await this.activity.ended(endedRequest(request, traces[0])).catch(() => undefined);
     return committed;
   }
 
@@ -75,4 +79,23 @@ export class OutcomeWriter {
   private async announce({ requestId, source }: RequestRef): Promise<void> {
     if (source.kind === 'body') await this.events.append(requestId, { kind: 'end' });
   }
+}
+
+/** @param trace of its first question */
+function endedRequest({ requestId: id, customId }: AnsweredRequest, trace: TraceDocument): EndedRequest {
+  const { tenant, model, batchId, ms } = trace;
+  const common = { id, tenant, model, batchId, customId, endedAtMs: Date.now(), totalMs: ms.total ?? 0 };
+  if (trace.error !== null) {
+    const none = { firstTokenMs: null, grantedRatio: null, fullBytes: null, keptBytes: null };
+    return { ...common, ...none, errorCode: trace.error.code };
+  }
+  const { ratio: grantedRatio, bytes } = trace.cache;
+  return {
+    ...common,
+    errorCode: null,
+    firstTokenMs: Math.max(0, trace.ms.total - trace.ms.decode),
+    grantedRatio,
+    fullBytes: bytes.full,
+    keptBytes: bytes.afterEviction,
+  };
 }

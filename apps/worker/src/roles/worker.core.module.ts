@@ -53,7 +53,8 @@ export class WorkerCoreModule {
       { provide: QueuedDemand, useFactory: (budget: BudgetWatch) => new QueuedDemand(budget), inject: [BudgetWatch] },
       {
         provide: OUTCOMES,
-        useFactory: (store: FileStore, { outcomes, events }: Records) => new OutcomeWriter(store, outcomes, events),
+        useFactory: (store: FileStore, { outcomes, events, activity }: Records) =>
+          new OutcomeWriter(store, outcomes, events, activity),
         inject: [STORE, RECORDS],
       },
       {

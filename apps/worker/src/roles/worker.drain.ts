@@ -7,6 +7,7 @@ import type { Redis } from 'ioredis';
 import { HealthServer } from '../health/health.server.js';
 import { MemoryReport } from '../health/memory.report.js';
 import { Readiness } from '../health/readiness.js';
+import { WorkerReport } from '../health/worker.report.js';
 import { BudgetWatch } from '../lease/budget.watch.js';
 import type { WorkerSettings } from '../worker.settings.js';
 import { BatchRoleHost } from './batch.role.js';
@@ -33,6 +34,7 @@ export class WorkerDrain implements BeforeApplicationShutdown {
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(HealthServer) private readonly health: HealthServer,
     @Inject(MemoryReport) private readonly memory: MemoryReport,
+    @Inject(WorkerReport) private readonly report: WorkerReport,
     @Inject(RunningRequests) private readonly running: RunningRequests,
     @Inject(CancellationWatch) private readonly cancellations: CancellationWatch,
     @Inject(BudgetWatch) private readonly budget: BudgetWatch,
@@ -53,6 +55,7 @@ export class WorkerDrain implements BeforeApplicationShutdown {
     this.prepare?.preparer.close();
     this.cancellations.close();
     this.model?.close();
+    await this.report.close();
     this.budget.close();
     this.client.close();
     await this.queues.close();

@@ -59,7 +59,7 @@ describe('answeredTrace', () => {
     const bytes = { full: 4_600, peak: 4_000, afterEviction: 900, final: 920 };
     const cache = { policy: 'madakv', ratio: 0.2, protocol: 'replay', modalities: ['text'], promptTokens: [40] };
     const answer = {
-      imageTokens: [6],
+      imagePlaces: [{ tokens: 6, start: 2, rows: 2, columns: 3 }],
       finishReason: 'stop',
       usage: { prompt_tokens: 46, completion_tokens: 3, total_tokens: 49 },
       trace: { ...cache, sharing: { requests: 1, sharedTokens: 0, cachedTokens: 0 }, layers: [], bytes, ms },
@@ -68,7 +68,17 @@ describe('answeredTrace', () => {
     const trace = answeredTrace({ ...common, prepared, answer, lease, at });
     expect(TraceDocumentSchema.parse(trace)).toEqual(AnsweredTraceSchema.parse(trace));
     expect(trace).toMatchObject({ error: null, device: 'gpu-1', customId: 'mine', batchId: 'batch_a' });
-    expect(trace.images).toEqual([{ part: 'messages.0.content.0.file', page: 2, width: 56, height: 84, tokens: 6 }]);
+    expect(trace.images).toMatchObject([
+      {
+        part: 'messages.0.content.0.file',
+        page: 2,
+        width: 56,
+        height: 84,
+        tokens: 6,
+        place: { start: 2, rows: 2, columns: 3 },
+        key: prepared.images[0].key,
+      },
+    ]);
     expect(trace.warnings).toEqual(prepared.warnings);
     expect(trace.ms).toMatchObject({ queuePrepare: 10, prepare: 25, queueGenerate: 15, lease: 40, total: 200 });
   });

@@ -9,7 +9,7 @@ import type {
   RequestJob,
 } from '@madakv/contracts';
 import { traceCache } from '@madakv/requests';
-import type { EngineAnswer } from '../engine/engine.host.js';
+import type { EngineAnswer, EngineImagePlace } from '../engine/engine.host.js';
 
 /** The memory that a request has, or had. */
 export interface LeaseHistory {
@@ -70,7 +70,7 @@ export function answeredTrace(sources: AnswerSources): AnsweredTrace {
     ...head(sources, prepared),
     error: null,
     device: lease.ref.deviceId,
-    images: prepared.images.map((image, i) => ({ ...placeOf(image), tokens: answer.imageTokens[i] ?? 0 })),
+    images: prepared.images.map((image, i) => ({ ...placeOf(image), ...tokensOf(answer.imagePlaces[i]) })),
     cache: traceCache(answer.trace, prepared.cacheRatio),
     lease: leaseTrace(lease),
     usage: { promptTokens: answer.usage.prompt_tokens, completionTokens: answer.usage.completion_tokens },
@@ -164,8 +164,15 @@ function head(
   };
 }
 
-function placeOf({ part, page, width, height }: PreparedImageRef) {
-  return { part, page, width, height };
+function placeOf({ part, page, width, height, key }: PreparedImageRef) {
+  return { part, page, width, height, key };
+}
+
+/** An image of another question than the one that was answered has no tokens in its prompt. */
+function tokensOf(place: EngineImagePlace | undefined) {
+  if (place === undefined) return { tokens: 0 };
+  const { tokens, ...grid } = place;
+  return { tokens, place: grid };
 }
 
 function leaseTrace({ ref, requests, grantedBytes, events }: LeaseHistory): AnsweredTrace['lease'] {

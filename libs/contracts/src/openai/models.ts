@@ -5,5 +5,14 @@ export const ModelObjectSchema = z.object({
   object: z.literal('model'),
   created: z.int(),
   owned_by: z.string(),
+  madakv: z
+    .object({
+      family: z.string(),
+      max_positions: z.int().meta({ description: 'Tokens that prompt and answer may have together.' }),
+      kv_bytes_per_token: z.int().meta({ description: 'Of the whole cache, over all layers.' }),
+      seen_at_ms: z.int().meta({ description: 'When a worker last announced it, in milliseconds since 1970.' }),
+    })
+    .optional()
+    .meta({ description: 'What OpenAI does not say of a model.' }),
 });
 export type ModelObject = z.infer<typeof ModelObjectSchema>;

@@ -118,6 +118,49 @@ export const ModelRecordSchema = z.object({
   seenAtMs: z.int(),
 });
 
+/** A worker, as it last said of itself. */
+export const WorkerRecordSchema = z.object({
+  id: z.string(),
+  roles: z.array(z.string()),
+  model: z.string().nullable(),
+  state: z.string(),
+  progress: z.object({ done: z.int(), total: z.int() }).nullable(),
+  provider: z.string().nullable(),
+  precision: z.string().nullable(),
+  kvPrecision: z.string().nullable(),
+  memoryBytes: z.int(),
+  /** What leases on its device hold, and what its caches have allocated; null for one without a device. */
+  device: z
+    .object({
+      id: z.string(),
+      capacityBytes: z.int(),
+      leasedBytes: z.int(),
+      allocatedBytes: z.int(),
+      leases: z.int(),
+      waiting: z.int(),
+    })
+    .nullable(),
+  seenAtMs: z.int(),
+});
+
+/** A request that has ended, in a few numbers. */
+export const EndedRequestSchema = z.object({
+  id: z.string(),
+  tenant: z.string(),
+  model: z.string(),
+  batchId: z.string().nullable(),
+  customId: z.string().nullable(),
+  /** Null for one that was answered. */
+  errorCode: z.string().nullable(),
+  endedAtMs: z.int(),
+  totalMs: z.number(),
+  /** From acceptance to the first token, and the rest: null where it was not answered. */
+  firstTokenMs: z.number().nullable(),
+  grantedRatio: z.number().nullable(),
+  fullBytes: z.int().nullable(),
+  keptBytes: z.int().nullable(),
+});
+
 /** What a running request says, in order; kept in a list and announced, so that a reader who reconnects misses nothing. */
 export const AnswerEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('prefill'), done: z.int(), total: z.int() }),
@@ -142,4 +185,6 @@ export type PreparedImageRef = z.infer<typeof PreparedImageRefSchema>;
 export type PreparedQuestion = z.infer<typeof PreparedQuestionSchema>;
 export type PreparedRequest = z.infer<typeof PreparedRequestSchema>;
 export type ModelRecord = z.infer<typeof ModelRecordSchema>;
+export type WorkerRecord = z.infer<typeof WorkerRecordSchema>;
+export type EndedRequest = z.infer<typeof EndedRequestSchema>;
 export type AnswerEvent = z.infer<typeof AnswerEventSchema>;

@@ -35,6 +35,12 @@ const ImageTraceSchema = z.object({
   width: z.int(),
   height: z.int(),
   tokens: z.int(),
+  /**
+   * Where its tokens stand: the first one of its grid, and the grid. The last key names the encoded image in the FileStore. Absent in traces of
+   * earlier versions.
+   */
+  place: z.object({ start: z.int().min(0), rows: z.int().min(0), columns: z.int().min(0) }).optional(),
+  key: z.string().optional(),
 });
 
 const LeaseTraceSchema = z.object({
@@ -144,7 +150,7 @@ export const FailedTraceSchema = RequestTraceSchema.extend({
     .nullable(),
   /** Known once memory was granted. */
   device: z.string().nullable(),
-  images: z.array(ImageTraceSchema.extend({ tokens: z.null() })),
+  images: z.array(ImageTraceSchema.omit({ place: true }).extend({ tokens: z.null() })),
   cache: z.null(),
   lease: LeaseTraceSchema.nullable(),
   usage: z.null(),

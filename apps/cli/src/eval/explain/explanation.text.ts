@@ -1,6 +1,6 @@
 import type { Explanation } from '@madakv/evaluation';
 import { textTable } from '../../terminal/text.table.js';
-import { formatBytes, formatCount } from '../../terminal/units.js';
+import { formatBytes, formatCount } from '@madakv/insight';
 
 /** An explanation for the terminal. */
 export function explanationText(explanation: Explanation): string {

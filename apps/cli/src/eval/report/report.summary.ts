@@ -1,6 +1,6 @@
 import { formatRatio, reportedRatios, type EvalReport } from '@madakv/evaluation';
 import { textTable } from '../../terminal/text.table.js';
-import { formatCount } from '../../terminal/units.js';
+import { formatCount } from '@madakv/insight';
 
 /** A report for the terminal. @param report undefined while no question has all of its answers */
 export function reportSummary(report: EvalReport | undefined): string {

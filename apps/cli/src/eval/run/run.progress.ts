@@ -1,6 +1,6 @@
 import type { TextSink } from '../../command.io.js';
 import { bar } from '../../terminal/text.table.js';
-import { formatCount, formatMs } from '../../terminal/units.js';
+import { formatCount, formatMs } from '@madakv/insight';
 
 const BAR_WIDTH = 24;
 const REDRAW_MS = 100;

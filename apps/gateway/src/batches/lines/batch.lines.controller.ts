@@ -1,0 +1,138 @@
+import {
+  LineStatusSchema,
+  type BatchLineDetail,
+  type BatchLinePage,
+  type BatchObject,
+  type ErrorGroup,
+} from '@madakv/contracts';
+import type { FileStore } from '@madakv/storage';
+import { Controller, Get, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
+import type { Response } from 'express';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import { STORE } from '../../gateway.tokens.js';
+import { checked, CheckedQuery } from '../../http/checked.query.js';
+import { wholeNumber } from '../../http/page.query.js';
+import { Tenant } from '../../http/request.context.js';
+import { ApiRoute } from '../../openapi/api.route.js';
+import { BatchLinesService } from './batch.lines.service.js';
+import { BatchRetry } from './batch.retry.js';
+import { resultsAsCsv, resultsAsJsonLines } from './batch.results.stream.js';
+
+const PATH = { id: 'Id of a batch.' };
+const LINE_PATH = { ...PATH, line: 'Its number in the input file, counted from 1.' };
+
+const LinesQuerySchema = z.object({
+  offset: z
+    .string()
+    .regex(/^\d{1,6}$/, 'expected a whole number')
+    .transform(Number)
+    .default(0)
+    .meta({ description: 'Lines that fit the filter and come before the page.' }),
+  limit: wholeNumber(500, 100),
+  status: LineStatusSchema.optional(),
+  code: z.string().max(128).optional().meta({ description: 'Only lines that failed with this code.' }),
+  search: z.string().max(512).optional().meta({ description: 'Part of a custom_id, whatever its case.' }),
+});
+const FormatQuerySchema = z.object({ format: z.enum(['jsonl', 'csv']).default('jsonl') });
+const LineSchema = z.object({ line: wholeNumber(999_999, 1) });
+
+/** What stands in a batch, line by line. */
+@Controller('v1/batches/:id')
+export class BatchLinesController {
+  constructor(
+    @Inject(BatchLinesService) private readonly lines: BatchLinesService,
+    @Inject(BatchRetry) private readonly retry: BatchRetry,
+    @Inject(STORE) private readonly store: FileStore,
+  ) {}
+
+  @Get('lines')
+  @ApiRoute({
+    tag: 'Batches',
+    summary: 'List the lines of a batch',
+    path: PATH,
+    query: LinesQuerySchema,
+    response: { 'application/json': 'BatchLinePage' },
+    errors: ['invalid_request', 'not_found'],
+  })
+  listBatchLines(
+    @Tenant() tenant: string,
+    @Param('id') id: string,
+    @CheckedQuery(LinesQuerySchema) { offset, limit, ...filter }: z.output<typeof LinesQuerySchema>,
+  ): Promise<BatchLinePage> {
+    return this.lines.page(tenant, id, filter, offset, limit);
+  }
+
+  @Get('lines/:line')
+  @ApiRoute({
+    tag: 'Batches',
+    summary: 'Get a line of a batch with its result',
+    path: LINE_PATH,
+    response: { 'application/json': 'BatchLineDetail' },
+    errors: ['invalid_request', 'not_found'],
+  })
+  getBatchLine(
+    @Tenant() tenant: string,
+    @Param('id') id: string,
+    @Param('line') line: string,
+  ): Promise<BatchLineDetail> {
+    return this.lines.line(tenant, id, checked(LineSchema, { line }).line);
+  }
+
+  @Get('errors')
+  @ApiRoute({
+    tag: 'Batches',
+    summary: 'Group the failed lines of a batch',
+    description: 'By error code, the most frequent first, each with what to do about it.',
+    path: PATH,
+    response: { 'application/json': 'ErrorGroups' },
+    errors: ['not_found'],
+  })
+  async listBatchErrors(
+    @Tenant() tenant: string,
+    @Param('id') id: string,
+  ): Promise<{ readonly object: 'list'; readonly data: readonly ErrorGroup[] }> {
+    return { object: 'list', data: await this.lines.errors(tenant, id) };
+  }
+
+  @Get('results')
+  @ApiRoute({
+    tag: 'Batches',
+    summary: 'Get all results of a batch that has ended',
+    description: 'Of both its files, in the order of its lines; as a table with `format=csv`.',
+    path: PATH,
+    query: FormatQuerySchema,
+    response: { 'application/jsonl': undefined, 'text/csv': undefined },
+    errors: ['invalid_request', 'not_found', 'conflict'],
+  })
+  async getBatchResults(
+    @Tenant() tenant: string,
+    @Param('id') id: string,
+    @CheckedQuery(FormatQuerySchema) { format }: z.output<typeof FormatQuerySchema>,
+    @Res() response: Response,
+  ): Promise<void> {
+    const { record, index } = await this.lines.ended(tenant, id);
+    const results = format === 'csv' ? resultsAsCsv : resultsAsJsonLines;
+    response.attachment(`${record.object.id}.${format}`);
+    response.set('content-type', format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl');
+    await pipeline(Readable.from(results(this.store, record, index)), response).catch((error: unknown) => {
+      if (!response.destroyed) throw error;
+    });
+  }
+
+  @Post('retry')
+  @HttpCode(200)
+  @ApiRoute({
+    tag: 'Batches',
+    summary: 'Create a batch of the failed lines of another one',
+    description:
+      'Of one that has ended. Lines that were answered are not asked again; `metadata.retry_of` names the other one.',
+    path: PATH,
+    response: { 'application/json': 'Batch' },
+    errors: ['not_found', 'conflict'],
+  })
+  retryBatch(@Tenant() tenant: string, @Param('id') id: string): Promise<BatchObject> {
+    return this.retry.retry(tenant, id);
+  }
+}

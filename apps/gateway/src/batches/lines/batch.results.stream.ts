@@ -1,0 +1,127 @@
+import {
+  BatchResultSchema,
+  CacheSummarySchema,
+  storeKeys,
+  type BatchRecord,
+  type BatchResult,
+} from '@madakv/contracts';
+import { safeCell } from '@madakv/insight';
+import { scanLines, type FileStore } from '@madakv/storage';
+import { stringify } from 'csv-stringify/sync';
+import { z } from 'zod';
+import type { LineIndex } from './line.index.js';
+
+/** Longest result, in bytes. */
+const MAX_LINE_BYTES = 100 * 1024 ** 2;
+
+const COLUMNS = [
+  'line',
+  'custom_id',
+  'status',
+  'answer',
+  'error_code',
+  'error_message',
+  'prompt_tokens',
+  'completion_tokens',
+  'cache_ratio',
+] as const;
+
+const AnswerSchema = z.object({
+  choices: z.array(z.object({ message: z.object({ content: z.string() }) })).min(1),
+  usage: z.object({ prompt_tokens: z.int(), completion_tokens: z.int() }),
+  madakv: CacheSummarySchema.pick({ cache_ratio: true }).optional(),
+});
+const FailureSchema = z.object({ error: z.object({ code: z.string().nullable(), message: z.string() }) });
+
+interface ResultLine {
+  readonly line: number;
+  readonly content: Buffer;
+}
+
+/** All results of a batch that has ended, in the order of its lines, as JSON Lines. */
+export async function* resultsAsJsonLines(
+  store: Pick<FileStore, 'get'>,
+  record: BatchRecord,
+  index: LineIndex,
+): AsyncGenerator<Buffer | string, void, undefined> {
+  for await (const { content } of merged(store, record, index)) {
+    yield content;
+    yield '\n';
+  }
+}
+
+/** The same as a table, RFC 4180 with a byte order mark: spreadsheets take it for UTF-8, and no cell for a formula. */
+export async function* resultsAsCsv(
+  store: Pick<FileStore, 'get'>,
+  record: BatchRecord,
+  index: LineIndex,
+): AsyncGenerator<string, void, undefined> {
+  const options = { record_delimiter: 'windows' } as const;
+  yield `\uFEFF${stringify([[...COLUMNS]], options)}`;
+  for await (const { line, content } of merged(store, record, index)) {
+    const row = rowOf(line, BatchResultSchema.parse(JSON.parse(content.toString())));
+    yield stringify([COLUMNS.map((column) => safeCell(String(row[column] ?? '')))], options);
+  }
+}
+
+type Row = Partial<Record<(typeof COLUMNS)[number], string | number | null | undefined>>;
+
+function rowOf(line: number, { custom_id, response, error }: BatchResult): Row {
+  const common = { line, custom_id };
+  const answer = AnswerSchema.safeParse(response?.body).data;
+  if (answer !== undefined) {
+    const { choices, usage, madakv } = answer;
+    return {
+      ...common,
+      status: 'completed',
+      answer: choices[0].message.content,
+      prompt_tokens: usage.prompt_tokens,
+      completion_tokens: usage.completion_tokens,
+      cache_ratio: madakv?.cache_ratio,
+    };
+  }
+  const failure = error ?? FailureSchema.safeParse(response?.body).data?.error;
+  return { ...common, status: 'failed', error_code: failure?.code, error_message: failure?.message };
+}
+
+/** Output and error file are each in the order of the lines. */
+async function* merged(
+  store: Pick<FileStore, 'get'>,
+  { object: { output_file_id, error_file_id } }: BatchRecord,
+  index: LineIndex,
+): AsyncGenerator<ResultLine, void, undefined> {
+  const numbers = new Map<string, number>();
+  for (const { line, place } of index.lines) {
+    if (place?.kind === 'file') numbers.set(`${place.key} ${place.start}`, line);
+  }
+  const sources = [output_file_id, error_file_id].flatMap((fileId) =>
+    fileId === undefined ? [] : [resultLines(store, storeKeys.file(fileId), numbers)],
+  );
+  const heads = await Promise.all(sources.map((source) => source.next()));
+  for (;;) {
+    let first: number | undefined;
+    for (const [i, head] of heads.entries()) {
+      if (head.done === true) continue;
+      const other = first === undefined ? undefined : heads[first];
+      if (other === undefined || other.done === true || head.value.line < other.value.line) first = i;
+    }
+    if (first === undefined) return;
+    yield heads[first].value as ResultLine;
+    heads[first] = await sources[first].next();
+  }
+}
+
+async function* resultLines(
+  store: Pick<FileStore, 'get'>,
+  key: string,
+  numbers: ReadonlyMap<string, number>,
+): AsyncGenerator<ResultLine, void, undefined> {
+  const pieces = await store.get(key);
+  try {
+    for await (const { start, content } of scanLines(pieces, { byte: 0, line: 1 }, MAX_LINE_BYTES)) {
+      if (content !== undefined) yield { line: numbers.get(`${key} ${start}`) ?? 0, content };
+    }
+  } finally {
+    pieces.destroy();
+  }
+}

@@ -1,0 +1,4 @@
+export * from './batch.lines.js';
+export * from './overview.js';
+export * from './session.js';
+export * from './trace.view.js';

@@ -1,0 +1,83 @@
+import { WorkerRecordSchema, type WorkerRecord } from '@madakv/contracts';
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { ACTIVITY_HOURS } from './activity.repository.js';
+import type { RecordKeys } from './record.keys.js';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const KEEP_SECONDS = (ACTIVITY_HOURS + 2) * 3600;
+/** A worker that has said nothing for this long is gone, in milliseconds. */
+const GONE_MS = 30_000;
+
+const DeviceSampleSchema = z.tuple([z.number(), z.number(), z.number()]);
+
+/** What all devices held in a minute, as they said last in it. */
+export interface DeviceMinute {
+  readonly startMs: number;
+  readonly capacityBytes: number;
+  readonly leasedBytes: number;
+  readonly allocatedBytes: number;
+}
+
+/** Which workers run and what their devices hold: now, and minute by minute for a day, in a hash an hour. */
+export class WorkerRegistry {
+  constructor(
+    private readonly redis: Redis,
+    private readonly keys: RecordKeys,
+    /** Milliseconds since 1970. */
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  async announce(worker: WorkerRecord): Promise<void> {
+    const pipeline = this.redis.pipeline().hset(this.keys.workers(), worker.id, JSON.stringify(worker));
+    if (worker.device !== null) {
+      const { id, capacityBytes, leasedBytes, allocatedBytes } = worker.device;
+      const key = this.keys.deviceHistory(Math.floor(worker.seenAtMs / HOUR_MS));
+      const minute = Math.floor(worker.seenAtMs / MINUTE_MS) % 60;
+      pipeline.hset(key, `${minute}:${id}`, JSON.stringify([capacityBytes, leasedBytes, allocatedBytes]));
+      pipeline.expire(key, KEEP_SECONDS);
+    }
+    for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
+  }
+
+  /** Those that live, by name; the others are forgotten. */
+  async list(): Promise<WorkerRecord[]> {
+    const texts = await this.redis.hvals(this.keys.workers());
+    const records = texts.map((text) => WorkerRecordSchema.parse(JSON.parse(text)));
+    const gone = records.filter(({ seenAtMs }) => seenAtMs < this.now() - GONE_MS);
+    if (gone.length > 0) await this.redis.hdel(this.keys.workers(), ...gone.map(({ id }) => id));
+    return records.filter((record) => !gone.includes(record)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  async forget(id: string): Promise<void> {
+    await this.redis.hdel(this.keys.workers(), id);
+  }
+
+  /** Sums over all devices, minute by minute. */
+  async deviceMinutes(fromMs: number, toMs: number): Promise<DeviceMinute[]> {
+    const hours: number[] = [];
+    for (let hour = Math.floor(fromMs / HOUR_MS); hour * HOUR_MS <= toMs; hour++) hours.push(hour);
+    const pipeline = this.redis.pipeline();
+    for (const hour of hours) pipeline.hgetall(this.keys.deviceHistory(hour));
+    const sums = new Map<number, [number, number, number]>();
+    ((await pipeline.exec()) ?? []).forEach(([error, fields], i) => {
+      if (error !== null) throw error;
+      for (const [field, text] of Object.entries(fields as Record<string, string>)) {
+        const startMs = hours[i] * HOUR_MS + Number(field.slice(0, field.indexOf(':'))) * MINUTE_MS;
+        const before = sums.get(startMs) ?? [0, 0, 0];
+        const sample = DeviceSampleSchema.parse(JSON.parse(text));
+        sums.set(startMs, [before[0] + sample[0], before[1] + sample[1], before[2] + sample[2]]);
+      }
+    });
+    return [...sums]
+      .filter(([startMs]) => startMs + MINUTE_MS > fromMs && startMs <= toMs)
+      .sort(([a], [b]) => a - b)
+      .map(([startMs, [capacityBytes, leasedBytes, allocatedBytes]]) => ({
+        startMs,
+        capacityBytes,
+        leasedBytes,
+        allocatedBytes,
+      }));
+  }
+}
