@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install build demo check check-chart test test-unit test-integration test-e2e test-conformance test-gpu test-kubernetes bench clean test-image
+.PHONY: help install build demo check check-chart test test-unit test-integration test-e2e test-browser test-conformance test-gpu test-kubernetes bench clean test-image
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -13,8 +13,8 @@ node_modules/.installed: package-lock.json package.json $(wildcard libs/*/packag
 
 install: node_modules/.installed ## Install the packages of package-lock.json
 
-build: install ## Compile everything
-	tsc -b
+build: install ## Compile everything, and the page
+	npm run --silent build
 
 demo: build ## Answer questions about sample PDFs with 20 % of the cache, and with all of it
 	scripts/system-packages.sh redis-server
@@ -40,6 +40,10 @@ test-conformance: install ## Both model families against the reference
 
 test-integration: install ## Services against a real Redis
 	vitest run --project integration
+
+test-browser: install ## The page in Chromium, before real services
+	scripts/system-packages.sh redis-server chromium
+	vitest run --project browser
 
 test-e2e: install ## All services as processes, with the official clients
 	vitest run --project e2e

@@ -5,7 +5,7 @@ export default tseslint.config(
   { ignores: ['**/dist/', '**/node_modules/', 'training/', 'models/', '**/fixtures/', '**/.venv/'] },
   js.configs.recommended,
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked],
     languageOptions: {
       parserOptions: {

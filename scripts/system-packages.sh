@@ -6,7 +6,7 @@ declare -A packages=(
   [redis-server]="redis-server" # integration tests and `madakv up` run a real Redis
   [python3:ensurepip]="python3-venv" # the official client for Python
   [qemu-x86_64]="qemu-user" # runs the conformance tests as older processors
-  [/usr/lib/chromium/vk_swiftshader_icd.json]="chromium" # a software GPU for the WebGPU tests
+  [/usr/lib/chromium/vk_swiftshader_icd.json]="chromium" # a software GPU for the WebGPU tests, and the browser of the page's
   [/usr/lib/x86_64-linux-gnu/libvulkan.so.1]="libvulkan1" # finds that software GPU
 )
 # What `make test` does without.

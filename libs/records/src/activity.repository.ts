@@ -10,6 +10,8 @@ export const ACTIVITY_HOURS = 24;
 const KEEP_SECONDS = (ACTIVITY_HOURS + 2) * 3600;
 /** Requests that are listed, the latest of a tenant. */
 const RECENT = 200;
+/** How long it is known what a batch's answers kept, in seconds. */
+const KEEP_BATCH_SECONDS = 31 * 24 * 3600;
 
 /** What ended within one minute. */
 export interface MinuteOfActivity {
@@ -62,6 +64,11 @@ export class ActivityRepository {
       }
       pipeline.expire(key, KEEP_SECONDS);
     }
+    if (request.batchId !== null && request.errorCode === null) {
+      const key = this.keys.batchCache(request.batchId);
+      pipeline.hincrby(key, 'full', request.fullBytes ?? 0).hincrby(key, 'kept', request.keptBytes ?? 0);
+      pipeline.expire(key, KEEP_BATCH_SECONDS);
+    }
     const recent = this.keys.recentRequests(request.tenant);
     pipeline.lpush(recent, JSON.stringify(request)).ltrim(recent, 0, RECENT - 1);
     pipeline.expire(recent, KEEP_SECONDS);
@@ -83,6 +90,20 @@ export class ActivityRepository {
       return minutesOf(hours[i], fields as Record<string, string>).filter(
         ({ startMs }) => startMs + MINUTE_MS > fromMs && startMs <= toMs,
       );
+    });
+  }
+
+  /** Bytes of the caches of batches' answers, before and after eviction; undefined for a batch without answers. */
+  async batchCaches(
+    batchIds: readonly string[],
+  ): Promise<({ readonly fullBytes: number; readonly keptBytes: number } | undefined)[]> {
+    if (batchIds.length === 0) return [];
+    const pipeline = this.redis.pipeline();
+    for (const id of batchIds) pipeline.hmget(this.keys.batchCache(id), 'full', 'kept');
+    return ((await pipeline.exec()) ?? []).map(([error, fields]) => {
+      if (error !== null) throw error;
+      const [full, kept] = fields as [string | null, string | null];
+      return full === null ? undefined : { fullBytes: Number(full), keptBytes: Number(kept) };
     });
   }
 

@@ -28,6 +28,8 @@ export class RecordKeys {
   crashes = (requestId: string): string => `${this.prefix}:crashes:${requestId}`;
   /** Hash of one hour's counts. @param tenant `*`: of all, a name that no tenant has */
   activity = (tenant: string, hour: number): string => `${this.prefix}:activity:${tenant}:${hour}`;
+  /** Hash: bytes of the caches of a batch's answers. */
+  batchCache = (batchId: string): string => `${this.prefix}:batch-cache:${batchId}`;
   /** List: the requests of a tenant that ended last. */
   recentRequests = (tenant: string): string => `${this.prefix}:recent:${tenant}`;
   /** Hash: worker -> WorkerRecord. */

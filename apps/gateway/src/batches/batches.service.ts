@@ -63,19 +63,30 @@ export class BatchesService {
   }
 
   async list(tenant: string, page: BatchPage): Promise<RecordPage<BatchRecord>> {
-    return this.records.batches.list(tenant, pageQuery(page));
+    const { data, hasMore } = await this.records.batches.list(tenant, pageQuery(page));
+    return { data: await this.withCaches(data), hasMore };
   }
 
   /** @throws MadakvError not_found; conflict where it has ended */
   async cancel(tenant: string, id: string): Promise<BatchObject> {
     if ((await this.records.batches.find(tenant, id)) === undefined) throw notFound(id);
-    return (await this.control.cancel(tenant, id)).object;
+    return (await this.withCaches([await this.control.cancel(tenant, id)]))[0].object;
   }
 
   /** A batch whose job was never added, or is lost, gets one. */
   private async resumed(record: BatchRecord): Promise<BatchObject> {
     if (!hasEnded(record.object.status)) await this.control.carryOn(record);
-    return record.object;
+    return (await this.withCaches([record]))[0].object;
+  }
+
+  private async withCaches(records: readonly BatchRecord[]): Promise<BatchRecord[]> {
+    const caches = await this.records.activity.batchCaches(records.map(({ object }) => object.id));
+    return records.map((record, i) => {
+      const cache = caches[i];
+      if (cache === undefined) return record;
+      const madakv = { full_bytes: cache.fullBytes, kept_bytes: cache.keptBytes };
+      return { ...record, object: { ...record.object, madakv } };
+    });
   }
 
   private async inputOf(tenant: string, { input_file_id }: CreateBatch): Promise<FileRecord> {

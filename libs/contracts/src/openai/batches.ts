@@ -78,6 +78,13 @@ export const BatchObjectSchema = z.object({
   request_counts: z.object({ total: z.int(), completed: z.int(), failed: z.int() }),
   usage: BatchUsageSchema.optional(),
   metadata: MetadataSchema.nullable(),
+  madakv: z
+    .object({
+      full_bytes: z.int().meta({ description: 'Caches of all answers, had nothing been evicted.' }),
+      kept_bytes: z.int().meta({ description: 'What was kept of them.' }),
+    })
+    .optional()
+    .meta({ description: 'What OpenAI does not say of a batch; from its first answer on, for 31 days.' }),
 });
 
 const batchLine = {
