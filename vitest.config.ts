@@ -101,6 +101,21 @@ export default defineConfig({
       {
         ...source,
         test: {
+          // The page in Chromium. Skipped where there is none, with the reason.
+          name: 'browser',
+          include: ['test/browser/**/*.spec.ts'],
+          globalSetup: ['test/browser/page.build.setup.ts'],
+          // Each file starts a system of several processes, and a browser.
+          fileParallelism: false,
+          sequence: { groupOrder: 6 },
+          expect: { poll: { timeout: 90_000, interval: 100 } },
+          testTimeout: 240_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        ...source,
+        test: {
           // `make test-image`: builds the container image, which takes minutes. `make test` leaves it out.
           name: 'image',
           include: ['test/image/image.spec.ts'],

@@ -34,6 +34,8 @@ export interface SystemOptions {
   readonly environment?: Environment;
   /** Folder of what the workers serve; by default one whose answers never end by themselves. */
   readonly checkpoint?: string;
+  /** Whose key sees the whole system; nobody's by default. */
+  readonly operators?: readonly Tenant[];
 }
 
 /** Redis, budget service, gateway and workers, each a process; nothing else is shared than Redis and the storage folder. */
@@ -66,13 +68,14 @@ export class TestSystem {
     roles = 'batch,prepare,generate',
     environment = {},
     checkpoint: given,
+    operators = [],
   }: SystemOptions = {}): Promise<TestSystem> {
     const folder = mkdtempSync(join(tmpdir(), 'madakv-e2e-'));
     const checkpoint = given ?? roomyCheckpoint(folder);
     const storage = join(folder, 'files');
     const redis = await startRedis({ appendOnly: true });
     const [gatewayPort, gatewayHealth, budgetPort, budgetHttp] = await Promise.all(Array.from({ length: 4 }, freePort));
-    const keys = TENANTS.map((tenant) => newApiKey(tenant));
+    const keys = TENANTS.map((tenant) => newApiKey(tenant, undefined, { operator: operators.includes(tenant) }));
     const common: Environment = {
       HOME: folder,
       MADAKV_REDIS_URL: redis.url,

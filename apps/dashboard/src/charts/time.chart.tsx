@@ -107,8 +107,10 @@ function pathOf(at: readonly number[], values: Series['values'], x: Scale, y: Sc
     if (value === null) before = null;
     else {
       const [px, py] = [x(at[i]).toFixed(1), y(value).toFixed(1)];
-      // One that stands alone is a dot.
-      if (before === null) path += `M${px} ${py}h0.01`;
+      // One that stands alone is a ring.
+      const alone = before === null && (values[i + 1] ?? null) === null;
+      if (alone) path += `M${x(at[i]) - 2.5} ${py}a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0`;
+      else if (before === null) path += `M${px} ${py}`;
       else path += steps ? `H${px}V${py}` : `L${px} ${py}`;
       before = value;
     }
