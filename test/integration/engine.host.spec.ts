@@ -93,6 +93,12 @@ describe('EngineHost', () => {
     );
     expect(answer.logprobs?.[0].top_logprobs).toHaveLength(2);
     expect(answer.imagePlaces).toHaveLength(3);
+    // Each image's tokens stand where the prompt has placeholders, in their order.
+    const ends = answer.imagePlaces.map(({ start, rows, stride }) => start + rows * stride);
+    answer.imagePlaces.forEach(({ tokens, start, rows, columns, stride }, i) => {
+      expect([columns, tokens]).toEqual([stride, rows * stride]);
+      expect(start).toBeGreaterThanOrEqual(i === 0 ? 1 : ends[i - 1]);
+    });
 
     const tokens = events.flatMap((event) => (event.kind === 'token' ? [event] : []));
     expect(tokens.map(({ text }) => text).join('')).toBe(answer.text);

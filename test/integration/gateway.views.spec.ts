@@ -32,7 +32,7 @@ function traceOf(id: string, kept: readonly (readonly number[])[]): AnsweredTrac
   const layer = { budget: 2, demand: 3, compensation: -1, rows: 2, kept: [[1, 1]], preference: [[0.5, 0.5]] };
   const sample = sampleTrace({ id, tenant: 'acme', model: MODEL });
   const key = storeKeys.image('picture');
-  const place = { start: 2, rows: 2, columns: 3 };
+  const place = { start: 2, rows: 2, columns: 3, stride: 3 };
   return {
     ...sample,
     images: [{ part: 'messages.0.content.0', page: null, width: 3, height: 2, tokens: 6, place, key }],
@@ -61,7 +61,7 @@ describe('a trace', () => {
     const view = TraceViewSchema.parse(await (await as(acme.key, '/v1/requests/chatcmpl-v1/view')).json());
     expect(bytesOf(view.heat?.kept)).toEqual([64, 0, 64, 0, 0, 0, 0, 0, 0, 255]);
     expect(view.images).toMatchObject([
-      { index: 0, start: 2, rows: 2, columns: 3, url: '/v1/requests/chatcmpl-v1/images/0' },
+      { index: 0, start: 2, rows: 2, columns: 3, stride: 3, tokens: 6, url: '/v1/requests/chatcmpl-v1/images/0' },
     ]);
     expect(view.trace.cache?.layers.map(({ positions, budget }) => [positions, budget])).toEqual([
       [[], 2],

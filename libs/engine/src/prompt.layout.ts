@@ -16,7 +16,15 @@ export function promptLayout(prompt: PreparedPrompt<ImageLayout>, heldBack: numb
     // A class token, where a family keeps one, precedes the cells.
     grids.push({ start: segment.end - rows * cols * frames, rows, cols, frames });
   }
-  return { tokens, heldBack, modalities: MODALITIES, modalityOf, grids, textBytesPerToken: prompt.textBytesPerToken, question: prompt.question };
+  return {
+    tokens,
+    heldBack,
+    modalities: MODALITIES,
+    modalityOf,
+    grids,
+    textBytesPerToken: prompt.textBytesPerToken,
+    question: prompt.question,
+  };
 }
 
 /** Prompt tokens by modality, in the order of the layout's modalities. */

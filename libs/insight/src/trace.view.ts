@@ -7,11 +7,11 @@ import { keptHeat } from './kept.heat.js';
  */
 export function traceView(trace: TraceDocument, urlOf: (index: number) => string | undefined): TraceView {
   const images = trace.images.map((image, index): ImagePlace => {
-    const { part, page, width, height } = image;
+    const { part, page, width, height, tokens } = image;
     const place = 'place' in image ? image.place : undefined;
     const url = urlOf(index) ?? null;
-    const grid = place ?? { start: null, rows: 0, columns: 0 };
-    return { index, part, page, width, height, ...grid, url };
+    const grid = place ?? { start: null, rows: 0, columns: 0, stride: 0 };
+    return { index, part, page, width, height, tokens, ...grid, url };
   });
   if (trace.error !== null) return { object: 'trace.view', trace: withoutKeys(trace), images, heat: null };
   const { layers } = trace.cache;

@@ -44,7 +44,8 @@ export function layoutOf(
 export function checkLayout(prompt: PromptLayout): void {
   const { tokens, heldBack, modalities, modalityOf, grids, question, textBytesPerToken = 1 } = prompt;
   require(Number.isInteger(tokens) && tokens > 0, `tokens must be a whole number above 0, got ${tokens}`);
-  require(textBytesPerToken > 0 && Number.isFinite(textBytesPerToken), `textBytesPerToken must be above 0, got ${textBytesPerToken}`);
+  require(textBytesPerToken > 0 &&
+    Number.isFinite(textBytesPerToken), `textBytesPerToken must be above 0, got ${textBytesPerToken}`);
   require(heldBack === 0 || heldBack === 1, `heldBack must be 0 or 1, got ${heldBack}`);
   require(modalityOf.length === tokens, `modalityOf has ${modalityOf.length} entries for ${tokens} tokens`);
   let highest = 0;

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'react';
 import type { ImagePlace } from '../api/types.js';
 import { formatCount, formatShare } from '../numbers.js';
 import { Notice } from '../ui/notice.js';
+import { cellsOf } from './cells.js';
 import { drawCells } from './heat.bytes.js';
 
 /** Pixels of the overlay a cell; the browser stretches it over the page. */
@@ -17,10 +18,10 @@ interface KeptPageProps {
 
 /** A page with what was kept of it laid over. */
 export function KeptPage({ image, heat, showPage, showCells }: KeptPageProps) {
-  const { part, page, width, height, start, rows, columns, url, index } = image;
+  const { part, page, width, height, rows, columns, url, index } = image;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [gone, setGone] = useState(false);
-  const cells = start === null ? new Uint8Array() : heat.subarray(start, start + rows * columns);
+  const cells = cellsOf(image, heat);
   useEffect(() => {
     if (canvas.current !== null && columns > 0) drawCells(canvas.current, cells, columns, rows, CELL);
   });

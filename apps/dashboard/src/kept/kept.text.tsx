@@ -1,28 +1,11 @@
 import { useEffect, useRef } from 'react';
 import type { ImagePlace } from '../api/types.js';
 import { formatCount, formatShare } from '../numbers.js';
+import { textRuns, type Run } from './cells.js';
 import { drawCells } from './heat.bytes.js';
 
 const COLUMNS = 64;
 const CELL = 8;
-
-interface Run {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** What of the prompt is no image, in runs. */
-export function textRuns(tokens: number, images: readonly ImagePlace[]): Run[] {
-  const runs: Run[] = [];
-  let at = 0;
-  for (const { start, rows, columns } of [...images].sort((a, b) => (a.start ?? 0) - (b.start ?? 0))) {
-    if (start === null) continue;
-    if (start > at) runs.push({ start: at, end: start });
-    at = Math.max(at, start + rows * columns);
-  }
-  if (at < tokens) runs.push({ start: at, end: tokens });
-  return runs;
-}
 
 /** The text tokens of a prompt as cells. A trace has no text, so they have numbers. */
 export function KeptText({ heat, images }: { readonly heat: Uint8Array; readonly images: readonly ImagePlace[] }) {

@@ -96,12 +96,14 @@ export interface EngineAnswer {
 
 /** Where an image's tokens stand in the prompt. */
 export interface EngineImagePlace {
-  /** Visual tokens. Of those before the grid (a class token) this counts, and `rows` times `columns` does not. */
+  /** Visual tokens. Those before the grid (a class token, a small picture of the whole) count. */
   readonly tokens: number;
   /** First token of the grid, row by row. */
   readonly start: number;
   readonly rows: number;
   readonly columns: number;
+  /** Tokens a row: its columns, and one more where a token ends the line. */
+  readonly stride: number;
 }
 
 /** What a loaded model is, for the registry of models and for memory needs. */

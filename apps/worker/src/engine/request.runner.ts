@@ -94,15 +94,18 @@ function toAnswer({ model }: Engine, prompt: PreparedPrompt<PromptImage>, result
     logprobs: wanted ? logprobs : null,
     trace: result.trace,
     times: result.times,
-    imagePlaces: imagePlaces(prompt),
+    imagePlaces: imagePlaces(prompt, LINE_ENDS.has(model.config.family)),
   };
 }
 
-function imagePlaces({ images, segments }: PreparedPrompt<PromptImage>): EngineImagePlace[] {
+/** Families whose grids have a last column that ends the line and shows nothing of the image. */
+const LINE_ENDS: ReadonlySet<string> = new Set(['llava_next']);
+
+function imagePlaces({ images, segments }: PreparedPrompt<PromptImage>, lineEnds: boolean): EngineImagePlace[] {
   return images.map(({ tokens, grid }, index) => {
     const end = segments.find(({ image }) => image === index)?.end ?? 0;
-    const [rows, columns] = [grid.frames * grid.rows, grid.cols];
+    const [rows, stride] = [grid.frames * grid.rows, grid.cols];
     // What precedes the grid belongs to the image's tokens.
-    return { tokens, start: end - rows * columns, rows, columns };
+    return { tokens, start: end - rows * stride, rows, columns: lineEnds ? stride - 1 : stride, stride };
   });
 }

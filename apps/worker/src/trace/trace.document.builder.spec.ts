@@ -59,7 +59,7 @@ describe('answeredTrace', () => {
     const bytes = { full: 4_600, peak: 4_000, afterEviction: 900, final: 920 };
     const cache = { policy: 'madakv', ratio: 0.2, protocol: 'replay', modalities: ['text'], promptTokens: [40] };
     const answer = {
-      imagePlaces: [{ tokens: 6, start: 2, rows: 2, columns: 3 }],
+      imagePlaces: [{ tokens: 6, start: 2, rows: 2, columns: 3, stride: 3 }],
       finishReason: 'stop',
       usage: { prompt_tokens: 46, completion_tokens: 3, total_tokens: 49 },
       trace: { ...cache, sharing: { requests: 1, sharedTokens: 0, cachedTokens: 0 }, layers: [], bytes, ms },
@@ -75,7 +75,7 @@ describe('answeredTrace', () => {
         width: 56,
         height: 84,
         tokens: 6,
-        place: { start: 2, rows: 2, columns: 3 },
+        place: { start: 2, rows: 2, columns: 3, stride: 3 },
         key: prepared.images[0].key,
       },
     ]);

@@ -36,10 +36,13 @@ const ImageTraceSchema = z.object({
   height: z.int(),
   tokens: z.int(),
   /**
-   * Where its tokens stand: the first one of its grid, and the grid. The last key names the encoded image in the FileStore. Absent in traces of
-   * earlier versions.
+   * Where its tokens stand: the first one of its grid, the grid, and the tokens a row of it, which may end with one that shows nothing. Absent in
+   * traces of earlier versions.
    */
-  place: z.object({ start: z.int().min(0), rows: z.int().min(0), columns: z.int().min(0) }).optional(),
+  place: z
+    .object({ start: z.int().min(0), rows: z.int().min(0), columns: z.int().min(0), stride: z.int().min(0) })
+    .optional(),
+  /** Names the encoded image in the FileStore. Absent in traces of earlier versions, and in what the API gives. */
   key: z.string().optional(),
 });
 

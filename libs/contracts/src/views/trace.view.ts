@@ -15,7 +15,7 @@ export const HeatSchema = z.object({
     .meta({ description: 'Base64 of one byte a token: 0 nobody kept it, 255 all did, rounded up from 0.' }),
 });
 
-/** Where an image's tokens stand: row by row of its grid, from `start` on. */
+/** Where an image's tokens stand: row by row of its grid, `stride` tokens a row, from `start` on. */
 const ImagePlaceSchema = z.object({
   index: count,
   part: z.string(),
@@ -25,6 +25,8 @@ const ImagePlaceSchema = z.object({
   start: z.int().nullable().meta({ description: 'First token of the grid; null in traces of earlier versions.' }),
   rows: count,
   columns: count,
+  stride: count.meta({ description: 'Tokens a row: its columns, and one more where a token ends the line.' }),
+  tokens: count.nullable().meta({ description: 'All of the image, those before its grid among them.' }),
   url: z.string().nullable().meta({ description: 'Of the image; it is there for as long as its document is kept.' }),
 });
 
