@@ -226,6 +226,18 @@ describe('lines about one document', () => {
     expect(second.begun).toEqual([idOf(batchId, 1), idOf(batchId, 3)]);
   });
 
+  it('are demand no longer once they are answered, in whosever name that was stated, and when', async () => {
+    await startWorker();
+    const batchId = await bench.batch(questions(3));
+    await expect.poll(() => engine.running).toHaveLength(3);
+    // As what a worker says late that ends while another has the job.
+    const lines = inOrder(batchId, 3);
+    for (const jobId of lines) await budget.client.call('publishDemand', { jobId, bytes: 1_000, model: MODEL });
+    for (const id of lines) engine.finish(id);
+    await expect.poll(() => statusOfBatch(batchId)).toBe('completed');
+    await expect.poll(() => budget.client.call('queryDemand', { model: MODEL })).toMatchObject({ queuedBytes: 0 });
+  });
+
   it('are split where they would take more than half of a device, so that two workers may read one document', async () => {
     const second = new FakeEngine();
     await startWorker({ MADAKV_DEVICE_CAPACITY_BYTES: '1000000', MADAKV_CONCURRENCY: '1' });

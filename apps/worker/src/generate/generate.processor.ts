@@ -129,16 +129,19 @@ export class GenerateProcessor {
         withTraceparent(asked.attempt.request.traceparent, () => answerer.answer(asked, lease, shares[i])),
       ),
     );
-    this.demandAgain(requests.filter((_, i) => isHandedBack(ends[i])));
+    await this.demandAgain(requests.filter((_, i) => isHandedBack(ends[i])));
     return ends;
   }
 
-  /** Under the name that the next worker asks with: that of the first which is left. */
-  private demandAgain(requests: readonly AskedRequest[]): void {
+  /**
+   * Under the name that the next worker asks with: that of the first which is left. Before anybody can take them: stated after a grant
+   * it would stand for nobody.
+   */
+  private async demandAgain(requests: readonly AskedRequest[]): Promise<void> {
     if (requests.length === 0) return;
     const { requestId, model } = requests[0].attempt.request;
     const needs = requests.flatMap(({ questions }) => questions.map(({ need }) => need.targetBytes));
-    this.parts.demand.publish(
+    await this.parts.demand.publish(
       requestId,
       model,
       needs.reduce((sum, bytes) => sum + bytes, 0),

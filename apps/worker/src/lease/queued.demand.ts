@@ -5,12 +5,12 @@ export class QueuedDemand {
   constructor(private readonly budget: Pick<BudgetWatch, 'available' | 'call'>) {}
 
   /** For a request that had memory and goes back to its queue. Whoever takes it asks again; until then somebody has to come for it. */
-  publish(jobId: string, model: string, bytes: number): void {
+  async publish(jobId: string, model: string, bytes: number): Promise<void> {
     if (!this.budget.available) return;
-    this.budget.call('publishDemand', { jobId, bytes, model }).catch(() => undefined);
+    await this.budget.call('publishDemand', { jobId, bytes, model }).catch(() => undefined);
   }
 
-  /** For a request that will never ask. A service that is away is not told: it forgets such demand by itself, later. */
+  /** For a request that will never ask again. A service that is away is not told: it forgets such demand by itself, later. */
   withdraw(requestId: string): void {
     if (!this.budget.available) return;
     this.budget.call('publishDemand', { jobId: requestId, bytes: 0 }).catch(() => undefined);

@@ -43,9 +43,14 @@ export class AttemptSettler {
     private readonly outcomes: Pick<OutcomeWriter, 'fail'>,
     private readonly log: SettlerLog,
     private readonly workerId: string,
-    /** Told once a request has ended without an answer. */
-    private readonly onFailed: (request: RequestJob) => void,
+    /** Told once a request has ended, with an answer or without: it will never ask for memory again, whatever was stated for it. */
+    private readonly onEnded: (request: RequestJob) => void,
   ) {}
+
+  /** The request's answer is written. */
+  answered(request: RequestJob): void {
+    this.onEnded(request);
+  }
 
   /**
    * @param attempt from 1
@@ -64,7 +69,7 @@ export class AttemptSettler {
     }
     if (failure.code === 'cancelled' && request.source.kind === 'line') {
       // Its batch ends and writes down all lines that have no outcome then, as cancelled or expired.
-      this.onFailed(request);
+      this.onEnded(request);
       return { kind: 'settled' };
     }
     if (failure.code === 'internal_error') this.log.error(`${request.requestId}: ${errorTrail(error)}`);
@@ -95,7 +100,7 @@ export class AttemptSettler {
       });
       await this.outcomes.fail({ ...request, customId }, error, trace);
       requestSettled({ model: request.model, seconds: (Date.now() - request.acceptedAtMs) / 1_000, error });
-      this.onFailed(request);
+      this.onEnded(request);
     });
   }
 }

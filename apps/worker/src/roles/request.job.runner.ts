@@ -75,8 +75,10 @@ export class RequestJobRunner {
     const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
     const settlements: Settlement[] = [];
     for (const [i, end] of ends.entries()) {
-      if (end.status === 'fulfilled') settlements.push({ kind: 'settled' });
-      else {
+      if (end.status === 'fulfilled') {
+        if (end.value.state === 'settled') this.settler.answered(requests[i]);
+        settlements.push({ kind: 'settled' });
+      } else {
         const ended = { ...open[i], stage, takenAtMs };
         settlements.push(await this.settler.settle(ended, end.reason, job.attemptsMade + 1, last));
       }
