@@ -57,7 +57,7 @@ test-gpu: install ## The WebGPU provider in both precisions, on VK_ICD_FILENAMES
 	scripts/software-gpu.sh
 	$(WITH_LAVAPIPE) vitest run --project 'gpu*'
 
-test-kubernetes: install ## The chart on an API server of its own (with Go; builds it once, which takes long)
+test-kubernetes: install ## The chart in a cluster of its own, pods run as processes (with Go, as root; builds it once, which takes long)
 	scripts/chart-tools.sh
 	scripts/kubernetes-tools.sh
 	vitest run --config test/kubernetes/vitest.config.ts

@@ -55,17 +55,13 @@ export class ApiClient {
     const headers =
       content === undefined ? {} : { 'content-type': type, 'content-length': String(Buffer.byteLength(content)) };
     return new Promise((resolve, reject) => {
-      const sent = request(
-        new URL(path, this.access.url),
-        { method, agent: this.agent, headers },
-        (response) => {
-          text(response).then((answer) => {
-            const { statusCode = 0 } = response;
-            if (statusCode < 300) resolve(answer);
-            else reject(new ApiError(statusCode, `${method} ${path}: ${statusCode} ${answer}`));
-          }, reject);
-        },
-      );
+      const sent = request(new URL(path, this.access.url), { method, agent: this.agent, headers }, (response) => {
+        text(response).then((answer) => {
+          const { statusCode = 0 } = response;
+          if (statusCode < 300) resolve(answer);
+          else reject(new ApiError(statusCode, `${method} ${path}: ${statusCode} ${answer}`));
+        }, reject);
+      });
       sent.on('error', reject);
       sent.end(content);
     });

@@ -41,7 +41,7 @@ export async function whyNoNetwork(): Promise<string | undefined> {
       await network.close();
       return undefined;
     },
-    (error: Error) => `pods need network namespaces, which need root: ${error.message.split('\n')[0]}`,
+    (error: unknown) => `pods need network namespaces, which need root: ${String(error).split('\n')[0]}`,
   );
 }
 
@@ -161,8 +161,7 @@ export class ClusterNetwork {
   private targets({ namespace, name }: Service['metadata'], portName?: string): { host: string; port: number }[] {
     return this.slices
       .filter(
-        ({ metadata }) =>
-          metadata.namespace === namespace && metadata.labels['kubernetes.io/service-name'] === name,
+        ({ metadata }) => metadata.namespace === namespace && metadata.labels['kubernetes.io/service-name'] === name,
       )
       .flatMap(({ endpoints, ports }) => {
         const port = ports?.find((each) => portName === undefined || each.name === portName)?.port;
@@ -174,11 +173,11 @@ export class ClusterNetwork {
   }
 
   private pass(socket: Socket, targets: readonly { readonly host: string; readonly port: number }[]): void {
-    const target = targets[Math.floor(Math.random() * targets.length)];
-    if (target === undefined) {
+    if (targets.length === 0) {
       socket.resetAndDestroy();
       return;
     }
+    const target = targets[Math.floor(Math.random() * targets.length)];
     const further = connect({ ...target, allowHalfOpen: true });
     socket.pipe(further).pipe(socket);
     const end = (): void => {

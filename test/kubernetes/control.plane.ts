@@ -184,10 +184,7 @@ export class ControlPlane {
       ...['-keyout', 'ca.key', '-out', 'ca.crt'],
     );
     const names = ['localhost', 'keda-operator.keda.svc', 'keda-metrics-apiserver.keda.svc'];
-    writeFileSync(
-      path('names'),
-      `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')},IP:${LOOPBACK}\n`,
-    );
+    writeFileSync(path('names'), `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')},IP:${LOOPBACK}\n`);
     const sign = async (name: string, subject: string) => {
       await openssl(
         ...['req', '-newkey', 'rsa:2048', '-nodes', '-subj', subject],

@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rendered } from '../chart/chart.js';
 import { SCENARIOS } from '../chart/scenarios.js';
-import { CHART, HELM, TOOLS_ARE_THERE, toolPath } from '../chart/tools.js';
+import { CHART, HELM, TOOLS_ARE_THERE } from '../chart/tools.js';
 import { ControlPlane, NO_CONTROL_PLANE } from './control.plane.js';
+import { applyDefinitions } from './test.cluster.js';
 
 const run = promisify(execFile);
 const why = NO_CONTROL_PLANE ?? (TOOLS_ARE_THERE ? undefined : 'make check-chart builds Helm');
@@ -60,15 +59,7 @@ describe.skipIf(why !== undefined)(
   () => {
     beforeAll(async () => {
       plane = await ControlPlane.start();
-      for (const folder of [
-        toolPath('keda', 'bases'),
-        toolPath('prometheus-operator', 'prometheus-operator-crd'),
-        toolPath('gateway-api', 'standard'),
-      ]) {
-        for (const file of readdirSync(folder).filter((name) => name.endsWith('.yaml') && !name.startsWith('kustom'))) {
-          await plane.kubectl(['apply', '--server-side', '-f', join(folder, file)]);
-        }
-      }
+      await applyDefinitions(plane);
       await plane.kubectl(['create', 'namespace', NAMESPACE]);
       await plane.kubectl(['create', 'namespace', 'ns']);
       // What breaks the level is refused, not warned of.

@@ -67,7 +67,7 @@ export interface PodObject {
     readonly enableServiceLinks?: boolean;
     readonly securityContext?: { readonly runAsUser?: number; readonly runAsGroup?: number; readonly fsGroup?: number };
     readonly initContainers?: readonly PodContainer[];
-    readonly containers: readonly PodContainer[];
+    readonly containers: readonly [PodContainer, ...PodContainer[]];
     readonly volumes?: readonly PodVolume[];
   };
   readonly status?: { readonly phase?: string };

@@ -17,10 +17,10 @@ export function writeFigure(seen: readonly Seen[], workerBytes: number): void {
   if (FIGURE === undefined) return;
   const told = seen.filter(({ queuedBytes }) => queuedBytes >= 0);
   const last = seen.at(-1)?.seconds ?? 0;
-  const rate = seen.map(({ seconds, answered }) => {
-    const earlier = seen.findLast((each) => each.seconds <= seconds - RATE_WINDOW) ?? seen[0];
-    const over = seconds - (earlier?.seconds ?? 0);
-    return { x: seconds, y: over > 0 ? (answered - (earlier?.answered ?? 0)) / over : 0 };
+  const rate = seen.map(({ seconds, answered }, i) => {
+    const first = seen.findLastIndex((each) => each.seconds <= seconds - RATE_WINDOW);
+    const earlier = seen[Math.max(0, first)];
+    return { x: seconds, y: i === 0 ? 0 : (answered - earlier.answered) / (seconds - earlier.seconds) };
   });
   writeFileSync(
     FIGURE,

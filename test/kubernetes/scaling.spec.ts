@@ -59,7 +59,7 @@ describe.skipIf(why !== undefined)(TITLE, { timeout: TEST_MS }, () => {
     trial = await Trial.install(cluster);
   }, TEST_MS);
   afterAll(async () => {
-    trial?.close();
+    if (cluster !== undefined) trial.close();
     await cluster?.stop();
   }, TEST_MS);
 
@@ -99,8 +99,7 @@ describe.skipIf(why !== undefined)(TITLE, { timeout: TEST_MS }, () => {
   it('loses nothing when a node is drained under way', async () => {
     const batch = await trial.submit();
     await trial.isUnderWay();
-    const [pod] = await trial.cluster.pods(POOL);
-    const node = pod?.spec.nodeName ?? NODES[0];
+    const node = (await trial.cluster.pods(POOL)).at(0)?.spec.nodeName ?? NODES[0];
     await kubectl('drain', node, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=300s');
     const left = (await trial.cluster.pods('')).filter(({ spec }) => spec.nodeName === node);
     expect(left.map(({ metadata }) => metadata.name)).toEqual([]);

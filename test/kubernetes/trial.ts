@@ -7,7 +7,7 @@ import type { ChartValues } from '../chart/values.schema.js';
 import { PatientCaller, type ComparedResult } from '../e2e/chaos.batch.js';
 import { documentBatch } from './document.batch.js';
 import type { PodRun } from './pod.run.js';
-import { RELEASE, TestCluster } from './test.cluster.js';
+import { RELEASE, type TestCluster } from './test.cluster.js';
 
 export const POOL = `${RELEASE}-madakv-generate`;
 export const MOST_WORKERS = 3;
