@@ -16,7 +16,9 @@ describe('what a token of text stands for', () => {
       const model = openModel(checkpoint);
       const { inputIds, textBytesPerToken } = model.layout(messages, []);
       const spelt = [...inputIds].filter((id) => !model.tokenizer.isSpecial(id));
-      const special = [...inputIds].filter((id) => model.tokenizer.isSpecial(id)).map((id) => model.tokenizer.token(id));
+      const special = [...inputIds]
+        .filter((id) => model.tokenizer.isSpecial(id))
+        .map((id) => model.tokenizer.token(id));
       const text = special.reduce((rest: string, token) => rest.replace(token ?? '', ''), expected.text);
       // A tokenizer may write a space before the text.
       expect(Math.abs(textBytesPerToken * spelt.length - Buffer.byteLength(text))).toBeLessThanOrEqual(1);

@@ -59,7 +59,9 @@ describe.skipIf(provider === undefined).each(precisions)('on WebGPU in %s', (ask
     for (const protocol of ['plain', 'replay'] as const) {
       const changes = { protocol, maxTokens: tokens.length, wantFirstLogits: true };
       const result = await engine.generate(request(prompt, changes));
-      expect(relativeError(result.firstLogits ?? NONE, reference.float('last_logits'))).toBeLessThan(LOGIT_TOLERANCE[asked]);
+      expect(relativeError(result.firstLogits ?? NONE, reference.float('last_logits'))).toBeLessThan(
+        LOGIT_TOLERANCE[asked],
+      );
       expect(result.tokenIds).toEqual(tokens);
     }
   });
