@@ -30,6 +30,12 @@ async function load(checkpoint: string, on: ExecutionProvider, asked: HalfOrFull
 /** By how much float16 may move a score, of a layer's largest. */
 const SCORE_ERROR = 0.01;
 
+/** Of five scores, `token`'s in the middle. */
+function meanAround(scores: Float32Array, token: number): number {
+  const around = scores.subarray(Math.max(0, token - 2), token + 3);
+  return around.reduce((sum, score) => sum + score, 0) / around.length;
+}
+
 /** The policy, which also notes each layer's scores. */
 function recorded(policy: EvictionPolicy, scores: Float32Array[]): EvictionPolicy {
   return {
@@ -50,14 +56,22 @@ function recorded(policy: EvictionPolicy, scores: Float32Array[]): EvictionPolic
 
 const positionsOf = ({ trace }: GenerationResult): unknown => trace.layers.map(({ positions }) => positions);
 
-describe.runIf(half).each(checkpointNames())('%s in fp16', (name) => {
+/** One a family, and one whose scores are near to each other. */
+const SCORED = ['qwen-plain', 'qwen2-vl-plain', 'qwen3-vl-plain', 'llava-plain', 'llava-old-f16', 'qwen3-plain'];
+
+/** Those in fewer bits have no float16 of their own to compare with. */
+const compared = checkpointNames().filter((name) =>
+  Object.keys(referenceErrors).some((request) => request.startsWith(`${name} `)),
+);
+
+describe.runIf(half).each(compared)('%s in fp16', (name) => {
   const requests = requestFixtures().filter((each) => each.name.startsWith(`${name} `));
   let engine: Engine;
   let exact: Engine;
   beforeAll(async () => {
     if (provider === undefined) return;
     engine = await load(requests[0].checkpoint, provider, 'fp16');
-    exact = await load(requests[0].checkpoint, cpuProvider(1), 'fp32');
+    if (SCORED.includes(name)) exact = await load(requests[0].checkpoint, cpuProvider(1), 'fp32');
   });
 
   it.each(requests)('is as near to fp32 as the reference in fp16: $name', async (reference) => {
@@ -69,7 +83,7 @@ describe.runIf(half).each(checkpointNames())('%s in fp16', (name) => {
     expect(error).toBeLessThan(referenceErrors[reference.name]);
   });
 
-  it.each(POLICIES)(
+  it.each(SCORED.includes(name) ? POLICIES : [])(
     'keeps under %s what the CPU keeps in fp32, but for scores that are as good as equal',
     async (policy) => {
       const [reference] = requests;
@@ -87,18 +101,24 @@ describe.runIf(half).each(checkpointNames())('%s in fp16', (name) => {
       );
       theirs.layers.forEach(({ positions }, layer) => {
         const [half, full] = [ours.scores[layer], theirs.scores[layer]];
+        const tokens = full.length / positions.length;
         const error = half.reduce((most, score, i) => Math.max(most, Math.abs(score - full[i])), 0);
         // Scores are sums of attention weights, of one at most a query.
         expect(error).toBeLessThan(
           SCORE_ERROR * half.reduce((most, score) => Math.max(most, score), 0) + Number.EPSILON,
         );
         positions.forEach((bits, head) => {
-          const score = (token: number): number => full[(head * full.length) / positions.length + token];
+          const scores = full.subarray(head * tokens, (head + 1) * tokens);
           const [kept, wanted] = [ours.layers[layer].positions[head], bits].map((each) => [...decodePositions(each)]);
-          const missed = wanted.filter((token) => !kept.includes(token)).map(score);
-          const instead = kept.filter((token) => !wanted.includes(token)).map(score);
+          const missed = wanted.filter((token) => !kept.includes(token));
+          const instead = kept.filter((token) => !wanted.includes(token));
           expect(kept).toHaveLength(wanted.length);
-          if (missed.length > 0) expect(Math.max(...missed) - Math.min(...instead)).toBeLessThanOrEqual(2 * error);
+          if (missed.length === 0) return;
+          // Policies compare the scores themselves, or what they are on average around a token.
+          const apart = [(token: number) => scores[token], (token: number) => meanAround(scores, token)].map(
+            (of) => Math.max(...missed.map(of)) - Math.min(...instead.map(of)),
+          );
+          expect(Math.min(...apart)).toBeLessThanOrEqual(2 * error);
         });
       });
     },
