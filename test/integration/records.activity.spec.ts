@@ -86,7 +86,7 @@ it('knows what the answers of a batch kept', async () => {
   ]);
 });
 
-it('lists workers that live, and what all devices held in a minute as they said last', async () => {
+it('lists workers that live, and what all devices held in a minute when they held most', async () => {
   const worker = (id: string, leasedBytes: number, seenAtMs: number): WorkerRecord => ({
     id,
     roles: ['generate'],
@@ -100,8 +100,8 @@ it('lists workers that live, and what all devices held in a minute as they said 
     device: { id: `device-${id}`, capacityBytes: 100, leasedBytes, allocatedBytes: 1, leases: 1, waiting: 0 },
     seenAtMs,
   });
-  await records.workers.announce(worker('w1', 90, T0));
-  await records.workers.announce(worker('w1', 50, T0 + 5_000));
+  await records.workers.announce(worker('w1', 50, T0));
+  await records.workers.announce(worker('w1', 20, T0 + 5_000));
   await records.workers.announce(worker('w2', 20, T0 + 5_000));
   await records.workers.announce({ ...worker('w3', 0, Date.now()), device: null });
   expect(await records.workers.deviceMinutes(T0 - HOUR_MS, T0 + HOUR_MS)).toEqual([

@@ -12,7 +12,7 @@ const GONE_MS = 30_000;
 
 const DeviceSampleSchema = z.tuple([z.number(), z.number(), z.number()]);
 
-/** What all devices held in a minute, as they said last in it. */
+/** What all devices held in a minute, each when it said that it held most. */
 export interface DeviceMinute {
   readonly startMs: number;
   readonly capacityBytes: number;
@@ -22,6 +22,9 @@ export interface DeviceMinute {
 
 /** Which workers run and what their devices hold: now, and minute by minute for a day, in a hash an hour. */
 export class WorkerRegistry {
+  /** What was noted last, to note the most of a minute: a device is announced by one process. */
+  private noted = { field: '', leasedBytes: 0, allocatedBytes: 0 };
+
   constructor(
     private readonly redis: Redis,
     private readonly keys: RecordKeys,
@@ -34,8 +37,15 @@ export class WorkerRegistry {
     if (worker.device !== null) {
       const { id, capacityBytes, leasedBytes, allocatedBytes } = worker.device;
       const key = this.keys.deviceHistory(Math.floor(worker.seenAtMs / HOUR_MS));
-      const minute = Math.floor(worker.seenAtMs / MINUTE_MS) % 60;
-      pipeline.hset(key, `${minute}:${id}`, JSON.stringify([capacityBytes, leasedBytes, allocatedBytes]));
+      const field = `${Math.floor(worker.seenAtMs / MINUTE_MS) % 60}:${id}`;
+      const before = this.noted.field === field ? this.noted : { leasedBytes: 0, allocatedBytes: 0 };
+      this.noted = {
+        field,
+        leasedBytes: Math.max(before.leasedBytes, leasedBytes),
+        allocatedBytes: Math.max(before.allocatedBytes, allocatedBytes),
+      };
+      const sample = [capacityBytes, this.noted.leasedBytes, this.noted.allocatedBytes];
+      pipeline.hset(key, field, JSON.stringify(sample));
       pipeline.expire(key, KEEP_SECONDS);
     }
     for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
