@@ -4,7 +4,9 @@ import { parse } from 'csv-parse/sync';
 import { toFile } from 'openai';
 import type { PatientCaller } from '../e2e/chaos.batch.js';
 import { DEMO } from '../e2e/system.fixture.js';
-import { FIGURE } from './scaling.figure.js';
+
+/** File for the figure of docs/kubernetes.md; none is drawn where it is not set. */
+export const FIGURE = process.env['MADAKV_FIGURE'];
 
 export const READER = 'madakv-reader';
 

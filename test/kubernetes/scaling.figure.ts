@@ -1,9 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { lineChart } from '@madakv/evaluation/measures';
+import { FIGURE } from './document.batch.js';
 import type { Seen } from './scaling.record.js';
 
-/** File for the figure; none is drawn where it is not set. */
-export const FIGURE = process.env['MADAKV_FIGURE'];
 /** Seconds that answers are counted over. */
 const RATE_WINDOW = 10;
 /** Seconds between two marks of the axis. */
