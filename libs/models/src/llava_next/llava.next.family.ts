@@ -2,19 +2,12 @@ import { z } from 'zod';
 import { CheckpointError } from '../checkpoint/checkpoint.error.js';
 import type { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
 import { CONFIG, positive, requireOneOf } from '../config/config.file.js';
-import type { ModelConfig, ModelFamily } from '../family.js';
+import type { ModelFamily } from '../family.js';
 import { llavaConfig, llavaSchema } from '../llava/llava.config.js';
 import { llavaTensorName, llavaTensors } from '../llava/llava.tensors.js';
-import type { ClipVisionConfig } from '../llava/llava.vision.config.js';
 import { sequentialPositions } from '../text/sequential.positions.js';
+import { NEW_LINE, type LlavaNextConfig } from './llava.next.config.js';
 import { llavaNextImageProcessor } from './llava.next.image.processor.js';
-import type { Tiling } from './tiling.js';
-
-export type LlavaNextVisionConfig = ClipVisionConfig & { readonly tiling: Tiling };
-export type LlavaNextConfig = ModelConfig<LlavaNextVisionConfig>;
-
-/** What stands for the end of a row of cells. */
-export const NEW_LINE = 'projector.image_newline';
 
 /** Height and width of what an image may be fitted into. */
 const pinpointsSchema = z.array(z.tuple([positive, positive])).min(1);

@@ -7,7 +7,7 @@ import { resize } from '../image/resample.js';
 import type { RgbImage } from '../image/rgb.image.js';
 import { valueTable } from '../image/value.table.js';
 import { planes } from '../llava/llava.image.processor.js';
-import type { LlavaNextConfig } from './llava.next.family.js';
+import type { LlavaNextConfig } from './llava.next.config.js';
 import { fit, type Fitted, type Tiling } from './tiling.js';
 
 /** LLaVA-NeXT's image processor. `pixels` are `[tiles, 3, size, size]`: the whole image, then its tiles row by row. */

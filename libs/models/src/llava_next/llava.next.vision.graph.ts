@@ -2,7 +2,7 @@ import { GraphBuilder, Tensor } from '@madakv/onnx';
 import { GraphWeights } from '../graphs/graph.weights.js';
 import type { VisionGraph } from '../graphs/vision.graph.js';
 import { clipFeatures } from '../llava/llava.vision.graph.js';
-import { NEW_LINE, type LlavaNextConfig } from './llava.next.family.js';
+import { NEW_LINE, type LlavaNextConfig } from './llava.next.config.js';
 import { featureOrder } from './tiling.js';
 
 /**
