@@ -11,3 +11,4 @@ export { publishedFigures, type PublishedFigures } from './published.models.js';
 export { publishedModels } from './published.shapes.js';
 export { isLanguage, loadedBytes, valuesOf, type BitsOfTensor } from './weight.bytes.js';
 export * from './scaling/index.js';
+export { benchDevice, deviceBandwidthProbe, type DeviceBenchOptions, type DeviceBenchReport } from './device.bench.js';

@@ -120,7 +120,7 @@ async function run(
 }
 
 /** A prompt of one page and a question at its end; where the question is all of it, of text alone. */
-function pageLayout(tokens: number, question: number): PromptLayout {
+export function pageLayout(tokens: number, question: number): PromptLayout {
   const cols = 40;
   const rows = Math.floor((tokens - question) / cols);
   const modalityOf = new Uint8Array(tokens).fill(1, 0, rows * cols);
@@ -135,7 +135,7 @@ function pageLayout(tokens: number, question: number): PromptLayout {
 }
 
 /** Multiplications and additions of a prompt's matrices and its causal attention; the last layer's second half is for one token. */
-function prefillFlops({ config }: BenchModel, tokens: number): number {
+export function prefillFlops({ config }: BenchModel, tokens: number): number {
   const { layer } = matrixWeights(config);
   const attention = 2 * config.heads * config.headDim * tokens * tokens;
   const qkv = config.hiddenSize * config.headDim * (config.heads + 2 * config.kvHeads);

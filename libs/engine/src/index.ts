@@ -11,7 +11,7 @@ export { brokenBuilds, builtEntries, removeBuilt, type BuiltEntry, type BuiltRec
 export { modelPrecision, type HalfOrFull, type ModelPrecision } from './build/half.precision.js';
 export { loadSessions, type LoadedSessions } from './build/load.js';
 export * from './calibrate/index.js';
-export { decodeStep, type StepInput } from './decoder/decode.step.js';
+export { decodeLikeliest, decodeStep, type StepInput } from './decoder/decode.step.js';
 export { Decoder, type DecoderSessions } from './decoder/decoder.js';
 export { prefill, type PrefillOptions } from './decoder/prefill.js';
 export type {
