@@ -115,9 +115,9 @@ if ((speed)); then
   node $here/speed.js --model "$model" --gguf "$gguf" --llama "$out/llama" --threads "$threads" --rounds "$rounds" \
     --questions "$out/timed/summary-512.jsonl,$out/timed/summary-2048.jsonl,$out/timed/summary-8100.jsonl" --out "$out/speed.json"
 fi
-if [[ -n $document && -e $run/results ]]; then
-  node apps/cli/bin/madakv.js eval report "$run/results" --to "$document"
-  node $here/page.js "$document" "$out/speed.json"
-elif [[ -e $run/results ]]; then
-  node apps/cli/bin/madakv.js eval report "$run/results"
+if [[ -e $run/results ]]; then node apps/cli/bin/madakv.js eval report "$run/results" ${document:+--to "$document"}; fi
+if [[ -n $document ]]; then
+  answered=()
+  if [[ -e $run/results ]]; then answered=(answers); fi
+  node $here/page.js "$document" "$out/speed.json" "${answered[@]}"
 fi

