@@ -144,6 +144,17 @@ describe('madakv up', { timeout: TEST_MS }, () => {
     expect(first.stdout).toContain(`--data '${data}'`);
     expect(readFileSync(join(data, 'api-keys.json'), 'utf8')).not.toContain(key);
 
+    // The link opens the page for the system's own key, which sees all of it; once.
+    const [, url = '', link = ''] = /^ +page +(\S+)\/#link=(\S+)$/m.exec(first.stdout) ?? [];
+    const signIn = (): Promise<Response> =>
+      fetch(`${url}/v1/session`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ link }),
+      });
+    expect(await (await signIn()).json()).toMatchObject({ object: 'session', tenant: 'local', operator: true });
+    expect((await signIn()).status).toBe(401);
+
     const refused = await madakv('up', '--data', data, '--model', MODEL, '--port', '0');
     expect(refused.code).toBe(2);
     expect(refused.stderr).toMatch(new RegExp(`runs on .* already \\(process ${first.pid}, answers at http`));
