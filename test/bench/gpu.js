@@ -36,7 +36,6 @@ const plan = flags.software
       ratios: [0.2, 1],
       widths: [1, 4],
       steps: 3,
-      jobs: 20,
     }
   : {
       ...common,
