@@ -35,7 +35,7 @@ check-chart: install ## The Helm chart: lint, schemas, what it renders (with Go;
 test-unit: install ## Tests beside the code
 	vitest run --project unit
 
-test-conformance: install ## Both model families against the reference
+test-conformance: install ## All model families against the reference
 	vitest run --project conformance
 
 test-integration: install ## Services against a real Redis
