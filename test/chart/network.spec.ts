@@ -49,6 +49,11 @@ describe.skipIf(!TOOLS_ARE_THERE)(`network policies${NEEDS_TOOLS}`, () => {
           settings: { MADAKV_FETCH_PORTS: [443, 8443], MADAKV_FETCH_NETWORKS: ['10.9.0.0/16'] },
         },
         { name: 'generate', roles: ['generate'], model: 'big' },
+        {
+          name: 'hooks',
+          roles: ['batch'],
+          settings: { MADAKV_WEBHOOK_PORTS: [443, 8444], MADAKV_WEBHOOK_NETWORKS: ['10.7.0.0/16'] },
+        },
       ],
     });
   });
@@ -104,17 +109,22 @@ describe.skipIf(!TOOLS_ARE_THERE)(`network policies${NEEDS_TOOLS}`, () => {
     expect(policies.allow(elsewhere('keda'), of('redis', 'StatefulSet'), 6379)).toBe(false);
   });
 
-  it('let prepare workers to the public internet, and never into the cluster', () => {
+  it('let workers that fetch documents or call webhooks to the public internet, and never into the cluster', () => {
     for (const { policies, of } of [bundled, external]) {
-      for (const address of [PUBLIC, PUBLIC_6]) expect(policies.allow(of('prepare'), address, 443)).toBe(true);
-      for (const address of [...INSIDE, { ip: 'fd00::1' }]) {
-        for (const port of [80, 443, 6443]) expect(policies.allow(of('prepare'), address, port)).toBe(false);
+      for (const name of ['prepare', ...(policies === bundled.policies ? ['batch'] : ['hooks'])]) {
+        for (const address of [PUBLIC, PUBLIC_6]) expect(policies.allow(of(name), address, 443)).toBe(true);
+        for (const address of [...INSIDE, { ip: 'fd00::1' }]) {
+          for (const port of [80, 443, 6443]) expect(policies.allow(of(name), address, port)).toBe(false);
+        }
+        expect(policies.allow(of(name), OTHER, 443)).toBe(false);
+        expect(policies.allow(of(name), PUBLIC, 80)).toBe(false);
       }
-      expect(policies.allow(of('prepare'), OTHER, 443)).toBe(false);
-      expect(policies.allow(of('prepare'), PUBLIC, 80)).toBe(false);
     }
-    // What the service itself is told to fetch from.
+    // What the service itself is told to fetch from, and to call.
     const { policies, of } = external;
+    expect(policies.allow(of('hooks'), PUBLIC, 8444)).toBe(true);
+    expect(policies.allow(of('hooks'), { ip: '10.7.1.1' }, 443)).toBe(true);
+    expect(policies.allow(of('hooks'), { ip: '10.9.1.1' }, 443)).toBe(false);
     expect(policies.allow(of('prepare'), PUBLIC, 8443)).toBe(true);
     expect(policies.allow(of('prepare'), { ip: '10.9.1.1' }, 443)).toBe(true);
     expect(policies.allow(of('prepare'), { ip: '10.8.1.1' }, 443)).toBe(false);

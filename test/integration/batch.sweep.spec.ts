@@ -2,6 +2,7 @@ import { storeKeys, type FileRecord } from '@madakv/contracts';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { Sweeper } from '../../apps/worker/src/batch/index.js';
+import { WebhookAnnouncer } from '../../apps/worker/src/webhook/index.js';
 import { BatchWorld, inputOf, TENANT } from './batch.world.js';
 
 const HOUR_MS = 3_600_000;
@@ -24,6 +25,7 @@ function sweep(hours: number) {
     records: world.records,
     store: world.store,
     control: world.control,
+    announcer: new WebhookAnnouncer(world.records, world.queues),
     intervalMs: Number.MAX_SAFE_INTEGER,
     documentCacheMs: 168 * HOUR_MS,
     traceMs: 720 * HOUR_MS,

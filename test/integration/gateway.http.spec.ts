@@ -45,6 +45,14 @@ const ROUTES = [
   ['GET', '/v1/session'],
   ['DELETE', '/v1/session'],
   ['POST', '/v1/session/links'],
+  ['POST', '/v1/webhooks'],
+  ['GET', '/v1/webhooks'],
+  ['GET', '/v1/webhooks/{id}'],
+  ['POST', '/v1/webhooks/{id}'],
+  ['DELETE', '/v1/webhooks/{id}'],
+  ['POST', '/v1/webhooks/{id}/rotate'],
+  ['GET', '/v1/webhooks/{id}/deliveries'],
+  ['POST', '/v1/webhooks/{id}/deliveries/{delivery}/repeat'],
 ] as const;
 /** Those that somebody calls to get in. */
 const OPEN_ROUTES = [['POST', '/v1/session']] as const;

@@ -1,9 +1,10 @@
-import type { ChatCompletion, ErrorBody } from '@madakv/contracts';
+import { newId, type ChatCompletion, type ErrorBody } from '@madakv/contracts';
 import { unembeddedPdf } from '@madakv/documents/testing';
 import { BatchControl } from '@madakv/records';
 import { startRedis, type RedisServer } from '@madakv/testing';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startService, type RunningService } from './budget.services.js';
+import { WebhookReceiver } from './webhook.receiver.js';
 import { TENANT, WorkerBench } from './worker.bench.js';
 
 let redis: RedisServer;
@@ -24,7 +25,31 @@ afterAll(async () => {
 const ask = (content: string) => ({ messages: [{ role: 'user' as const, content }], max_tokens: 3 });
 
 it('a batch goes through two workers: each line answered once, each failure with its reason', async () => {
-  const window = { MADAKV_BATCH_WINDOW: '4', MADAKV_CONCURRENCY: '2' };
+  const receiver = await WebhookReceiver.start();
+  onTestFinished(() => {
+    receiver.stop();
+  });
+  await bench.records.webhooks.add(
+    {
+      id: newId('webhook'),
+      tenant: TENANT,
+      url: receiver.url,
+      events: ['batch.completed'],
+      description: null,
+      createdAt: 1,
+      secrets: [{ secret: `whsec_${Buffer.alloc(32).toString('base64')}`, expiresAt: null }],
+      disabled: null,
+      failingSince: null,
+    },
+    1,
+  );
+  const window = {
+    MADAKV_BATCH_WINDOW: '4',
+    MADAKV_CONCURRENCY: '2',
+    MADAKV_WEBHOOK_HTTP: 'true',
+    MADAKV_WEBHOOK_PORTS: `[${receiver.port}]`,
+    MADAKV_WEBHOOK_NETWORKS: `["${WebhookReceiver.ADDRESS}/32"]`,
+  };
   await bench.startWorker(window);
   await bench.startWorker(window);
   const good = Array.from({ length: 9 }, (_, i) => ask(`Question ${i}: how much is it?`));
@@ -51,6 +76,8 @@ it('a batch goes through two workers: each line answered once, each failure with
   ]);
   const { devices } = await budget.client.call('list', {});
   expect(devices.flatMap(({ leases }) => leases)).toEqual([]);
+  await expect.poll(() => receiver.calls.length).toBe(1);
+  expect(JSON.parse(receiver.calls[0].body)).toMatchObject({ type: 'batch.completed', data: { id: batchId } });
 });
 
 it('an answer says what of a document was not read, and so does its trace', async () => {

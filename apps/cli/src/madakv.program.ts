@@ -16,6 +16,7 @@ import { registerKey } from './key/key.command.js';
 import { registerModels } from './models/models.command.js';
 import { registerUp } from './system/up.command.js';
 import { registerTrace } from './trace/trace.command.js';
+import { registerWebhooks } from './webhooks/webhooks.command.js';
 
 /** The command line. Parsing throws a CommanderError where commander itself would end the process. */
 export function madakvProgram(io: CommandIo): Command {
@@ -52,6 +53,7 @@ Examples:
   registerBatch(program, io);
   registerExtract(program, io);
   registerFiles(program, io);
+  registerWebhooks(program, io);
   registerTrace(program, io);
   registerKey(program, io);
   registerGenerate(program, io);

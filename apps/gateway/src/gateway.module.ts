@@ -39,6 +39,8 @@ import { RedisConnections } from './redis.connections.js';
 import { Sweeper } from './sweeper.js';
 import { TraceReader } from './traces/trace.reader.js';
 import { TracesController } from './traces/traces.controller.js';
+import { WebhooksController } from './webhooks/webhooks.controller.js';
+import { WebhooksService } from './webhooks/webhooks.service.js';
 
 /** What is opened before the application, as its opening may fail. */
 export interface GatewayParts {
@@ -71,6 +73,7 @@ export class GatewayModule {
         ModelsController,
         TracesController,
         OverviewController,
+        WebhooksController,
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
@@ -100,6 +103,7 @@ export class GatewayModule {
         TraceReader,
         OverviewService,
         ChatService,
+        WebhooksService,
         RouteTable,
         Shutdown,
         HealthServer,

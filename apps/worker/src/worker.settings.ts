@@ -16,6 +16,7 @@ import { z } from 'zod';
 import { BATCH_SETTINGS } from './batch/index.js';
 import type { EngineSettings } from './engine/engine.host.js';
 import { PREPARE_SETTINGS } from './prepare/index.js';
+import { WEBHOOK_SETTINGS } from './webhook/index.js';
 
 const GIB = 1024 ** 3;
 /** Lines of batches in groups that a worker answers at a time: one group is read while another is answered. */
@@ -185,6 +186,7 @@ export const WorkerSettingsSchema = z
     }),
     ...PREPARE_SETTINGS,
     ...BATCH_SETTINGS,
+    ...WEBHOOK_SETTINGS,
   })
   .refine(({ MADAKV_MODEL, MADAKV_WORKER_ROLES }) => MADAKV_MODEL !== '' || MADAKV_WORKER_ROLES === 'batch', {
     error: 'the folder of a checkpoint or org/name[@revision] of the hub, for the roles prepare and generate',

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 
 /** What an id names; its prefix, as OpenAI's. */
-export const ID_PREFIXES = { file: 'file-', batch: 'batch_', chat: 'chatcmpl-' } as const;
+export const ID_PREFIXES = { file: 'file-', batch: 'batch_', chat: 'chatcmpl-', webhook: 'wh_' } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 
 /** 24 random hexadecimal digits after the prefix. */
@@ -16,10 +16,24 @@ export function lineRequestId(batchId: string, line: number): string {
 
 /** Id of a line's result in the output or error file. */
 export function batchResultId(requestId: string): string {
-  return `batch_req_${createHash('sha256').update(requestId).digest('hex').slice(0, 24)}`;
+  return `batch_req_${shortDigest(requestId)}`;
 }
 
 /** The jobs of lines of a batch that are answered together. @param line the first of them, counted from 1 */
 export function lineGroupId(batchId: string, line: number): string {
   return `${lineRequestId(batchId, line)}.group`;
+}
+
+/** An event about a batch: always the same for the same end of the same batch, so that it is told of once. */
+export function batchEventId(batchId: string, type: string): string {
+  return `evt_${shortDigest(`${batchId} ${type}`)}`;
+}
+
+/** An event on its way to one webhook. */
+export function webhookDeliveryId(eventId: string, webhookId: string): string {
+  return `whd_${shortDigest(`${eventId} ${webhookId}`)}`;
+}
+
+function shortDigest(of: string): string {
+  return createHash('sha256').update(of).digest('hex').slice(0, 24);
 }

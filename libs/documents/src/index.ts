@@ -12,3 +12,4 @@ export { PAGE_FORMATS, type PageFormat } from './pdf/raster.protocol.js';
 export * from './fetch/address.rules.js';
 export * from './fetch/fetch.policy.js';
 export * from './fetch/resource.fetcher.js';
+export * from './fetch/resource.sender.js';

@@ -1,4 +1,4 @@
-import { ATTEMPTS, isGroupJob, requestsOf, type ModelJob } from '@madakv/contracts';
+import { ATTEMPTS, isGroupJob, requestsOf, type ModelJob, type WebhookJob } from '@madakv/contracts';
 import type { JobsOptions } from 'bullmq';
 
 /** How long what failed for good may be looked at, and how much of it, in each queue. */
@@ -31,6 +31,20 @@ export function batchJobOptions(batchId: string) {
     jobId: batchId,
     attempts: BATCH_ATTEMPTS.count,
     backoff: { type: 'fixed', delay: BATCH_ATTEMPTS.delayMs, jitter: 0.5 },
+    removeOnComplete: true,
+    removeOnFail: FAILED,
+  } satisfies JobsOptions;
+}
+
+/** How long a delivery's job is tried again at errors of this system, such as Redis away. What receivers do is no error here. */
+const WEBHOOK_ATTEMPTS = { count: 100_000, delayMs: 5_000 } as const;
+
+/** Pauses between attempts stand in the delivery's record; a job that is over leaves nothing behind. */
+export function webhookJobOptions({ deliveryId, round }: WebhookJob) {
+  return {
+    jobId: `${deliveryId}.${round}`,
+    attempts: WEBHOOK_ATTEMPTS.count,
+    backoff: { type: 'fixed', delay: WEBHOOK_ATTEMPTS.delayMs, jitter: 0.5 },
     removeOnComplete: true,
     removeOnFail: FAILED,
   } satisfies JobsOptions;

@@ -2,14 +2,16 @@ import {
   BATCH_QUEUE,
   isGroupJob,
   modelQueue,
+  WEBHOOK_QUEUE,
   type BatchJob,
   type ModelJob,
   type RequestJob,
   type RequestJobResult,
+  type WebhookJob,
 } from '@madakv/contracts';
 import { FlowProducer, Queue, type FlowJob, type JobsOptions, type QueueOptions, type Telemetry } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { batchJobOptions, modelJobOptions } from './job.options.js';
+import { batchJobOptions, modelJobOptions, webhookJobOptions } from './job.options.js';
 
 /** Names of the jobs in the batch queue. */
 export const BATCH_JOBS = { run: 'run', expire: 'expire', sweep: 'sweep' } as const;
@@ -54,6 +56,10 @@ export class JobQueues {
     return this.queue(BATCH_QUEUE) as Queue<BatchJob>;
   }
 
+  get webhook(): Queue<WebhookJob> {
+    return this.queue(WEBHOOK_QUEUE) as Queue<WebhookJob>;
+  }
+
   prepare(model: string): Queue<ModelJob, RequestJobResult> {
     return this.queue(modelQueue('prepare', model)) as Queue<ModelJob, RequestJobResult>;
   }
@@ -77,6 +83,11 @@ export class JobQueues {
       { name: BATCH_JOBS.run, data: job, opts: batchJobOptions(job.batchId) },
       { name: BATCH_JOBS.expire, data: job, opts: expiry },
     ]);
+  }
+
+  /** Starts the attempts of a delivery, or does nothing where they go on. */
+  async addDelivery(job: WebhookJob): Promise<void> {
+    await this.webhook.add('deliver', job, webhookJobOptions(job));
   }
 
   /** Lets one worker look for what has become old, again and again. Calling it again changes the interval. */

@@ -24,14 +24,17 @@ return 1
 `);
 
 /**
- * Replaces a record that is as it was read.
- *   KEYS  record, the set of open batches
- *   ARGV  id, record as read, record as it shall be, 1 when it has ended
+ * Replaces a record that is as it was read. One that ends with it is to be announced: that stands from this step on, whoever dies.
+ *   KEYS  record, the set of open batches, the set of those to announce
+ *   ARGV  id, record as read, record as it shall be, 1 when it ends with this
  */
 const REPLACE = new Script(`
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[3])
-if ARGV[4] == '1' then redis.call('SREM', KEYS[2], ARGV[1]) end
+if ARGV[4] == '1' then
+  redis.call('SREM', KEYS[2], ARGV[1])
+  redis.call('SADD', KEYS[3], ARGV[1])
+end
 return 1
 `);
 const REPLACE_ATTEMPTS = 100;
@@ -82,6 +85,16 @@ export class BatchRepository {
     return this.redis.srandmember(this.keys.openBatches(), most);
   }
 
+  /** Ids of batches that have ended and are to be announced: all, or that many of them at random. */
+  async unannounced(most: number): Promise<string[]> {
+    return this.redis.srandmember(this.keys.unannouncedBatches(), most);
+  }
+
+  /** What there was to tell of the batch's end is on its way. */
+  async announced(id: string): Promise<void> {
+    await this.redis.srem(this.keys.unannouncedBatches(), id);
+  }
+
   /**
    * Changes a batch in one step against all others who change it.
    * @param change gets the record as it stands; undefined leaves it. May be called several times
@@ -89,13 +102,15 @@ export class BatchRepository {
    * @throws MadakvError not_found
    */
   async update(id: string, change: (record: BatchRecord) => BatchRecord | undefined): Promise<BatchRecord> {
-    const keys = [this.keys.batch(id), this.keys.openBatches()];
+    const keys = [this.keys.batch(id), this.keys.openBatches(), this.keys.unannouncedBatches()];
     for (let attempt = 0; attempt < REPLACE_ATTEMPTS; attempt++) {
       const text = await this.redis.get(keys[0]);
       if (text === null) throw new MadakvError('not_found', `there is no batch ${id}`);
-      const changed = change(parse(text));
-      if (changed === undefined) return this.counted(parse(text));
-      const args = [id, text, JSON.stringify(changed), hasEnded(changed.object.status) ? 1 : 0];
+      const found = parse(text);
+      const changed = change(found);
+      if (changed === undefined) return this.counted(found);
+      const ends = hasEnded(changed.object.status) && !hasEnded(found.object.status);
+      const args = [id, text, JSON.stringify(changed), ends ? 1 : 0];
       if ((await REPLACE.run(this.redis, keys, args)) === 1) return this.counted(changed);
     }
     throw new MadakvError('storage_unavailable', `batch ${id} was changed by others ${REPLACE_ATTEMPTS} times`);

@@ -10,6 +10,12 @@ export class RecordKeys {
   batches = (tenant: string): string => `${this.prefix}:batches:${tenant}`;
   /** Set: ids of batches that have not ended. */
   openBatches = (): string => `${this.prefix}:batches-open`;
+  /** Set: ids of batches that have ended and that nobody was told of yet. */
+  unannouncedBatches = (): string => `${this.prefix}:batches-unannounced`;
+  /** Hash: id -> WebhookRecord. */
+  webhooks = (tenant: string): string => `${this.prefix}:webhooks:${tenant}`;
+  webhookDelivery = (id: string): string => `${this.prefix}:webhook-delivery:${id}`;
+  webhookDeliveries = (webhookId: string): string => `${this.prefix}:webhook-deliveries:${webhookId}`;
   /** Hash: line -> LineOutcome. */
   lineOutcomes = (batchId: string): string => `${this.prefix}:outcomes:${batchId}`;
   /** Hash: how many lines have come to which outcome, their tokens, and whether the batch is closed. */

@@ -11,6 +11,8 @@ import { OutcomeRepository } from './outcome.repository.js';
 import { RecordKeys } from './record.keys.js';
 import { ResidentDocuments } from './resident.documents.js';
 import { SessionRepository } from './session.repository.js';
+import { WebhookDeliveries } from './webhook.deliveries.js';
+import { WebhookRepository } from './webhook.repository.js';
 import { WorkerRegistry } from './worker.registry.js';
 
 /** All records over one connection. */
@@ -28,6 +30,8 @@ export class Records {
   readonly activity: ActivityRepository;
   readonly workers: WorkerRegistry;
   readonly sessions: SessionRepository;
+  readonly webhooks: WebhookRepository;
+  readonly deliveries: WebhookDeliveries;
 
   constructor(
     readonly redis: Redis,
@@ -46,5 +50,7 @@ export class Records {
     this.activity = new ActivityRepository(redis, this.keys);
     this.workers = new WorkerRegistry(redis, this.keys);
     this.sessions = new SessionRepository(redis, this.keys);
+    this.webhooks = new WebhookRepository(redis, this.keys);
+    this.deliveries = new WebhookDeliveries(redis, this.keys);
   }
 }

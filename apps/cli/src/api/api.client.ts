@@ -8,6 +8,9 @@ import {
   ModelObjectSchema,
   SessionLinkSchema,
   TraceDocumentSchema,
+  WebhookDeliverySchema,
+  WebhookSchema,
+  WebhookWithSecretSchema,
   type BatchObject,
   type ChatRequest,
   type FileObject,
@@ -15,6 +18,10 @@ import {
   type ModelObject,
   type TraceDocument,
   type UploadPurpose,
+  type Webhook,
+  type WebhookDelivery,
+  type WebhookEventType,
+  type WebhookWithSecret,
 } from '@madakv/contracts';
 import { z } from 'zod';
 import { ApiError, UnexpectedAnswerError, UnreachableError } from './api.errors.js';
@@ -145,6 +152,43 @@ export class ApiClient {
     return this.pages('/v1/batches', `limit=${pageSize}`, BatchObjectSchema);
   }
 
+  /** Another batch, of the lines that failed. */
+  retryBatch(id: string): Promise<BatchObject> {
+    return this.json('POST', `/v1/batches/${encodeURIComponent(id)}/retry`, BatchObjectSchema);
+  }
+
+  async webhooks(): Promise<Webhook[]> {
+    return (await this.json('GET', '/v1/webhooks', pageOf(WebhookSchema))).data;
+  }
+
+  createWebhook(url: string, events?: readonly WebhookEventType[], description?: string): Promise<WebhookWithSecret> {
+    return this.json('POST', '/v1/webhooks', WebhookWithSecretSchema, { body: { url, events, description } });
+  }
+
+  enableWebhook(id: string): Promise<Webhook> {
+    return this.json('POST', webhookPath(id), WebhookSchema, { body: { enabled: true }, mode: 'repeatable' });
+  }
+
+  async deleteWebhook(id: string): Promise<void> {
+    await this.call('DELETE', webhookPath(id), { mode: 'repeatable' });
+  }
+
+  /** @param keepSeconds how long the secret before goes on to sign; as long as the server has it without */
+  rotateWebhook(id: string, keepSeconds?: number): Promise<WebhookWithSecret> {
+    const body = { keep_seconds: keepSeconds };
+    return this.json('POST', `${webhookPath(id)}/rotate`, WebhookWithSecretSchema, { body });
+  }
+
+  /** Newest first. */
+  webhookDeliveries(id: string, pageSize = 100): AsyncGenerator<WebhookDelivery> {
+    return this.pages(`${webhookPath(id)}/deliveries`, `limit=${pageSize}`, WebhookDeliverySchema);
+  }
+
+  repeatDelivery(id: string, deliveryId: string): Promise<WebhookDelivery> {
+    const path = `${webhookPath(id)}/deliveries/${encodeURIComponent(deliveryId)}/repeat`;
+    return this.json('POST', path, WebhookDeliverySchema, { mode: 'repeatable' });
+  }
+
   /** The pieces of an answer as they come. @throws ApiError also when the answer breaks off with an error */
   async *streamChat(request: ChatRequest): AsyncGenerator<WarnedChunk> {
     const body = { ...request, stream: true, stream_options: { include_usage: true } };
@@ -247,4 +291,8 @@ export class ApiClient {
     const own = (this.options.pauseMs ?? PAUSE_MS) * 2 ** attempt;
     return Math.min(MAX_PAUSE_MS, asked === undefined ? own : 1000 * asked);
   }
+}
+
+function webhookPath(id: string): string {
+  return `/v1/webhooks/${encodeURIComponent(id)}`;
 }

@@ -27,6 +27,7 @@ Examples:
   registerRun(batch, io);
   registerStatus(batch, io);
   registerCancel(batch, io);
+  registerRetry(batch, io);
   registerList(batch, io);
 }
 
@@ -88,6 +89,20 @@ function registerCancel(batch: Command, io: CommandIo): void {
     .action(async (id: string, flags: ServerFlags & { json?: true }) => {
       const found = await findServer(flags, io).client.cancelBatch(id);
       io.stdout.write(flags.json === true ? `${JSON.stringify(found)}\n` : batchReport(found));
+    });
+}
+
+function registerRetry(batch: Command, io: CommandIo): void {
+  addServerOptions(batch.command('retry'))
+    .description(
+      'Ask the failed lines of a batch again, as a batch of their own. What was answered is not asked again.',
+    )
+    .argument('<id>', 'a batch that has ended')
+    .option('--json', 'print the batch object')
+    .addHelpText('after', '\nExamples:\n  madakv batch retry batch_0123')
+    .action(async (id: string, flags: ServerFlags & { json?: true }) => {
+      const made = await findServer(flags, io).client.retryBatch(id);
+      io.stdout.write(flags.json === true ? `${JSON.stringify(made)}\n` : batchReport(made));
     });
 }
 

@@ -8,6 +8,7 @@ import {
   ComparisonSchema,
   CreateBatchSchema,
   CreateSessionSchema,
+  CreateWebhookSchema,
   ErrorBodySchema,
   ErrorGroupListSchema,
   ExpirySecondsSchema,
@@ -18,11 +19,18 @@ import {
   ModelObjectSchema,
   OverviewSchema,
   RecentRequestListSchema,
+  RotateWebhookSchema,
   SessionLinkSchema,
   SessionSchema,
   TraceDocumentSchema,
   TraceViewSchema,
+  UpdateWebhookSchema,
   UploadPurposeSchema,
+  WebhookDeletedSchema,
+  WebhookDeliverySchema,
+  WebhookEventSchema,
+  WebhookSchema,
+  WebhookWithSecretSchema,
 } from '@madakv/contracts';
 import { z } from 'zod';
 
@@ -65,6 +73,16 @@ const API_SCHEMAS = {
   CreateSession: CreateSessionSchema,
   Session: SessionSchema,
   SessionLink: SessionLinkSchema,
+  CreateWebhook: CreateWebhookSchema,
+  UpdateWebhook: UpdateWebhookSchema,
+  RotateWebhook: RotateWebhookSchema,
+  Webhook: WebhookSchema,
+  WebhookWithSecret: WebhookWithSecretSchema,
+  WebhookList: list(WebhookSchema),
+  WebhookDeleted: WebhookDeletedSchema,
+  WebhookEvent: WebhookEventSchema,
+  WebhookDelivery: WebhookDeliverySchema,
+  WebhookDeliveryPage: page(WebhookDeliverySchema),
 } as const;
 export type ApiSchemaName = keyof typeof API_SCHEMAS;
 

@@ -9,6 +9,7 @@ import { BatchInput, InputFileMissing } from './batch.input.js';
 import { BatchOrder } from './batch.order.js';
 import { BatchResultWriter } from './batch.results.js';
 import { checkSize, fileError, validateLines, type Validation } from './batch.validation.js';
+import { WebhookAnnouncer } from '../webhook/index.js';
 import { deleteAll } from './stored.files.js';
 
 export interface BatchProcessorOptions {
@@ -37,7 +38,7 @@ export type BatchJobHandle = Pick<Job<BatchJob>, 'name' | 'data' | 'moveToWaitin
  *   in_progress  put the lines in order; wait for those in the queues; then add the next window, or go on to finalizing
  *   an ending    take waiting lines out of the queues, wait for the running ones; then write the files
  *   finalizing   write output and error file
- *   ended        delete what is not needed any more
+ *   ended        tell webhooks, and delete what is not needed any more
  */
 export class BatchProcessor {
   private readonly records: Records;
@@ -47,6 +48,7 @@ export class BatchProcessor {
   private readonly expansion: BatchExpansion;
   private readonly results: BatchResultWriter;
   private readonly control: BatchControl;
+  private readonly announcer: WebhookAnnouncer;
   private readonly now: () => number;
   private readonly onUnanswered: (requestId: string) => void;
 
@@ -62,6 +64,7 @@ export class BatchProcessor {
     this.expansion = new BatchExpansion(records, queues, order, windowLines);
     this.results = new BatchResultWriter(records.files, records.outcomes, store, this.input);
     this.onUnanswered = onUnanswered;
+    this.announcer = new WebhookAnnouncer(records, queues);
     this.control = new BatchControl(records.batches, records.cancellations, queues, now);
   }
 
@@ -80,6 +83,7 @@ export class BatchProcessor {
       signal?.throwIfAborted();
       record = await this.step(record, job, token, signal);
     }
+    await this.announcer.announce(batchId);
     await this.cleanUp(batchId);
   }
 

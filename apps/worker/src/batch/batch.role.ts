@@ -5,6 +5,7 @@ import type { Job } from 'bullmq';
 import type { z } from 'zod';
 import { BatchProcessor } from './batch.processor.js';
 import type { BATCH_SETTINGS } from './batch.settings.js';
+import { WebhookAnnouncer } from '../webhook/index.js';
 import { Sweeper } from './sweeper.js';
 
 const HOUR_MS = 3_600_000;
@@ -40,6 +41,7 @@ export class BatchRole {
       records,
       store,
       control: new BatchControl(records.batches, records.cancellations, queues),
+      announcer: new WebhookAnnouncer(records, queues),
       intervalMs: settings.MADAKV_SWEEP_INTERVAL_MS,
       documentCacheMs: settings.MADAKV_DOCUMENT_CACHE_HOURS * HOUR_MS,
       traceMs: settings.MADAKV_TRACE_DAYS * 24 * HOUR_MS,

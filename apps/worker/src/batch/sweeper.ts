@@ -1,6 +1,7 @@
 import { storeParts } from '@madakv/contracts';
 import { hasEnded, type BatchControl, type Records } from '@madakv/records';
 import type { FileInfo, FileStore } from '@madakv/storage';
+import type { WebhookAnnouncer } from '../webhook/index.js';
 import { deleteAll } from './stored.files.js';
 
 const HOUR_MS = 3_600_000;
@@ -16,6 +17,7 @@ export interface SweeperOptions {
   readonly records: Pick<Records, 'batches' | 'files'>;
   readonly store: Pick<FileStore, 'list' | 'delete'>;
   readonly control: Pick<BatchControl, 'expire' | 'carryOn'>;
+  readonly announcer: Pick<WebhookAnnouncer, 'announceRest'>;
   /** Between two sweeps. */
   readonly intervalMs: number;
   readonly documentCacheMs: number;
@@ -31,7 +33,7 @@ export interface SweepReport {
 }
 
 /**
- * Deletes what has become old, and keeps batches going whose job was lost or whose time is over. Each sweep does a bounded
+ * Deletes what has become old, keeps batches going whose job was lost or whose time is over, and announces ends that nobody was told of. Each sweep does a bounded
  * amount of work: one of 256 parts of the file store, the next one the next time. Uploads that expire are the gateway's, which counts them.
  */
 export class Sweeper {
@@ -42,6 +44,7 @@ export class Sweeper {
   }
 
   async sweep(): Promise<SweepReport> {
+    await this.options.announcer.announceRest(MOST_RECORDS);
     const openBatches = await this.watchBatches();
     const part = Math.floor(this.now() / this.options.intervalMs) % PARTS;
     const deletedKeys = await this.deleteOldKeys(part.toString(16).padStart(2, '0'));

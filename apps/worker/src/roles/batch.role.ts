@@ -1,39 +1,23 @@
-import { BATCH_QUEUE, MadakvError } from '@madakv/contracts';
+import { BATCH_QUEUE } from '@madakv/contracts';
 import { JobQueues } from '@madakv/queue';
 import type { Records } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
 import { BullModule } from '@nestjs/bullmq';
 import { Inject, Injectable, Logger, Module, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
-import { DelayedError, type Job } from 'bullmq';
 import { BatchRole } from '../batch/index.js';
 import { QueuedDemand } from '../lease/queued.demand.js';
 import type { WorkerSettings } from '../worker.settings.js';
 import { IntakeGate } from './intake.gate.js';
-import { queueConsumer, type JobHandler, type QueueConsumer } from './queue.consumer.js';
+import { InterruptibleHandler } from './interruptible.handler.js';
+import { queueConsumer, type QueueConsumer } from './queue.consumer.js';
 import { RECORDS, STORE } from './worker.tokens.js';
 
 const CONSUMER = Symbol('batch consumer');
 
-/** Runs a step of a batch; one that the end of the process interrupts goes back as it is. */
-export class BatchHandler implements JobHandler {
-  private readonly stopping = new AbortController();
-
-  constructor(readonly role: Pick<BatchRole, 'process' | 'start'>) {}
-
-  async process(job: Job, token: string | undefined): Promise<void> {
-    const { signal } = this.stopping;
-    try {
-      await this.role.process(job, token, signal);
-    } catch (error) {
-      if (!signal.aborted || error !== signal.reason) throw error;
-      await job.moveToDelayed(Date.now(), token);
-      throw new DelayedError();
-    }
-  }
-
-  /** Ends the steps that run. */
-  stop(): void {
-    this.stopping.abort(new MadakvError('worker_stopping', 'the worker is stopping'));
+/** Runs steps of batches. */
+export class BatchHandler extends InterruptibleHandler {
+  constructor(readonly role: Pick<BatchRole, 'process' | 'start'>) {
+    super(role);
   }
 }
 

@@ -16,6 +16,7 @@ import { GenerateRole } from './generate.role.js';
 import { ModelHeartbeat } from './model.heartbeat.js';
 import { PrepareRole } from './prepare.role.js';
 import { RunningRequests } from './running.requests.js';
+import { WebhookRoleHost } from './webhook.role.js';
 import { REDIS, SETTINGS, SUBSCRIBER } from './worker.tokens.js';
 
 /** Time for aborted requests to be handed back, in milliseconds. */
@@ -44,6 +45,7 @@ export class WorkerDrain implements BeforeApplicationShutdown {
     @Inject(JobQueues) private readonly queues: JobQueues,
     @Optional() @Inject(ModelHeartbeat) private readonly model?: ModelHeartbeat,
     @Optional() @Inject(BatchRoleHost) private readonly batch?: BatchRoleHost,
+    @Optional() @Inject(WebhookRoleHost) private readonly webhooks?: WebhookRoleHost,
     @Optional() @Inject(PrepareRole) private readonly prepare?: PrepareRole,
     @Optional() @Inject(GenerateRole) private readonly generate?: GenerateRole,
   ) {}
@@ -67,7 +69,7 @@ export class WorkerDrain implements BeforeApplicationShutdown {
 
   /** Resolves when no job runs here any more, or those that do could not be handed back. */
   private async stopTaking(): Promise<void> {
-    const roles = [this.batch, this.prepare, this.generate].filter((role) => role !== undefined);
+    const roles = [this.batch, this.webhooks, this.prepare, this.generate].filter((role) => role !== undefined);
     for (const { gate } of roles) gate.set('draining', true);
     const closed = Promise.all(roles.map(({ consumer }) => consumer.worker.close()));
     const graceMs = this.settings.MADAKV_GRACE_MS;
@@ -76,6 +78,7 @@ export class WorkerDrain implements BeforeApplicationShutdown {
     this.log.warn(`${this.running.size} requests are handed back`);
     this.running.abortAll(new MadakvError('worker_stopping', 'the worker is stopping'));
     this.batch?.handler.stop();
+    this.webhooks?.handler.stop();
     if (!(await within(HAND_BACK_MS, closed)))
       this.log.error('not all jobs could be handed back; their locks will end');
   }

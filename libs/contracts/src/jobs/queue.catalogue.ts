@@ -11,6 +11,8 @@ import { z } from 'zod';
  * Lines of a batch that ask about one document are one prepare and one generate job together, a GroupJob.
  *
  * prepare and generate have a queue a model, so that workers of a model scale by its own queue.
+ *
+ * Beside them stands `webhook`, whose jobs the batch role takes as well: one a delivery, tried until it has arrived or is given up.
  */
 export const QUEUE_KINDS = ['batch', 'prepare', 'generate'] as const;
 export type QueueKind = (typeof QUEUE_KINDS)[number];
@@ -32,6 +34,11 @@ export function modelQueue(kind: 'prepare' | 'generate', model: string): string 
 
 /** Batch jobs: the batch's id is the job's id. */
 export const BatchJobSchema = z.object({ batchId: z.string(), tenant: z.string() });
+
+export const WEBHOOK_QUEUE = 'webhook';
+
+/** What a delivery's job is called by; the rest stands in its record. */
+export const WebhookJobSchema = z.object({ deliveryId: z.string(), round: z.int().min(0) });
 
 /** Where the body of a request lies. */
 export const BodySourceSchema = z.discriminatedUnion('kind', [
@@ -115,6 +122,7 @@ export const ATTEMPTS = { count: 5, backoffMs: 1_000 } as const;
 export const MAX_STALLED = 2;
 
 export type BatchJob = z.infer<typeof BatchJobSchema>;
+export type WebhookJob = z.infer<typeof WebhookJobSchema>;
 export type BodySource = z.infer<typeof BodySourceSchema>;
 export type RequestJob = z.infer<typeof RequestJobSchema>;
 export type GroupJob = z.infer<typeof GroupJobSchema>;

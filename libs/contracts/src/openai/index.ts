@@ -10,3 +10,4 @@ export * from './json.text.js';
 export * from './models.js';
 export * from './response.format.js';
 export * from './schema.issues.js';
+export * from './webhook.event.js';

@@ -1,3 +1,4 @@
 export * from './records.js';
 export * from './store.keys.js';
 export * from './trace.document.js';
+export * from './webhook.records.js';

@@ -2,3 +2,4 @@ export * from './batch.lines.js';
 export * from './overview.js';
 export * from './session.js';
 export * from './trace.view.js';
+export * from './webhooks.js';

@@ -1,11 +1,9 @@
-import type { LookupFunction } from 'node:net';
-import { isIPv6 } from 'node:net';
-import { Client, errors, type Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import { DocumentError } from '../document.error.js';
 import { checkDeclaredType, checkMediaType, type MediaType } from '../media/media.type.js';
-import { formatCount } from '../quantity.format.js';
 import { readBody } from './body.reader.js';
 import { DEFAULT_FETCH_POLICY, type FetchPolicy } from './fetch.policy.js';
+import { asDocumentError, connectTo, unlessAborted, withinTime } from './pinned.connection.js';
 import { allowedAddresses, checkUrl } from './url.check.js';
 
 export interface FetchedResource {
@@ -17,7 +15,6 @@ export interface FetchedResource {
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const RETRYABLE_STATUS = new Set([408, 425, 429]);
-const MAX_HEADER_BYTES = 16 * 1024;
 
 /**
  * Fetches a document or image from the public internet. Each URL, first or redirected to, is checked, its host resolved
@@ -32,17 +29,7 @@ export async function fetchResource(
   signal?: AbortSignal,
 ): Promise<FetchedResource> {
   const rules = { ...DEFAULT_FETCH_POLICY, ...policy };
-  const deadline = AbortSignal.timeout(rules.totalTimeoutMs);
-  const stop = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
-  try {
-    return await follow(url, rules, stop);
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (deadline.aborted) {
-      throw new DocumentError('url_timeout', `fetching took longer than ${formatCount(rules.totalTimeoutMs)} ms`);
-    }
-    throw error;
-  }
+  return withinTime('fetching', rules.totalTimeoutMs, signal, (stop) => follow(url, rules, stop));
 }
 
 async function follow(first: string, policy: FetchPolicy, signal: AbortSignal): Promise<FetchedResource> {
@@ -63,23 +50,6 @@ async function follow(first: string, policy: FetchPolicy, signal: AbortSignal): 
       void client.destroy().catch(() => undefined);
     }
   }
-}
-
-/** A client whose connections go to the addresses given, whatever the name means by then. */
-function connectTo(url: URL, addresses: readonly string[], policy: FetchPolicy): Client {
-  const pinned = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
-  const lookup: LookupFunction = (_hostname, options, done) => {
-    if (options.all === true) done(null, pinned);
-    else done(null, pinned[0].address, pinned[0].family);
-  };
-  const { connectTimeoutMs, idleTimeoutMs, certificateAuthorities: ca } = policy;
-  return new Client(url.origin, {
-    connect: { lookup, timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca: [...ca] }) },
-    headersTimeout: idleTimeoutMs,
-    bodyTimeout: idleTimeoutMs,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    autoSelectFamily: true,
-  });
 }
 
 type Answer = { redirect: string } | { mediaType: MediaType; bytes: Uint8Array };
@@ -115,32 +85,4 @@ async function get(client: Client, url: URL, policy: FetchPolicy, signal: AbortS
 function header(response: Dispatcher.ResponseData, name: string): string | undefined {
   const value = response.headers[name];
   return Array.isArray(value) ? value[0] : value;
-}
-
-function asDocumentError(error: unknown, url: URL, policy: FetchPolicy): unknown {
-  if (error instanceof DocumentError) return error;
-  if (error instanceof errors.ConnectTimeoutError) {
-    const message = `connecting to ${url.host} took longer than ${formatCount(policy.connectTimeoutMs)} ms`;
-    return new DocumentError('url_timeout', message, { cause: error });
-  }
-  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
-    const message = `${url.host} was silent for more than ${formatCount(policy.idleTimeoutMs)} ms`;
-    return new DocumentError('url_timeout', message, { cause: error });
-  }
-  const { code, name } = error as NodeJS.ErrnoException;
-  return new DocumentError('url_failed', `the connection to ${url.host} failed (${code ?? name})`, { cause: error });
-}
-
-/** Looking a name up cannot be cancelled; waiting for it can. */
-function unlessAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const aborted = (): void => {
-      reject(signal.reason as Error);
-    };
-    if (signal.aborted) aborted();
-    signal.addEventListener('abort', aborted, { once: true });
-    work.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', aborted);
-    });
-  });
 }

@@ -1,0 +1,3 @@
+export * from './webhook.announcer.js';
+export * from './webhook.deliverer.js';
+export * from './webhook.settings.js';
