@@ -74,6 +74,20 @@ describe('a batch', () => {
     const listed: string[] = [];
     for await (const { id } of client.batches.list({ limit: 2 })) listed.push(id);
     expect(listed).toEqual(ids.toReversed());
+    const filtered = async (query: string): Promise<string[]> => {
+      const response = await gateway.fetch(`/v1/batches?${query}`, { tenant: 'other' });
+      return ((await response.json()) as { data: { id: string }[] }).data.map(({ id }) => id);
+    };
+    await expect.poll(() => statusOf(ids[0], 'other')).toBe('completed');
+    await gateway.records.batches.update(ids[0], (found) => ({
+      ...found,
+      object: { ...found.object, status: 'expired', created_at: 1_000 },
+    }));
+    expect(await filtered('status=expired,failed')).toEqual([ids[0]]);
+    expect(await filtered('created_after=1000&created_before=1001')).toEqual([ids[0]]);
+    expect(await filtered('created_before=1000')).toEqual([]);
+    expect(await filtered('created_after=1001')).toEqual(ids.slice(1).toReversed());
+    expect((await gateway.fetch('/v1/batches?status=running')).status).toBe(400);
     const error = await errorOf(await gateway.fetch('/v1/batches?limit=101'));
     expect(error).toMatchObject({ status: 400, param: 'limit' });
     const unknown = await errorOf(await gateway.fetch('/v1/batches?after=batch_none'));

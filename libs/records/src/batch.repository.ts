@@ -41,6 +41,13 @@ const REPLACE_ATTEMPTS = 100;
 
 const ENDED: ReadonlySet<BatchStatus> = new Set(['completed', 'failed', 'expired', 'cancelled']);
 
+/** Which batches are listed; what is left out says nothing. Times are seconds since 1970. */
+export interface BatchFilter {
+  readonly status?: readonly BatchStatus[] | undefined;
+  readonly created_after?: number | undefined;
+  readonly created_before?: number | undefined;
+}
+
 /** Whether a batch of this status will never change again. */
 export function hasEnded(status: BatchStatus): boolean {
   return ENDED.has(status);
@@ -73,10 +80,11 @@ export class BatchRepository {
     return record?.tenant === tenant ? record : undefined;
   }
 
-  async list(tenant: string, query: PageQuery): Promise<RecordPage<BatchRecord>> {
+  async list(tenant: string, query: PageQuery & BatchFilter): Promise<RecordPage<BatchRecord>> {
     return this.listOf(tenant).page(query, async (ids) => {
       const texts = await this.redis.mget(ids.map(this.keys.batch));
-      return Promise.all(texts.filter((text) => text !== null).map((text) => this.counted(parse(text))));
+      const records = texts.filter((text) => text !== null).map(parse);
+      return Promise.all(records.filter((record) => fits(record, query)).map((record) => this.counted(record)));
     });
   }
 
@@ -135,4 +143,11 @@ export class BatchRepository {
 
 function parse(text: string): BatchRecord {
   return BatchRecordSchema.parse(JSON.parse(text));
+}
+
+function fits(
+  { object: { status, created_at } }: BatchRecord,
+  { status: wanted, created_after = 0, created_before = Infinity }: BatchFilter,
+): boolean {
+  return (wanted?.includes(status) ?? true) && created_at >= created_after && created_at < created_before;
 }

@@ -16,6 +16,7 @@ export function batchReport(batch: BatchObject): string {
     `status   ${batch.status}`,
     `lines    ${formatCount(total)}: ${formatCount(completed)} answered, ${formatCount(failed)} failed, ${formatCount(left)} left`,
     `created  ${formatTime(batch.created_at)}${took}`,
+    ...paceOf(batch),
     ...(batch.usage === undefined
       ? []
       : [`tokens   ${formatCount(batch.usage.input_tokens)} read, ${formatCount(batch.usage.output_tokens)} written`]),
@@ -25,4 +26,13 @@ export function batchReport(batch: BatchObject): string {
     ...(errors.length > SHOWN_ERRORS ? [`  and ${errors.length - SHOWN_ERRORS} more`] : []),
   ];
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/** How fast it goes, and until when. Nothing before the first line has ended, or of an older server. */
+function paceOf({ madakv }: BatchObject): string[] {
+  const { lines_per_minute, eta_at } = madakv ?? {};
+  if (lines_per_minute == null) return [];
+  return [
+    `pace     ${formatCount(lines_per_minute)} lines a minute${eta_at == null ? '' : `, done about ${formatTime(eta_at)}`}`,
+  ];
 }

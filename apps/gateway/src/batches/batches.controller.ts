@@ -2,7 +2,7 @@ import type { BatchObject } from '@madakv/contracts';
 import { Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
 import { CheckedQuery } from '../http/checked.query.js';
 import { BodyText, JsonBody } from '../http/json.body.js';
-import { BatchPageSchema, listBody, type BatchPage, type ListBody } from '../http/page.query.js';
+import { BatchListSchema, listBody, type BatchList, type ListBody } from '../http/page.query.js';
 import { Tenant } from '../http/request.context.js';
 import { ApiRoute } from '../openapi/api.route.js';
 import { BatchesService } from './batches.service.js';
@@ -47,13 +47,13 @@ export class BatchesController {
   @ApiRoute({
     tag: 'Batches',
     summary: 'List batches, newest first',
-    query: BatchPageSchema,
+    query: BatchListSchema,
     response: { 'application/json': 'BatchPage' },
     errors: ['invalid_request', 'not_found'],
   })
   async listBatches(
     @Tenant() tenant: string,
-    @CheckedQuery(BatchPageSchema) query: BatchPage,
+    @CheckedQuery(BatchListSchema) query: BatchList,
   ): Promise<ListBody<BatchObject>> {
     return listBody(await this.batches.list(tenant, query));
   }

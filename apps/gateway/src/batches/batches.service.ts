@@ -17,8 +17,9 @@ import { InputLines } from '../files/input.lines.js';
 import type { GatewaySettings } from '../gateway.settings.js';
 import { SETTINGS } from '../gateway.tokens.js';
 import { checked } from '../http/checked.query.js';
-import { pageQuery, type BatchPage } from '../http/page.query.js';
+import { pageQuery, type BatchList } from '../http/page.query.js';
 import { ActiveBatches } from '../limits/active.batches.js';
+import { batchFigures } from './batch.figures.js';
 import { IdempotencyKeys } from './idempotency.keys.js';
 
 /** Creates, finds and cancels batches. What becomes of them is the workers' business. */
@@ -62,29 +63,27 @@ export class BatchesService {
     return this.resumed(record);
   }
 
-  async list(tenant: string, page: BatchPage): Promise<RecordPage<BatchRecord>> {
+  async list(tenant: string, page: BatchList): Promise<RecordPage<BatchRecord>> {
     const { data, hasMore } = await this.records.batches.list(tenant, pageQuery(page));
-    return { data: await this.withCaches(data), hasMore };
+    return { data: await this.withFigures(data), hasMore };
   }
 
   /** @throws MadakvError not_found; conflict where it has ended */
   async cancel(tenant: string, id: string): Promise<BatchObject> {
     if ((await this.records.batches.find(tenant, id)) === undefined) throw notFound(id);
-    return (await this.withCaches([await this.control.cancel(tenant, id)]))[0].object;
+    return (await this.withFigures([await this.control.cancel(tenant, id)]))[0].object;
   }
 
   /** A batch whose job was never added, or is lost, gets one. */
   private async resumed(record: BatchRecord): Promise<BatchObject> {
     if (!hasEnded(record.object.status)) await this.control.carryOn(record);
-    return (await this.withCaches([record]))[0].object;
+    return (await this.withFigures([record]))[0].object;
   }
 
-  private async withCaches(records: readonly BatchRecord[]): Promise<BatchRecord[]> {
+  private async withFigures(records: readonly BatchRecord[]): Promise<BatchRecord[]> {
     const caches = await this.records.activity.batchCaches(records.map(({ object }) => object.id));
     return records.map((record, i) => {
-      const cache = caches[i];
-      if (cache === undefined) return record;
-      const madakv = { full_bytes: cache.fullBytes, kept_bytes: cache.keptBytes };
+      const madakv = batchFigures(record.object, caches[i], Math.floor(Date.now() / 1000));
       return { ...record, object: { ...record.object, madakv } };
     });
   }

@@ -1,4 +1,4 @@
-import { FilePurposeSchema } from '@madakv/contracts';
+import { BatchStatusSchema, FilePurposeSchema } from '@madakv/contracts';
 import type { PageQuery, RecordPage } from '@madakv/records';
 import { z } from 'zod';
 
@@ -14,6 +14,23 @@ export const wholeNumber = (most: number, fallback: number): z.ZodType<number> =
 const after = z.string().max(128).optional().meta({ description: 'Id of the last object of the page before.' });
 
 export const BatchPageSchema = z.object({ limit: wholeNumber(100, 20), after });
+const seconds = (description: string): z.ZodType<number | undefined> =>
+  z
+    .string()
+    .regex(/^\d{1,12}$/, 'expected seconds since 1970')
+    .transform(Number)
+    .optional()
+    .meta({ description: `${description}, in seconds since 1970.` });
+export const BatchListSchema = BatchPageSchema.extend({
+  status: z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(BatchStatusSchema))
+    .optional()
+    .meta({ description: 'Only batches of this status, or of these, separated by commas.' }),
+  created_after: seconds('Only batches that were created then or later'),
+  created_before: seconds('Only batches that were created earlier'),
+});
 export const FilePageSchema = z.object({
   limit: wholeNumber(10_000, 10_000),
   after,
@@ -21,6 +38,7 @@ export const FilePageSchema = z.object({
   purpose: FilePurposeSchema.optional(),
 });
 export type FilePage = z.output<typeof FilePageSchema>;
+export type BatchList = z.output<typeof BatchListSchema>;
 export type BatchPage = z.output<typeof BatchPageSchema>;
 
 export interface ListBody<T> {

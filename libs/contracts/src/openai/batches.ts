@@ -54,6 +54,32 @@ export const BatchUsageSchema = z.object({
 
 const time = z.int().optional();
 
+/** How a batch gets on. Times are seconds since 1970. */
+export const BatchFiguresSchema = z.object({
+  full_bytes: z.int().meta({
+    description: 'Caches of all answers, had nothing been evicted; 0 where it is not known, as after 31 days.',
+  }),
+  kept_bytes: z.int().meta({ description: 'What was kept of them.' }),
+  phases: z
+    .array(
+      z.object({
+        name: z.enum(['validating', 'in_progress', 'cancelling', 'finalizing']),
+        started_at: z.int(),
+        ended_at: z.int().nullable(),
+      }),
+    )
+    .optional()
+    .meta({ description: 'What it went through, and goes through now: the one without an end.' }),
+  lines_per_minute: z
+    .number()
+    .nullish()
+    .meta({ description: 'Lines that ended a minute while it ran; null before the first.' }),
+  eta_at: z
+    .int()
+    .nullish()
+    .meta({ description: 'When all lines will have ended at this pace; null where nobody knows.' }),
+});
+
 /** OpenAI's batch object. Times are seconds since 1970. */
 export const BatchObjectSchema = z.object({
   id: z.string(),
@@ -78,13 +104,7 @@ export const BatchObjectSchema = z.object({
   request_counts: z.object({ total: z.int(), completed: z.int(), failed: z.int() }),
   usage: BatchUsageSchema.optional(),
   metadata: MetadataSchema.nullable(),
-  madakv: z
-    .object({
-      full_bytes: z.int().meta({ description: 'Caches of all answers, had nothing been evicted.' }),
-      kept_bytes: z.int().meta({ description: 'What was kept of them.' }),
-    })
-    .optional()
-    .meta({ description: 'What OpenAI does not say of a batch; from its first answer on, for 31 days.' }),
+  madakv: BatchFiguresSchema.optional().meta({ description: 'What OpenAI does not say of a batch.' }),
 });
 
 const batchLine = {
@@ -110,6 +130,7 @@ export type BatchStatus = z.infer<typeof BatchStatusSchema>;
 export type CreateBatch = z.infer<typeof CreateBatchSchema>;
 export type BatchError = z.infer<typeof BatchErrorSchema>;
 export type BatchUsage = z.infer<typeof BatchUsageSchema>;
+export type BatchFigures = z.infer<typeof BatchFiguresSchema>;
 export type BatchObject = z.infer<typeof BatchObjectSchema>;
 export type BatchLine = z.infer<typeof BatchLineSchema>;
 export type BatchResult = z.infer<typeof BatchResultSchema>;
