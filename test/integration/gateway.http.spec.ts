@@ -26,6 +26,7 @@ const ROUTES = [
   ['GET', '/v1/batches/{id}'],
   ['POST', '/v1/batches/{id}/cancel'],
   ['POST', '/v1/chat/completions'],
+  ['POST', '/v1/responses'],
   ['GET', '/v1/models'],
   ['GET', '/v1/models/{id}'],
   ['GET', '/v1/batches/{id}/lines'],

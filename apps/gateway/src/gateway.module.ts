@@ -13,6 +13,7 @@ import { IdempotencyKeys } from './batches/idempotency.keys.js';
 import { BatchLinesController } from './batches/lines/batch.lines.controller.js';
 import { BatchLinesService } from './batches/lines/batch.lines.service.js';
 import { BatchRetry } from './batches/lines/batch.retry.js';
+import { CallSignals } from './chat/call.signals.js';
 import { ChatController } from './chat/chat.controller.js';
 import { ChatService } from './chat/chat.service.js';
 import { FilesController } from './files/files.controller.js';
@@ -35,6 +36,7 @@ import { TenantLimits } from './limits/tenant.limits.js';
 import { ModelsController } from './models/models.controller.js';
 import { OverviewController } from './overview/overview.controller.js';
 import { OverviewService } from './overview/overview.service.js';
+import { ResponsesController } from './responses/responses.controller.js';
 import { RedisConnections } from './redis.connections.js';
 import { Sweeper } from './sweeper.js';
 import { TraceReader } from './traces/trace.reader.js';
@@ -70,6 +72,7 @@ export class GatewayModule {
         BatchesController,
         BatchLinesController,
         ChatController,
+        ResponsesController,
         ModelsController,
         TracesController,
         OverviewController,
@@ -103,6 +106,7 @@ export class GatewayModule {
         TraceReader,
         OverviewService,
         ChatService,
+        CallSignals,
         WebhooksService,
         RouteTable,
         Shutdown,

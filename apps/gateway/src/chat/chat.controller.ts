@@ -1,14 +1,14 @@
-import { ChatCompletionSchema, errorBody, MadakvError, type RequestAnswer } from '@madakv/contracts';
+import { ChatCompletionSchema, errorBody, type RequestAnswer } from '@madakv/contracts';
 import { Controller, HttpCode, Inject, Post, Req, Res, UseInterceptors } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import type { GatewaySettings } from '../gateway.settings.js';
 import { SETTINGS } from '../gateway.tokens.js';
-import { Shutdown } from '../health/shutdown.js';
 import { toMadakvError } from '../http/error.mapping.js';
 import { bodyText, JsonBody, takeBody } from '../http/json.body.js';
 import { Tenant } from '../http/request.context.js';
 import { ConcurrentChats } from '../limits/concurrent.chats.js';
 import { ApiRoute } from '../openapi/api.route.js';
+import { CallSignals } from './call.signals.js';
 import { ChatChunks } from './chat.chunks.js';
 import { ChatService, type Chat } from './chat.service.js';
 import { EventStream } from './event.stream.js';
@@ -19,7 +19,7 @@ export class ChatController {
   constructor(
     @Inject(ChatService) private readonly chats: ChatService,
     @Inject(ConcurrentChats) private readonly concurrent: ConcurrentChats,
-    @Inject(Shutdown) private readonly shutdown: Shutdown,
+    @Inject(CallSignals) private readonly signals: CallSignals,
     @Inject(SETTINGS) private readonly settings: GatewaySettings,
   ) {}
 
@@ -54,7 +54,7 @@ export class ChatController {
   ): Promise<void> {
     const chat = await this.chats.open(tenant, bodyText(request));
     await this.concurrent.run(tenant, chat.job.requestId, async () => {
-      const { signal, release } = this.signalOf(response);
+      const { signal, release } = this.signals.of(response);
       try {
         const body = (): string => takeBody(request);
         if (chat.stream) await this.stream(chat, body, signal, response);
@@ -113,36 +113,6 @@ export class ChatController {
       if (stream.hasBegun) stream.end();
       else stream.abandon();
     }
-  }
-
-  /** Aborted when the caller hangs up, the time is over, or the gateway ends. */
-  private signalOf(response: Response): { readonly signal: AbortSignal; readonly release: () => void } {
-    const controller = new AbortController();
-    const stop = (error: MadakvError) => () => {
-      controller.abort(error);
-    };
-    const ms = this.settings.MADAKV_GATEWAY_REQUEST_TIMEOUT_MS;
-    const timer = setTimeout(
-      stop(
-        new MadakvError('timeout', `There was no answer within ${ms} ms. A batch (POST /v1/batches) may take longer.`),
-      ),
-      ms,
-    );
-    const hungUp = stop(new MadakvError('cancelled', 'The caller hung up.'));
-    const ending = stop(new MadakvError('worker_stopping', 'The gateway is being stopped; try again.'));
-    const { signal } = this.shutdown;
-    if (response.destroyed) hungUp();
-    if (signal.aborted) ending();
-    response.once('close', hungUp);
-    signal.addEventListener('abort', ending, { once: true });
-    return {
-      signal: controller.signal,
-      release: () => {
-        clearTimeout(timer);
-        response.off('close', hungUp);
-        signal.removeEventListener('abort', ending);
-      },
-    };
   }
 }
 

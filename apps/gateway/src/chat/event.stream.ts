@@ -25,10 +25,12 @@ export class EventStream {
     return this.response.headersSent;
   }
 
-  /** Returns when there is room for more. */
-  async send(data: object | '[DONE]'): Promise<void> {
+  /** Returns when there is room for more. @param event its name, where it has one */
+  async send(data: object | '[DONE]', event?: string): Promise<void> {
     this.heartbeat.refresh();
-    await this.write(`data: ${data === '[DONE]' ? data : JSON.stringify(data)}\n\n`);
+    await this.write(
+      `${event === undefined ? '' : `event: ${event}\n`}data: ${data === '[DONE]' ? data : JSON.stringify(data)}\n\n`,
+    );
   }
 
   end(): void {

@@ -9,5 +9,7 @@ export * from './files.js';
 export * from './json.text.js';
 export * from './models.js';
 export * from './response.format.js';
+export * from './responses.object.js';
+export * from './responses.request.js';
 export * from './schema.issues.js';
 export * from './webhook.event.js';
