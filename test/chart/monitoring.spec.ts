@@ -1,14 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { metrics } from '@opentelemetry/api';
 import { ATTRIBUTES, METRICS } from '@madakv/contracts';
 import { startTelemetry } from '@madakv/telemetry';
 import { freePort } from '@madakv/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { z } from 'zod';
 import { Rendered } from './chart.js';
-import { seriesOf } from './promql.js';
-import { CHART, NEEDS_TOOLS, ROOT, TOOLS_ARE_THERE } from './tools.js';
+import { alertsFile, DashboardSchema, dashboards, filledIn, RuleGroupsSchema } from './monitoring.files.js';
+import { readingsOf, seriesOf } from './promql.js';
+import { collectedName } from './series.names.js';
+import { NEEDS_TOOLS, ROOT, TOOLS_ARE_THERE } from './tools.js';
 
 /** What Prometheus adds to every series of a pod. */
 const OF_PROMETHEUS = ['namespace', 'pod', 'job', 'instance', 'container', 'le'];
@@ -38,45 +39,18 @@ beforeAll(async () => {
 });
 afterAll(() => vi.unstubAllEnvs());
 
-/** What a collector between processes and Prometheus adds to names: their units. */
-const SUFFIXES: Readonly<Partial<Record<string, string>>> = { By: '_bytes', s: '_seconds' };
-
-/** The same series as they come by way of a collector. */
-function collected(series: string): string {
-  const metric = Object.values(METRICS).find(({ name }) => series.startsWith(name.replaceAll('.', '_')));
-  const start = metric?.name.replaceAll('.', '_') ?? series;
-  return `${start}${SUFFIXES[metric?.unit ?? ''] ?? ''}${series.slice(start.length)}`;
-}
-
 /** What a query reads that no process shows, or that a collector would call by another name. */
 function unknownIn(query: string): string[] {
   return seriesOf(query).flatMap(({ metric, labels }) => {
     const found = [...scraped.keys()].filter((series) => metric.test(series));
     if (found.length !== 1) return [metric.source];
     const [name] = found;
-    if (!metric.test(collected(name))) return [`${metric.source}: ${collected(name)}`];
+    if (!metric.test(collectedName(name))) return [`${metric.source}: ${collectedName(name)}`];
     const known = scraped.get(name) ?? new Set();
     const unknown = [...labels].filter((label) => !known.has(label) && !OF_PROMETHEUS.includes(label));
     return unknown.map((label) => `${name}{${label}}`);
   });
 }
-
-const DashboardSchema = z.looseObject({
-  uid: z.string(),
-  title: z.string(),
-  panels: z.array(
-    z.looseObject({
-      id: z.int(),
-      title: z.string(),
-      targets: z.array(z.looseObject({ expr: z.string(), refId: z.string() })),
-    }),
-  ),
-  templating: z.object({ list: z.array(z.looseObject({ name: z.string() })) }),
-});
-const FOLDER = join(CHART, 'dashboards');
-const dashboards = readdirSync(FOLDER).map((file) =>
-  DashboardSchema.parse(JSON.parse(readFileSync(join(FOLDER, file), 'utf8'))),
-);
 
 describe('dashboards', () => {
   it.each(dashboards.flatMap(({ title, panels }) => panels.map((panel) => ({ title, panel }))))(
@@ -84,7 +58,7 @@ describe('dashboards', () => {
     ({ panel }) => {
       expect(panel.targets.length).toBeGreaterThan(0);
       for (const { expr } of panel.targets) {
-        const filled = expr.replaceAll('$__rate_interval', '5m').replaceAll('$namespace', 'ns');
+        const filled = filledIn(expr, 'ns');
         expect(filled).not.toContain('$');
         expect(unknownIn(filled)).toEqual([]);
       }
@@ -112,24 +86,6 @@ describe('dashboards', () => {
   });
 });
 
-const RulesSchema = z.looseObject({
-  spec: z.object({
-    groups: z.array(
-      z.object({
-        rules: z.array(
-          z.object({
-            alert: z.string(),
-            expr: z.string(),
-            for: z.string().optional(),
-            labels: z.object({ severity: z.enum(['warning', 'critical']) }),
-            annotations: z.object({ summary: z.string(), runbook_url: z.string() }),
-          }),
-        ),
-      }),
-    ),
-  }),
-});
-
 describe.skipIf(!TOOLS_ARE_THERE)(`alerts${NEEDS_TOOLS}`, () => {
   it('ask for what processes show, and lead to a chapter of the runbook', async () => {
     const rendered = await Rendered.of({
@@ -139,7 +95,7 @@ describe.skipIf(!TOOLS_ARE_THERE)(`alerts${NEEDS_TOOLS}`, () => {
     });
     const object = rendered.one('PrometheusRule', 'demo-madakv');
     expect(object.metadata.labels).toMatchObject({ release: 'p' });
-    const rules = RulesSchema.parse(object).spec.groups.flatMap((group) => group.rules);
+    const rules = RuleGroupsSchema.parse(object['spec']).groups.flatMap((group) => group.rules);
     expect(rules.length).toBeGreaterThan(5);
     const runbook = readFileSync(join(ROOT, 'docs/operations.md'), 'utf8');
     const chapters = [...runbook.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
@@ -158,6 +114,24 @@ describe.skipIf(!TOOLS_ARE_THERE)(`alerts${NEEDS_TOOLS}`, () => {
     expect(rules.map(({ expr }) => expr).join('\n')).toContain('> 77');
     const anchors = rules.map(({ annotations }) => annotations.runbook_url.split('#')[1]);
     expect(chapters.filter((chapter) => chapter.startsWith('alert-'))).toEqual(anchors);
+  });
+
+  it('are the same for a Prometheus without Kubernetes: deploy/grafana/alerts.yaml is the chart’s, of any namespace', async () => {
+    const rendered = await Rendered.of({ monitoring: { rules: { enabled: true } } });
+    const { groups } = RuleGroupsSchema.parse(rendered.one('PrometheusRule', 'demo-madakv')['spec']);
+    expect(alertsFile(groups)).not.toContain('namespace');
+    await expect(alertsFile(groups)).toMatchFileSnapshot(join(ROOT, 'deploy/grafana/alerts.yaml'));
+  });
+});
+
+describe('readings of an alert', () => {
+  it.each([
+    ['max(a) > 0 unless max(b) > 0', ['max(a)', 'max(b)']],
+    ['sum(rate(a[5m])) / sum(rate(b[5m])) > 0.05', ['sum(rate(a[5m])) / sum(rate(b[5m]))']],
+    ['absent({__name__=~"a(_b)?"})', ['{__name__=~"a(_b)?"}']],
+    ['max by (le) (a)', ['max by (le) (a)']],
+  ])('%s', (query, readings) => {
+    expect(readingsOf(query)).toEqual(readings);
   });
 });
 

@@ -1,3 +1,4 @@
+import type { SyntaxNode } from '@lezer/common';
 import { parser } from '@prometheus-io/lezer-promql';
 
 export interface Used {
@@ -27,4 +28,28 @@ export function seriesOf(query: string): Used[] {
     },
   });
   return used.map(({ metric, labels }) => ({ metric, labels: new Set([...labels, ...grouped]) }));
+}
+
+const COMPARISONS: ReadonlySet<string> = new Set(['Eqlc', 'Neq', 'Gtr', 'Gte', 'Lss', 'Lte']);
+const SET_OPERATORS: ReadonlySet<string> = new Set(['And', 'Or', 'Unless']);
+
+/**
+ * The readings that an alert's query judges: what stands left of its comparisons, on either side of its set operators, and in `absent`. The
+ * query itself has no data where all is well; these have.
+ */
+export function readingsOf(query: string): string[] {
+  const text = ({ from, to }: SyntaxNode): string => query.slice(from, to);
+  const readings = (node: SyntaxNode): string[] => {
+    if (node.name === 'FunctionCall' && text(node).startsWith('absent(')) {
+      const argument = node.getChild('FunctionCallBody')?.firstChild;
+      if (argument) return [text(argument)];
+    }
+    const { firstChild: left, lastChild: right } = node;
+    const operator = left?.nextSibling?.name ?? '';
+    if (node.name !== 'BinaryExpr' || left === null || right === null) return [text(node)];
+    if (SET_OPERATORS.has(operator)) return [...readings(left), ...readings(right)];
+    return COMPARISONS.has(operator) ? readings(left) : [text(node)];
+  };
+  const top = parser.parse(query).topNode.firstChild;
+  return top === null ? [] : readings(top);
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -29,7 +29,8 @@ const ComposeSchema = z.object({
     z.object({
       image: z.string(),
       build: z.object({ dockerfile: z.string(), target: z.string() }).optional(),
-      command: z.array(z.string()),
+      command: z.array(z.string()).default([]),
+      profiles: z.array(z.string()).default([]),
       environment: z.record(z.string(), z.string()).default({}),
       volumes: z.array(z.string()).default([]),
       depends_on: z.record(z.string(), z.object({ condition: z.literal('service_healthy') })).default({}),
@@ -40,6 +41,12 @@ const ComposeSchema = z.object({
   volumes: z.record(z.string(), z.null()),
 });
 const compose = ComposeSchema.parse(parse(read('compose.yaml'), { merge: true }));
+/** Names of the services that start with a profile, or without any. */
+const servicesOf = (profile?: string): string[] =>
+  Object.entries(compose.services)
+    .filter(([, { profiles }]) => (profile === undefined ? profiles.length === 0 : profiles.includes(profile)))
+    .map(([name]) => name)
+    .sort();
 /** The image that the services of the compose file run from. */
 const image = configOf(parseDockerfile(read('Dockerfile')), 'reader');
 
@@ -60,7 +67,7 @@ function environmentOf(app: App): Record<string, string> {
 
 describe('compose.yaml', () => {
   it('has Redis and every service, each with a program of its own', () => {
-    expect(Object.keys(compose.services).sort()).toEqual(['budget', 'gateway', 'redis', 'worker']);
+    expect(servicesOf()).toEqual(['budget', 'gateway', 'redis', 'worker']);
     for (const app of APPS) {
       expect(compose.services[app].build).toEqual({ dockerfile: 'deploy/Dockerfile', target: 'reader' });
       expect(compose.services[app].command).toEqual([app]);
@@ -102,13 +109,114 @@ describe('compose.yaml', () => {
 
   it('keeps files that gateway and workers share, and a Redis that forgets nothing', () => {
     for (const app of ['gateway', 'worker']) expect(compose.services[app].volumes).toContain('files:/data');
-    const mounted = Object.values(compose.services).flatMap(({ volumes }) =>
-      volumes.map((volume) => volume.split(':')[0]),
-    );
+    const mounted = Object.values(compose.services)
+      .flatMap(({ volumes }) => volumes.map((volume) => volume.split(':')[0] ?? ''))
+      .filter((source) => !source.startsWith('.'));
     expect([...new Set(mounted)].sort()).toEqual(Object.keys(compose.volumes).sort());
     expect(compose.services['redis'].command.join(' ')).toBe(
       'redis-server --appendonly yes --save  --maxmemory-policy noeviction',
     );
+  });
+});
+
+describe('the profile monitoring', () => {
+  const yaml = (name: string): unknown => parse(read(`grafana/${name}`));
+  /** What a service finds at a path in its container: a path of the repository. */
+  const mountOf = (service: string, path: string): string => {
+    const found = compose.services[service].volumes.map((volume) => volume.split(':')).find(([, to]) => to === path);
+    expect({ service, path, mode: found?.[2] }).toEqual({ service, path, mode: 'ro' });
+    return join(DEPLOY, found?.[0] ?? '');
+  };
+  const endpoints = z.object({ endpoint: z.string() });
+  const collector = z
+    .object({
+      receivers: z.object({ otlp: z.object({ protocols: z.object({ http: endpoints }) }) }),
+      processors: z.record(z.string(), z.unknown()),
+      exporters: z.looseObject({ prometheus: z.looseObject({ endpoint: z.string() }) }),
+      service: z.object({
+        pipelines: z.record(
+          z.string(),
+          z.object({
+            receivers: z.array(z.string()),
+            processors: z.array(z.string()).default([]),
+            exporters: z.array(z.string()),
+          }),
+        ),
+      }),
+    })
+    .parse(yaml('collector.yaml'));
+  const prometheus = z
+    .object({
+      global: z.object({ scrape_interval: z.string(), evaluation_interval: z.string() }),
+      rule_files: z.array(z.string()),
+      scrape_configs: z.array(
+        z.object({
+          job_name: z.string(),
+          honor_labels: z.literal(true),
+          static_configs: z.array(z.object({ targets: z.array(z.string()) })),
+        }),
+      ),
+    })
+    .parse(yaml('prometheus.yaml'));
+
+  it('is asked for, starts with images of a version, and is open on the host alone', () => {
+    expect(servicesOf('monitoring')).toEqual(['collector', 'grafana', 'prometheus']);
+    for (const name of servicesOf('monitoring')) {
+      expect(compose.services[name].image).toMatch(/:v?\d+\.\d+\.\d+$/);
+      for (const port of compose.services[name].ports) expect(port).toMatch(/^127\.0\.0\.1:/);
+    }
+  });
+
+  it('leads metrics from services to the collector, to Prometheus, to Grafana', () => {
+    expect(mountOf('collector', '/etc/otelcol-contrib/config.yaml')).toBe(join(DEPLOY, 'grafana/collector.yaml'));
+    expect(collector.receivers.otlp.protocols.http.endpoint).toBe('0.0.0.0:4318');
+    expect(read('compose.yaml')).toContain('OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318');
+    for (const { receivers, processors, exporters } of Object.values(collector.service.pipelines)) {
+      expect(Object.keys(collector.receivers)).toEqual(expect.arrayContaining(receivers));
+      expect(Object.keys(collector.processors)).toEqual(expect.arrayContaining(processors));
+      expect(Object.keys(collector.exporters)).toEqual(expect.arrayContaining(exporters));
+    }
+    expect(collector.service.pipelines['metrics'].exporters).toEqual(['prometheus']);
+    const shown = collector.exporters.prometheus.endpoint.split(':')[1];
+    expect(mountOf('prometheus', '/etc/prometheus/prometheus.yml')).toBe(join(DEPLOY, 'grafana/prometheus.yaml'));
+    expect(prometheus.scrape_configs.flatMap(({ static_configs }) => static_configs)).toEqual([
+      { targets: [`collector:${shown}`] },
+    ]);
+    for (const file of prometheus.rule_files)
+      expect(mountOf('prometheus', file)).toBe(join(DEPLOY, 'grafana/alerts.yaml'));
+    const sources = z
+      .object({
+        apiVersion: z.literal(1),
+        datasources: z.tuple([
+          z.looseObject({
+            type: z.literal('prometheus'),
+            access: z.literal('proxy'),
+            url: z.string(),
+            isDefault: z.literal(true),
+            jsonData: z.object({ timeInterval: z.string() }),
+          }),
+        ]),
+      })
+      .parse(yaml('provisioning/datasources/prometheus.yaml'));
+    expect(sources.datasources[0]).toMatchObject({
+      url: 'http://prometheus:9090',
+      jsonData: { timeInterval: prometheus.global.scrape_interval },
+    });
+  });
+
+  it('gives Grafana the dashboards of the chart, which are in deploy/grafana too', () => {
+    const { providers } = z
+      .object({
+        apiVersion: z.literal(1),
+        providers: z.tuple([
+          z.looseObject({ name: z.string(), type: z.literal('file'), options: z.object({ path: z.string() }) }),
+        ]),
+      })
+      .parse(yaml('provisioning/dashboards/madakv.yaml'));
+    expect(mountOf('grafana', '/etc/grafana/provisioning')).toBe(join(DEPLOY, 'grafana/provisioning'));
+    const folder = mountOf('grafana', providers[0].options.path);
+    expect(realpathSync(join(DEPLOY, 'grafana/dashboards'))).toBe(realpathSync(folder));
+    expect(readdirSync(folder).every((file) => file.endsWith('.json'))).toBe(true);
   });
 });
 

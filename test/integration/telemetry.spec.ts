@@ -7,6 +7,7 @@ import {
   currentTraceId,
   currentTraceparent,
   leaseWaited,
+  openTelemetryBudgetMetrics,
   queueWaited,
   recordedSpan,
   requestSettled,
@@ -173,6 +174,24 @@ describe('sent over OTLP', () => {
     });
     expect(JSON.stringify([...spans.values()])).not.toContain('secret');
     expect(spans.get('prepare back')).toMatchObject({ status: { code: 0 }, attributes: {}, events: [] });
+  });
+
+  it('a loop that was blocked is seen, and a counter before it counts', async () => {
+    openTelemetryBudgetMetrics();
+    const valuesOf = (metric: string): readonly number[] =>
+      collector.points().flatMap((point) => (point.metric === metric ? [point.value] : []));
+    await expect.poll(() => valuesOf('nodejs.eventloop.delay.max')).not.toEqual([]);
+    // As long work in one piece does; again and again, since a reading is of the time since the one before.
+    const block = (): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+    await expect
+      .poll(() => {
+        const seen = Math.max(...valuesOf('nodejs.eventloop.delay.max'));
+        block();
+        return seen;
+      })
+      .toBeGreaterThan(0.35);
+    expect(valuesOf('nodejs.eventloop.delay.p50').length).toBe(valuesOf('nodejs.eventloop.delay.max').length);
+    expect(valuesOf('madakv.lease.expired')).toContain(0);
   });
 
   it('metrics have the units, buckets and attributes of the table', async () => {

@@ -1,6 +1,6 @@
 /**
  * The names of all that the system tells about itself: attributes, spans, span events, metric instruments. gen_ai.*, http.*,
- * rpc.* and error.type follow the OpenTelemetry semantic conventions (GenAI's are in development); what they do not
+ * nodejs.*, rpc.* and error.type follow the OpenTelemetry semantic conventions (GenAI's and Node's are in development); what they do not
  * name is in madakv.*. docs/telemetry.md has these tables for people.
  */
 
@@ -366,6 +366,27 @@ export const METRICS = {
     kind: 'gauge',
     unit: '{device}',
     about: 'Devices that queued and running jobs would fill.',
+    attributes: [],
+  },
+  eventLoopDelayP50: {
+    name: 'nodejs.eventloop.delay.p50',
+    kind: 'gauge',
+    unit: 's',
+    about: "By how much a process's event loop was late since the last reading: the median of samples.",
+    attributes: [],
+  },
+  eventLoopDelayP99: {
+    name: 'nodejs.eventloop.delay.p99',
+    kind: 'gauge',
+    unit: 's',
+    about: 'The same, 99 samples of 100 were not later.',
+    attributes: [],
+  },
+  eventLoopDelayMax: {
+    name: 'nodejs.eventloop.delay.max',
+    kind: 'gauge',
+    unit: 's',
+    about: 'The same, the latest sample.',
     attributes: [],
   },
 } as const satisfies Record<string, MetricEntry>;

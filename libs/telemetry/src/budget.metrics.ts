@@ -11,6 +11,8 @@ export interface BudgetReadings {
 
 /** The instruments of the memory-budget service. */
 export function openTelemetryBudgetMetrics() {
+  // A counter is there once it was added to. Without a zero before it, the first leases to expire would be no increase.
+  count('leasesExpired', 0);
   return {
     answered({ method, outcome, seconds }: { method: BudgetMethod; outcome: string; seconds: number }): void {
       if (!LEASE_OPERATIONS.has(method)) return;

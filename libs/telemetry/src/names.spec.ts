@@ -20,11 +20,11 @@ describe('names', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it('outside madakv.* are those of the semantic conventions, and stable ones but for gen_ai.*', () => {
+  it('outside madakv.* are those of the semantic conventions, and stable ones but for gen_ai.* and nodejs.*', () => {
     const names = [...Object.values(ATTRIBUTES), ...Object.values(METRICS).map(({ name }) => name)];
     const others = names.filter((name) => !name.startsWith('madakv.') && !NEWER.includes(name));
     expect(others.length).toBeGreaterThan(20);
-    expect(others.filter((name) => !(name.startsWith('gen_ai.') ? INCUBATING : STABLE).has(name))).toEqual([]);
+    expect(others.filter((name) => !(/^(gen_ai|nodejs)\./.test(name) ? INCUBATING : STABLE).has(name))).toEqual([]);
   });
 
   it('ids are in no metric, and every histogram has rising buckets', () => {

@@ -1,4 +1,5 @@
 import { context, diag, metrics, propagation, trace } from '@opentelemetry/api';
+import { observeEventLoop } from './event.loop.metrics.js';
 import { signalsOf } from './otel.environment.js';
 
 export interface TelemetryOptions {
@@ -40,10 +41,11 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     ...(!signals.has('metrics') && { metricReaders: [] }),
   });
   sdk.start();
+  const endEventLoop = signals.has('metrics') ? observeEventLoop() : undefined;
   let ending: Promise<void> | undefined;
   return {
     tracing: signals.has('traces'),
-    shutdown: (timeoutMs = 5_000) => (ending ??= end(sdk, timeoutMs)),
+    shutdown: (timeoutMs = 5_000) => (ending ??= end(sdk, timeoutMs).finally(() => endEventLoop?.())),
   };
 }
 
