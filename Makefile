@@ -30,7 +30,8 @@ test: install ## Run all tests, with the system packages they need; ends with on
 
 check-chart: install ## The Helm chart: lint, schemas, what it renders (with Go; builds its tools once)
 	scripts/chart-tools.sh
-	vitest run --project chart
+	scripts/system-packages.sh redis-server
+	vitest run --project chart --project e2e test/chart test/e2e/monitoring.spec.ts
 
 test-unit: install ## Tests beside the code
 	vitest run --project unit

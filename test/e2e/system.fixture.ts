@@ -32,6 +32,8 @@ export interface SystemOptions {
   readonly roles?: string;
   /** Of all services, above the defaults here. */
   readonly environment?: Environment;
+  /** Of the gateway or the budget service alone, above all others. */
+  readonly own?: Readonly<Partial<Record<'gateway' | 'budget', Environment>>>;
   /** Folder of what the workers serve; by default one whose answers never end by themselves. */
   readonly checkpoint?: string;
   /** Whose key sees the whole system; nobody's by default. */
@@ -67,6 +69,7 @@ export class TestSystem {
     workers = 1,
     roles = 'batch,prepare,generate',
     environment = {},
+    own = {},
     checkpoint: given,
     operators = [],
   }: SystemOptions = {}): Promise<TestSystem> {
@@ -91,6 +94,7 @@ export class TestSystem {
         MADAKV_GATEWAY_HEALTH_PORT: String(gatewayHealth),
         MADAKV_API_KEYS: JSON.stringify(keys.map(({ record }) => record)),
         ...environment,
+        ...own.gateway,
       },
       `http://127.0.0.1:${gatewayHealth}/readyz`,
     );
@@ -101,6 +105,7 @@ export class TestSystem {
         MADAKV_BUDGET_PORT: String(budgetPort),
         MADAKV_BUDGET_HTTP_PORT: String(budgetHttp),
         ...environment,
+        ...own.budget,
       },
       `http://127.0.0.1:${budgetHttp}/readyz`,
     );
