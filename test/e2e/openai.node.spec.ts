@@ -93,6 +93,21 @@ describe('a chat completion', () => {
     });
   });
 
+  it('is asked for as a response as well', async () => {
+    const { id } = await client.files.create({ file: createReadStream(PDF), purpose: 'user_data' });
+    const completion = await client.chat.completions.create(ask([text, filePart({ file_id: id })]));
+    const content = [
+      { type: 'input_text' as const, text: text.text },
+      { type: 'input_file' as const, file_id: id },
+    ];
+    const body = { model: MODEL, max_output_tokens: 4, input: [{ role: 'user' as const, content }] };
+    const response = await client.responses.create(body);
+    expect(response).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } });
+    expect(response.output_text).toBe(completion.choices[0]?.message.content);
+    const final = await client.responses.stream(body).finalResponse();
+    expect(final.output).toMatchObject([{ content: [{ text: response.output_text }] }]);
+  });
+
   it('about an image, and about none', async () => {
     const image = { type: 'image_url' as const, image_url: { url: dataUrl(PNG, 'image/png') } };
     const [seen, blind] = await Promise.all([

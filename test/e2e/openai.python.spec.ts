@@ -56,6 +56,36 @@ describe.skipIf('missing' in client)(`the official client for Python${missing}`,
     expect((seen as { chat: { streamed_usage: object } }).chat.streamed_usage).toEqual(chat.plain.usage);
   });
 
+  it('asks as responses: plain and streaming', () => {
+    const { chat, responses } = seen as {
+      chat: { plain: { choices: { message: { content: string } }[] } };
+      responses: object;
+    };
+    const answer = chat.plain.choices[0].message.content;
+    expect(responses).toMatchObject({
+      plain: {
+        object: 'response',
+        status: 'incomplete',
+        incomplete_details: { reason: 'max_output_tokens' },
+        usage: { output_tokens: 4 },
+      },
+      text: answer,
+      streamed: answer,
+      types: [
+        'response.created',
+        'response.in_progress',
+        'response.output_item.added',
+        'response.content_part.added',
+        'response.output_text.delta',
+        'response.output_text.done',
+        'response.content_part.done',
+        'response.output_item.done',
+        'response.incomplete',
+      ],
+      refused: ['BadRequestError', 400, 'invalid_request'],
+    });
+  });
+
   it('runs batches: done, failed in part, cancelled, expired', () => {
     const ended = (status: string) => ({
       batch: { status, request_counts: { total: 2, completed: 1 } },

@@ -125,6 +125,27 @@ def results_of(file_id: str | None) -> list:
     return [json.loads(line) for line in client.files.content(file_id).text.splitlines()]
 
 
+def responses(file_id: str) -> dict:
+    parts = [{"type": "input_file", "file_id": file_id}, {"type": "input_text", "text": "Total?"}]
+    asked = {
+        "model": MODEL,
+        "input": [{"role": "user", "content": parts}],
+        "max_output_tokens": 4,
+        "extra_body": {"madakv": {"cache_ratio": 0.3}},
+    }
+    plain = client.responses.create(**asked)
+    with client.responses.stream(**asked) as stream:
+        events = list(stream)
+    types = [event.type for event in events]
+    return {
+        "plain": plain.model_dump(),
+        "text": plain.output_text,
+        "streamed": events[-1].response.output_text,
+        "types": sorted(set(types), key=types.index),
+        "refused": status_and_code(lambda: client.responses.create(**asked, previous_response_id="resp_1")),
+    }
+
+
 def ended(batch_id: str) -> dict:
     ends = {"completed", "failed", "expired", "cancelled"}
     batch = poll(lambda: client.batches.retrieve(batch_id), lambda found: found.status in ends)
@@ -158,6 +179,7 @@ def main() -> None:
         "models": [model.id for model in client.models.list()],
         "files": files(),
         "chat": chat(document),
+        "responses": responses(document),
         "batches": batches(document),
     }
     json.dump(seen, sys.stdout)
