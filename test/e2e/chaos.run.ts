@@ -133,8 +133,9 @@ export class ChaosRun {
   private async checkNothingLeft(batch: Batch): Promise<void> {
     await expect.poll(() => this.heldAndWaiting()).toEqual([]);
     await expect.poll(() => this.jobs()).toEqual([]);
-    // The record, and that the batch is closed to outcomes that come late. How often a request was begun in vain lapses.
-    const keys = [this.records.keys.batch(batch.id), this.records.keys.lineCounts(batch.id)].sort();
+    // The record, that the batch is closed to outcomes that come late, and what its answers kept. How often a request was begun in vain lapses.
+    const { keys: names } = this.records;
+    const keys = [names.batch(batch.id), names.lineCounts(batch.id), names.batchCache(batch.id)].sort();
     await expect.poll(() => this.keysOf(batch)).toEqual(keys);
     await expect.poll(() => this.filesOf(batch)).toEqual([]);
   }
