@@ -235,7 +235,16 @@ describe('lines about one document', () => {
     for (const jobId of lines) await budget.client.call('publishDemand', { jobId, bytes: 1_000, model: MODEL });
     for (const id of lines) engine.finish(id);
     await expect.poll(() => statusOfBatch(batchId)).toBe('completed');
-    await expect.poll(() => budget.client.call('queryDemand', { model: MODEL })).toMatchObject({ queuedBytes: 0 });
+    const demand = () => budget.client.call('queryDemand', { model: MODEL });
+    await expect.poll(demand).toMatchObject({ queuedBytes: 0 });
+
+    // A job that was told to wait while another answered its request, when it is taken again.
+    const [requestId] = lines;
+    await budget.client.call('publishDemand', { jobId: requestId, bytes: 1_000, model: MODEL });
+    const source = { kind: 'line', batchId, line: 1, fileKey: 'gone', start: 0, length: 1 } as const;
+    const job = { requestId, tenant: TENANT, model: MODEL, source, acceptedAtMs: Date.now() };
+    await bench.queues.generate(MODEL).add('generate', job);
+    await expect.poll(demand).toMatchObject({ queuedBytes: 0 });
   });
 
   it('are split where they would take more than half of a device, so that two workers may read one document', async () => {

@@ -100,6 +100,8 @@ export class RequestJobRunner {
   private async open(data: ModelJob): Promise<RequestJob[]> {
     const settled = await Promise.all(requestsOf(data).map((request) => this.outcomes.isSettled(request)));
     const open = requestsOf(data).filter((_, i) => !settled[i]);
+    // Answered elsewhere, perhaps while this job was told to wait, which stated it anew.
+    for (const [i, request] of requestsOf(data).entries()) if (settled[i]) this.settler.answered(request);
     return isGroupJob(data) ? this.queues.absentLines(open) : open;
   }
 
