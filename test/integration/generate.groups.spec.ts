@@ -1,4 +1,12 @@
-import { lineGroupId, lineRequestId, MadakvError, type ErrorBody, type RequestJob } from '@madakv/contracts';
+import {
+  lineGroupId,
+  lineRequestId,
+  MadakvError,
+  requestsOf,
+  type ErrorBody,
+  type ModelJob,
+  type RequestJob,
+} from '@madakv/contracts';
 import { BatchControl } from '@madakv/records';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -257,6 +265,10 @@ describe('lines about one document', () => {
     const batchId = await bench.batch(questions(12));
     const all = () => [...engine.running, ...second.running];
     await expect.poll(() => Math.min(engine.running.length, second.running.length)).toBeGreaterThan(0);
+    // Each stands in one job: what was split off is not asked again with the rest, should that be taken again.
+    const jobs = await bench.queues.generate(MODEL).getJobs();
+    const members = jobs.flatMap(({ data }) => requestsOf(data).map(({ requestId }) => requestId));
+    expect(members.sort()).toEqual(inOrder(batchId, 12).sort());
     const ending = setInterval(() => {
       for (const each of [engine, second]) for (const id of each.running) each.finish(id);
     }, 20);

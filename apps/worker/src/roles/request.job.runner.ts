@@ -138,18 +138,24 @@ export class RequestJobRunner {
   }
 
   private taken(job: BullModelJob, data: ModelJob): TakenJob {
+    let current = data;
+    const update = (changed: ModelJob): Promise<void> => job.updateData((current = changed));
     return {
       grouped: isGroupJob(data),
       // A request that leaves its group asks under the same name, and must not be given the group's lease.
       holder: `${isGroupJob(data) ? 'g' : ''}${job.attemptsMade + 1}.${job.stalledCounter}`,
       waits: data,
-      note: (waits) => job.updateData({ ...data, ...waits }),
+      note: (waits) => update({ ...current, ...waits }),
       split: async (requests) => {
-        if (!isGroupJob(data)) throw new Error(`${data.requestId} is no group`);
+        if (!isGroupJob(current)) throw new Error(`${current.requestId} is no group`);
         // Named by its first request, as the whole is: whoever dies here and does it again adds the same job.
-        const groupId = `${data.groupId}.${requests[0].requestId.split('_').at(-1) ?? ''}`;
-        const rest: GroupJob = { ...data, groupId, members: [...requests] };
-        await this.queues.addLines(data.batchId, [rest], { prepared: true });
+        const groupId = `${current.groupId}.${requests[0].requestId.split('_').at(-1) ?? ''}`;
+        const rest: GroupJob = { ...current, groupId, members: [...requests] };
+        await this.queues.addLines(current.batchId, [rest], { prepared: true });
+        const gone = new Set(requests.map(({ requestId }) => requestId));
+        // Should the rest of this job be taken again, it is without them: there may be more room for it then.
+        const members = current.members.filter(({ requestId }) => !gone.has(requestId));
+        if (members.length > 0) await update({ ...current, members });
       },
     };
   }
