@@ -4,7 +4,6 @@ import {
   MadakvError,
   requestsOf,
   type ErrorBody,
-  type ModelJob,
   type RequestJob,
 } from '@madakv/contracts';
 import { BatchControl } from '@madakv/records';
