@@ -59,6 +59,7 @@ test-gpu: install ## The WebGPU provider in both precisions, on VK_ICD_FILENAMES
 	$(WITH_LAVAPIPE) vitest run --project 'gpu*'
 
 test-kubernetes: install ## The chart in a cluster of its own, pods run as processes (with Go, as root; builds it once, which takes long)
+	scripts/system-packages.sh redis-server etcd-server iproute2 openssl
 	scripts/chart-tools.sh
 	scripts/kubernetes-tools.sh
 	vitest run --config test/kubernetes/vitest.config.ts

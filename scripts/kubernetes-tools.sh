@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # Builds the programs of a Kubernetes cluster from their Go modules into a cache outside the tree: API server, controller manager, scheduler, kubectl,
 # KEDA's operator and metrics adapter, kwok. Only the first call builds: twenty minutes of two cores that do nothing else, an hour beside other work.
-# etcd is Debian's.
+# etcd is Debian's: scripts/system-packages.sh.
 set -euo pipefail
 kubernetes=1.34.4
 keda=2.21.0
 kwok=0.8.0
-command -v etcd >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends etcd-server
 cache=${MADAKV_TOOLS_CACHE:-$HOME/.cache/madakv/tools}
 export CGO_ENABLED=0 GOFLAGS=-trimpath GOTOOLCHAIN=local
 mkdir -p "$cache"

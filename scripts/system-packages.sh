@@ -12,6 +12,9 @@ declare -A packages=(
 # What `make test` does without.
 declare -A others=(
   [debootstrap]="debootstrap" # a Debian to build the container image in
+  [etcd]="etcd-server"        # the store of a Kubernetes of the tests
+  [ip]="iproute2"             # networks of its pods
+  [openssl]="openssl"         # its certificates
 )
 wanted=" ${*:-${packages[*]}} "
 for probe in "${!others[@]}"; do packages[$probe]=${others[$probe]}; done

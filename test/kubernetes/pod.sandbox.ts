@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { bindLine, chrootLines, quote } from '../image/chroot.js';
 import { ROOT } from '../chart/tools.js';
@@ -21,9 +22,10 @@ export interface SandboxOptions {
   readonly mounts: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[];
 }
 
-/** What every image has of this machine: a system with Node and Redis. */
+/** What every image has of this machine: a system with Node, wherever that is installed, and Redis. */
 const LINKS = ['bin', 'sbin', 'lib', 'lib64'];
 const SETTINGS = ['passwd', 'group', 'nsswitch.conf', 'ld.so.cache', 'ssl'];
+const NODE = dirname(dirname(process.execPath));
 
 /**
  * A container of this machine: root of its own, read-only but for its mounts, with this repository as /app; network, processes and mounts of
@@ -35,16 +37,19 @@ export class PodSandbox {
 
   constructor(private readonly options: SandboxOptions) {
     const { at, network, hosts, mounts } = options;
-    const folders = ['/usr', '/etc', '/app', '/proc', '/dev', '/tmp', options.workdir];
+    const systems = ['/usr', ...(`${NODE}/`.startsWith('/usr/') ? [] : [NODE])];
+    const folders = [...systems, '/etc', '/app', '/proc', '/dev', '/tmp', options.workdir];
     folders.push(...mounts.map(({ target }) => target));
     const lines = [
       `mount -t tmpfs tmpfs ${quote(at)}`,
       `mkdir -p ${folders.map((path) => quote(at + path)).join(' ')}`,
       ...LINKS.filter((name) => existsSync(`/${name}`)).map((name) => `ln -s usr/${name} ${quote(`${at}/${name}`)}`),
-      ...SETTINGS.map((name) => `cp -a ${quote(`/etc/${name}`)} ${quote(`${at}/etc/`)}`),
+      ...SETTINGS.filter((name) => existsSync(`/etc/${name}`)).map(
+        (name) => `cp -a ${quote(`/etc/${name}`)} ${quote(`${at}/etc/`)}`,
+      ),
       `touch ${quote(`${at}/etc/hosts`)}`,
       ...[
-        { source: '/usr', target: '/usr' },
+        ...systems.map((path) => ({ source: path, target: path })),
         { source: ROOT, target: '/app' },
         { source: hosts, target: '/etc/hosts' },
       ].flatMap((mount) => [bindLine(mount, at), readOnlyLine(at + mount.target)]),

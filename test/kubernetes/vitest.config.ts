@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     name: 'kubernetes',
     include: ['test/kubernetes/**/*.spec.ts'],
+    // Pods run what is built.
+    globalSetup: ['test/build.setup.ts'],
     fileParallelism: false,
     expect: { poll: { timeout: 60_000, interval: 250 } },
     testTimeout: 180_000,
