@@ -120,6 +120,24 @@ describe.skipIf(noBrowser !== undefined)('the page', () => {
     expect((await page.request.get('/v1/batches')).status()).toBe(401);
   });
 
+  it('asks for a key again once the session is over, wherever it is', async () => {
+    const one = await openPage(browser, system.url);
+    opened.push(one);
+    const { page } = one;
+    for (const [path, heading] of [
+      ['/batches', 'Batches'],
+      ['/', 'Overview'],
+    ]) {
+      await page.goto(path);
+      await page.getByLabel('API key').fill(system.apiKeys.acme);
+      await page.keyboard.press('Enter');
+      await page.getByRole('heading', { name: heading, exact: true }).waitFor();
+      await page.context().clearCookies();
+      // What is shown is asked for again: rows every few seconds, a stream when it ends.
+      await page.getByLabel('API key').waitFor({ timeout: 120_000 });
+    }
+  });
+
   it('opens by a link that signs in once', async () => {
     const headers = { authorization: `Bearer ${system.apiKeys.globex}` };
     const made = await fetch(`${system.url}/v1/session/links`, { method: 'POST', headers });

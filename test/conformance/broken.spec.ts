@@ -197,6 +197,19 @@ describe('config.json', () => {
     expect(() => openModel(folder)).not.toThrow();
   });
 
+  it('with a sliding window that YaRN makes prompts longer than', () => {
+    const folder = copyOf('mistral-plain');
+    const window = { sliding_window: 32_768, max_position_embeddings: 32_768 };
+    editJson(folder, 'config.json', (config) => Object.assign(config, window));
+    expect(() => openModel(folder)).not.toThrow();
+    const scaling = { rope_type: 'yarn', type: 'yarn', factor: 4, original_max_position_embeddings: 32_768 };
+    editJson(folder, 'config.json', (config) => {
+      delete config['rope_parameters'];
+      Object.assign(config, { rope_scaling: scaling, rope_theta: 10_000 });
+    });
+    expectFailure(folder, 'unsupported_feature', 'sliding_window asks for sliding window attention');
+  });
+
   it('with another text model in LLaVA', () => {
     const folder = copyOf('llava-plain');
     editJson(folder, 'config.json', (config) => ((config['text_config'] as Json)['model_type'] = 'gpt2'));

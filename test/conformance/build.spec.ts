@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { buildModel, checkpointInput, type BuiltModel } from '@madakv/engine';
+import { buildModel, builtEntries, checkpointInput, type BuiltModel } from '@madakv/engine';
 import { openModel, type Precision } from '@madakv/models';
 import { cpuProvider, type CodeType, type ExecutionProvider } from '@madakv/onnx';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -44,6 +44,19 @@ describe('a built model', () => {
     expect(first.fresh).toBe(true);
     expect(second).toEqual({ ...first, fresh: false });
     expect(builtFolders()).toEqual([first.key]);
+  });
+
+  it('is another one with another vision tower, and says so; a model of text alone has none', async () => {
+    const of = (folder: string, visionPrecision: 'fp16' | 'fp32'): Promise<BuiltModel> =>
+      buildModel(checkpointInput(openModel(folder)), provider, {
+        ...{ precision: { kind: 'int', bits: 8, blockSize: 32 }, visionPrecision, cacheDir },
+      });
+    expect((await of(checkpoint, 'fp32')).key).not.toBe((await of(checkpoint, 'fp16')).key);
+    expect(new Set(builtEntries(join(cacheDir, 'models')).map(({ record }) => record?.precision))).toEqual(
+      new Set(['8 bit (blocks of 32)', '8 bit (blocks of 32), vision fp16']),
+    );
+    const text = fixture('qwen3-plain turns').checkpoint;
+    expect((await of(text, 'fp32')).key).toBe((await of(text, 'fp16')).key);
   });
 
   it('stays where it is when another builder of the same is done later', async () => {

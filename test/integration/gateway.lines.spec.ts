@@ -82,7 +82,7 @@ describe('the lines of a batch that runs', () => {
     expect(await get(`/v1/batches/${id}/lines?limit=3`)).toMatchObject({
       total: 12,
       offset: 0,
-      counts: { waiting: 12, completed: 0, failed: 0 },
+      counts: { waiting: 12, completed: 0, failed: 0, unknown: 0 },
       data: [{ line: 1, custom_id: 'line-1', status: 'waiting', request_id: `${id}_1` }, { line: 2 }, { line: 3 }],
     });
     await settle(id, 2);
@@ -90,7 +90,7 @@ describe('the lines of a batch that runs', () => {
     await settle(id, 5, { code: 'unreachable_server', status: 503 });
     await settle(id, 11, { code: 'encrypted_pdf', status: 400 });
     const counts = async () => (await get<BatchLinePage>(`/v1/batches/${id}/lines?limit=1`)).counts;
-    await expect.poll(counts).toEqual({ waiting: 8, completed: 1, failed: 3 });
+    await expect.poll(counts).toEqual({ waiting: 8, completed: 1, failed: 3, unknown: 0 });
     const found = async (query: string): Promise<number[]> =>
       (await get<BatchLinePage>(`/v1/batches/${id}/lines?${query}`)).data.map(({ line }) => line);
     expect(await found('status=failed')).toEqual([4, 5, 11]);
@@ -107,6 +107,13 @@ describe('the lines of a batch that runs', () => {
     const line = await get(`/v1/batches/${id}/lines/2`);
     expect(line).toMatchObject({ status: 'completed', prompt_tokens: 7, result: { response: { status_code: 200 } } });
     expect(await get(`/v1/batches/${id}/lines/1`)).toMatchObject({ status: 'waiting', result: null });
+  });
+
+  it('are the same for all who ask at once, each failure counted once', async () => {
+    const id = await submit(batchInput(20));
+    for (let line = 1; line <= 20; line++) await settle(id, line, { code: 'encrypted_pdf', status: 400 });
+    const asked = Array.from({ length: 4 }, () => get<{ data: ErrorGroup[] }>(`/v1/batches/${id}/errors`));
+    for (const { data } of await Promise.all(asked)) expect(data.map(({ count }) => count)).toEqual([20]);
   });
 
   it('have no results to take away yet, and nothing to retry', async () => {
@@ -127,7 +134,7 @@ describe('the lines of a batch that has ended', () => {
     };
     await end(id, [answered(id, 1, '=cmd|x'), answered(id, 3, 'a "b", c')], [refused(id, 2), expired]);
     const page = await get<BatchLinePage>(`/v1/batches/${id}/lines`);
-    expect(page.counts).toEqual({ waiting: 0, completed: 2, failed: 2 });
+    expect(page.counts).toEqual({ waiting: 0, completed: 2, failed: 2, unknown: 0 });
     expect(page.data.map(({ status, error_code }) => error_code ?? status)).toEqual([
       'completed',
       'encrypted_pdf',
@@ -167,6 +174,24 @@ describe('the lines of a batch that has ended', () => {
     const all = await submit(batchInput(1));
     await end(all, [answered(all, 1, 'yes')], []);
     expect(await errorOf(await gateway.postJson(`/v1/batches/${all}/retry`, {}))).toMatchObject({ status: 409 });
+  });
+
+  it('are not known where no file tells of them, which is said to who asks for results or a retry', async () => {
+    const id = await submit(batchInput(3));
+    await end(id, [answered(id, 1, 'yes')], [refused(id, 2)]);
+    await gateway.records.batches.update(id, (found) => ({
+      ...found,
+      object: { ...found.object, request_counts: { total: 3, completed: 1, failed: 2 } },
+    }));
+    await gateway.store.delete(storeKeys.file(`file-error-${id}`));
+    const page = await get<BatchLinePage>(`/v1/batches/${id}/lines`);
+    expect(page.counts).toEqual({ waiting: 0, completed: 1, failed: 0, unknown: 2 });
+    for (const format of ['jsonl', 'csv']) {
+      const gone = await gateway.fetch(`/v1/batches/${id}/results?format=${format}`);
+      expect(await errorOf(gone)).toMatchObject({ status: 404, message: expect.stringContaining('expired') as string });
+    }
+    const retried = await errorOf(await gateway.postJson(`/v1/batches/${id}/retry`, {}));
+    expect(retried).toMatchObject({ status: 409, message: expect.stringContaining('error file') as string });
   });
 
   it('are those of its results where its input file is gone', async () => {

@@ -88,7 +88,8 @@ export class ClusterNetwork {
   async join(): Promise<PodNetwork> {
     const number = this.pods++;
     const namespace = `${this.bridge}-${number}`;
-    const address = `10.${this.number}.${number >> 8}.${(number & 255) + 1}`;
+    // The bridge has the first.
+    const address = `10.${this.number}.${(number + 1) >> 8}.${(number + 1) & 255}`;
     const link = `mk${this.number}v${number}`;
     await ip('netns', 'add', namespace);
     this.namespaces.add(namespace);

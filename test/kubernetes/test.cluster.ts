@@ -49,7 +49,11 @@ export class TestCluster {
     const folder = mkdtempSync(join(tmpdir(), 'madakv-cluster-'));
     const network = new ClusterNetwork(folder);
     await network.open();
-    const plane = await ControlPlane.start({ serviceRange: network.serviceRange });
+    const plane = await ControlPlane.start({ serviceRange: network.serviceRange }).catch(async (error: unknown) => {
+      await network.close();
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    });
     const { api } = plane;
     const runner = new PodRunner({ api, network, folder: join(folder, 'pods') }, NODES);
     const cluster = new TestCluster(plane, runner, network, folder);

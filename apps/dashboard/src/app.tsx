@@ -11,7 +11,7 @@ import { ModelsView } from './views/models.view.js';
 import { OverviewView } from './views/overview.view.js';
 import { RequestView } from './views/request.view.js';
 import { RequestsView } from './views/requests.view.js';
-import { SignInView } from './views/sign.in.view.js';
+import { LINK, SignInView } from './views/sign.in.view.js';
 import { TryView } from './views/try.view.js';
 
 const SECTIONS = [
@@ -28,13 +28,13 @@ export function App() {
   const session = useQuery({
     queryKey: ['session'],
     queryFn: () => getJson<SessionObject>('/v1/session'),
-    retry: false,
     staleTime: Infinity,
   });
   useEffect(() => {
     const leave = (): void => {
-      queries.clear();
-      void queries.invalidateQueries({ queryKey: ['session'] });
+      // Asked again, it says that there is none; what it showed is nobody's any more.
+      queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' });
+      void queries.resetQueries({ queryKey: ['session'] });
     };
     signedOut.addEventListener('signedout', leave);
     return () => {
@@ -43,7 +43,7 @@ export function App() {
   }, [queries]);
   // A link that signs in counts more than a session that is there.
   if (session.isPending) return <p className="waiting">Loading…</p>;
-  if (session.data === undefined || location.hash.startsWith('#link=')) {
+  if (session.data === undefined || location.hash.startsWith(LINK)) {
     return (
       <SignInView
         onSignedIn={(opened) => {

@@ -11,6 +11,7 @@ import type {
   PreparedPrompt,
 } from './family.js';
 import { familyOf } from './families.js';
+import { EMBEDDING_WEIGHT } from './graphs/decoder.graph.js';
 import { CheckpointError } from './checkpoint/checkpoint.error.js';
 import { decodeImage } from './image/image.decoder.js';
 import { noImages } from './image/no.images.js';
@@ -73,6 +74,8 @@ export function openModel(dir: string, { specialTokensInText = 'control' }: Open
   const weights = Weights.open(folder, (name) => family.tensorName(name));
   const config = { ...parsed, decoder: { ...parsed.decoder, tiedEmbeddings: reallyTied(parsed, weights) } };
   weights.verify(family.tensors(config));
+  // Its rows are looked up in the file, one by one: a kind that is not numbers is refused before anything is built.
+  weights.locate(EMBEDDING_WEIGHT);
   const tokenizer = Tokenizer.open(folder);
   const template = ChatTemplate.open(folder, tokenizer.specialTokens, placeholderText(folder, tokenizer, config));
   const processor = family.imageProcessor?.(folder, config) ?? noImages(config.family);

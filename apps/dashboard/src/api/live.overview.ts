@@ -1,21 +1,42 @@
 import { useEffect, useState } from 'react';
+import { getJson } from './http.js';
 import type { Overview } from './types.js';
 
-/** The overview as it changes. The browser comes back by itself when the stream breaks off. */
+const AGAIN_MS = 3_000;
+
+/** The overview as it changes. A stream that breaks off is opened again, by the browser or here. */
 export function useLiveOverview(): { readonly overview: Overview | undefined; readonly live: boolean } {
   const [overview, setOverview] = useState<Overview>();
   const [live, setLive] = useState(false);
   useEffect(() => {
-    const events = new EventSource('/v1/overview/events');
-    events.onmessage = ({ data }: MessageEvent<string>) => {
-      setOverview(JSON.parse(data) as Overview);
-      setLive(true);
+    const over = new AbortController();
+    const open = (): void => {
+      const events = new EventSource('/v1/overview/events');
+      over.signal.addEventListener('abort', () => {
+        events.close();
+      });
+      events.onmessage = ({ data }: MessageEvent<string>) => {
+        setOverview(JSON.parse(data) as Overview);
+        setLive(true);
+      };
+      events.onerror = () => {
+        setLive(false);
+        // A browser goes on after a connection that broke, and not after an answer that says no.
+        if (events.readyState === EventSource.CLOSED) again();
+      };
     };
-    events.onerror = () => {
-      setLive(false);
+    const again = (): void => {
+      setTimeout(() => {
+        if (over.signal.aborted) return;
+        // Where the session is over, this says so.
+        getJson('/v1/overview', over.signal).then(open, () => {
+          if (!over.signal.aborted) again();
+        });
+      }, AGAIN_MS);
     };
+    open();
     return () => {
-      events.close();
+      over.abort();
     };
   }, []);
   return { overview, live };

@@ -5,6 +5,7 @@ const TONES: Readonly<Record<string, string>> = {
   expired: 'bad',
   cancelled: 'dull',
   waiting: 'dull',
+  unknown: 'dull',
   ending: 'dull',
 };
 

@@ -56,6 +56,9 @@ export function BatchLinePanel({ batchId, line, onClose }: BatchLinePanelProps) 
 
 function Result({ detail: { result, status, error_code } }: { readonly detail: BatchLineDetail }) {
   if (status === 'waiting') return <Notice kind="empty">Not answered yet.</Notice>;
+  if (status === 'unknown') {
+    return <Notice kind="empty">The batch has ended, and no file of it tells of this line (any more).</Notice>;
+  }
   const answer = answerOf(result);
   if (answer !== undefined) return <blockquote>{answer}</blockquote>;
   return <Notice kind="error">{messageOf(result) ?? error_code ?? 'It failed.'}</Notice>;

@@ -12,7 +12,7 @@ import { hasEnded } from './batch.progress.js';
 const PAGE = 200;
 const ROW_PX = 34;
 const REFRESH_MS = 2_000;
-const STATUSES: readonly LineStatus[] = ['waiting', 'completed', 'failed'];
+const STATUSES: readonly LineStatus[] = ['waiting', 'completed', 'failed', 'unknown'];
 
 interface BatchLinesProps {
   readonly batch: BatchObject;

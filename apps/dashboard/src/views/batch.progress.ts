@@ -17,17 +17,14 @@ export interface Progress {
   readonly rate: string;
 }
 
-/** How far a batch is, and from its pace until now how long it will take. */
-export function progressOf(batch: BatchObject, nowMs = Date.now()): Progress {
+/** How far a batch is, and how long it will take at the pace that the gateway says. */
+export function progressOf(batch: BatchObject): Progress {
   const { total, completed, failed } = batch.request_counts;
   const ended = completed + failed;
   const share = total === 0 ? 0 : ended / total;
-  const from = batch.in_progress_at;
-  if (from === undefined || ended === 0) return { ended, share, left: '–', rate: '–' };
-  const end = batch.finalizing_at ?? batch.completed_at ?? batch.cancelled_at ?? batch.expired_at;
-  const tookMs = Math.max(1_000, (end === undefined ? nowMs : 1000 * end) - 1000 * from);
-  const rate = ((60_000 * ended) / tookMs).toFixed(1);
-  const left = hasEnded(batch) || end !== undefined ? '–' : formatMs(((total - ended) * tookMs) / ended);
+  const { lines_per_minute: pace, eta_at: eta } = batch.madakv ?? {};
+  const rate = pace == null ? '–' : pace.toFixed(1);
+  const left = pace == null || pace === 0 || eta == null ? '–' : formatMs((60_000 * (total - ended)) / pace);
   return { ended, share, left, rate };
 }
 

@@ -45,6 +45,8 @@ function Model({ model, overview }: { readonly model: ModelObject; readonly over
   const workers = overview?.workers.filter((worker) => worker.model === id) ?? [];
   const devices = overview?.devices.filter((device) => device.model === id) ?? [];
   const capacity = Math.max(0, ...devices.map(({ capacity_bytes }) => capacity_bytes));
+  // What is announced of a token is in fp32; rows of another precision take less.
+  const inFp32 = workers.every(({ kv_precision }) => kv_precision === null || kv_precision === 'fp32');
   return (
     <section className="model" aria-labelledby={`model-${id}`}>
       <h2 id={`model-${id}`}>{id}</h2>
@@ -56,7 +58,7 @@ function Model({ model, overview }: { readonly model: ModelObject; readonly over
             <Figure
               name="Whole cache"
               value={formatBytes(madakv.kv_bytes_per_token)}
-              detail="a token, over all layers"
+              detail="a token, over all layers, in fp32"
             />
             <Figure name="Announced" value={formatAgo(madakv.seen_at_ms)} />
           </Figures>
@@ -75,7 +77,7 @@ function Model({ model, overview }: { readonly model: ModelObject; readonly over
           <Fit
             kvBytesPerToken={madakv.kv_bytes_per_token}
             maxPositions={madakv.max_positions}
-            capacity={capacity === 0 ? undefined : capacity}
+            capacity={capacity === 0 || !inFp32 ? undefined : capacity}
           />
         </>
       )}
@@ -96,7 +98,7 @@ function Fit({ kvBytesPerToken, maxPositions, capacity }: FitProps) {
     <div className="scroll" tabIndex={0} role="region" aria-label="What fits">
       <table>
         <caption>
-          Cache of a prompt once it is read
+          Cache of a prompt once it is read, in fp32
           {capacity === undefined ? '' : `, and how many such fit ${formatBytes(capacity)} together`}
         </caption>
         <thead>

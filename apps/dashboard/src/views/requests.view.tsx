@@ -14,7 +14,7 @@ export function RequestsView() {
   const [, go] = useLocation();
   const recent = useQuery({
     queryKey: ['requests'],
-    queryFn: ({ signal }) => getJson<{ readonly data: readonly RecentRequest[] }>('/v1/requests?limit=100', signal),
+    queryFn: ({ signal }) => getJson<{ readonly data: readonly RecentRequest[] }>('/v1/requests?limit=200', signal),
     refetchInterval: 3_000,
   });
   const requests = recent.data?.data ?? [];

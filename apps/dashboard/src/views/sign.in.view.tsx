@@ -3,6 +3,9 @@ import { postJson } from '../api/http.js';
 import type { SessionObject } from '../api/types.js';
 import { ErrorNotice } from '../ui/notice.js';
 
+/** How the address begins that signs in by itself. */
+export const LINK = '#link=';
+
 /** Asks for a key, or takes the link's. */
 export function SignInView({ onSignedIn }: { readonly onSignedIn: (session: SessionObject) => void }) {
   const [key, setKey] = useState('');
@@ -21,9 +24,9 @@ export function SignInView({ onSignedIn }: { readonly onSignedIn: (session: Sess
     }
   };
   useEffect(() => {
-    const link = /^#link=([\w-]+)$/.exec(location.hash)?.[1];
-    if (link === undefined || tried.current) return;
-    // It serves once, and is nobody's business afterwards.
+    if (!location.hash.startsWith(LINK) || tried.current) return;
+    // It serves once, and is nobody's business afterwards. What is no token is refused in the gateway's words.
+    const link = location.hash.slice(LINK.length);
     tried.current = true;
     history.replaceState(null, '', location.pathname);
     void signIn({ link });

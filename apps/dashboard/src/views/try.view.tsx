@@ -57,12 +57,9 @@ export function TryView() {
       ]);
     },
   });
-  const difference =
-    first.done && other.done && first.answer !== undefined && other.answer !== undefined
-      ? firstDifference(first.answer.text, other.answer.text)
-      : undefined;
   const bothDone =
     runs[1] !== undefined && first.done && other.done && first.answer !== undefined && other.answer !== undefined;
+  const difference = bothDone ? firstDifference(first.answer.text, other.answer.text) : undefined;
   const busy = ask.isPending || (runs[0] !== undefined && !first.done) || (runs[1] !== undefined && !other.done);
   const lacking = kind === 'extract' && (parsed === undefined || file === undefined);
   return (
@@ -182,7 +179,7 @@ export function TryView() {
           run === undefined ? null : (
             <AnswerRun
               key={i}
-              name={`${run.question.ratio * 100} % of the cache`}
+              name={`${Math.round(run.question.ratio * 100)} % of the cache`}
               state={i === 0 ? first : other}
               differsAt={difference?.at}
             />

@@ -16,6 +16,8 @@ import { OverviewService } from './overview.service.js';
 
 /** Between two overviews of a stream, in milliseconds. */
 const PERIOD_MS = 2_000;
+/** A stream ends after this, so that whoever opens the next one is known anew. */
+const LONGEST_MS = 60_000;
 const MAX_MINUTES = 24 * 60;
 
 const HistoryQuerySchema = z.object({ minutes: wholeNumber(MAX_MINUTES, MAX_MINUTES) });
@@ -59,7 +61,8 @@ export class OverviewController {
   @ApiRoute({
     tag: 'Overview',
     summary: 'What runs and waits, as it changes',
-    description: 'Server-sent events: an overview every two seconds, until the caller hangs up or the gateway ends.',
+    description:
+      'Server-sent events: an overview every two seconds, until the caller hangs up or a minute is over; a browser comes back by itself.',
     response: { 'text/event-stream': 'Overview' },
   })
   async streamOverview(@AuthenticatedCaller() caller: Caller, @Res() response: Response): Promise<void> {
@@ -67,10 +70,11 @@ export class OverviewController {
     response.once('close', () => {
       gone.abort();
     });
+    const until = Date.now() + LONGEST_MS;
     const stream = new EventStream(response, this.settings.MADAKV_GATEWAY_HEARTBEAT_MS);
     try {
-      // Whoever looks comes back by itself, to a gateway that stays.
-      while (!gone.signal.aborted && !this.shutdown.hasBegun) {
+      // Whoever looks comes back by itself, to a gateway that stays, and with a session that is still good.
+      while (!gone.signal.aborted && !this.shutdown.hasBegun && Date.now() < until) {
         await stream.send(await this.overviews.overview(caller));
         await pause(PERIOD_MS, undefined, { signal: gone.signal }).catch(() => undefined);
       }

@@ -60,6 +60,10 @@ export class WorkerReport implements OnApplicationBootstrap {
   private async read(): Promise<WorkerRecord> {
     const { settings, generate } = this;
     const build = generate?.build;
+    // Known once the device has said what it can.
+    const kvPrecision = generate?.kvPrecision ?? settings.MADAKV_KV_CACHE;
+    const weights =
+      kvPrecision === 'fp16' && settings.MADAKV_QUANT === 'none' ? 'fp16' : PRECISIONS[settings.MADAKV_QUANT];
     const building = build !== undefined && build.done < build.total;
     return {
       id: workerIdOf(settings),
@@ -68,8 +72,8 @@ export class WorkerReport implements OnApplicationBootstrap {
       state: this.stateOf(building),
       progress: building ? { done: build.done, total: build.total } : null,
       provider: generate === undefined ? null : settings.MADAKV_PROVIDER,
-      precision: generate === undefined ? null : PRECISIONS[settings.MADAKV_QUANT],
-      kvPrecision: generate === undefined ? null : settings.MADAKV_KV_CACHE,
+      precision: generate === undefined ? null : weights,
+      kvPrecision: generate === undefined ? null : kvPrecision,
       memoryBytes: this.memory.read().resident,
       device: generate === undefined ? null : await this.device(),
       seenAtMs: Date.now(),

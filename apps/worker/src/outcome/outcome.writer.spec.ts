@@ -73,6 +73,12 @@ it('counts each request once, by the outcome that stands', async () => {
   ]);
 });
 
+it('counts the caches of all its questions', async () => {
+  const other = { ...trace(), cache: { ratio: 0.4, bytes: { full: 50, afterEviction: 20 } } } as AnsweredTrace;
+  await writer.complete(REQUEST, completion('one'), trace(), other);
+  expect(ended).toMatchObject([{ fullBytes: 150, keptBytes: 40, grantedRatio: expect.closeTo(0.3) as number }]);
+});
+
 it('counts one that failed by its code', async () => {
   await writer.fail(REQUEST, new MadakvError('timeout', 'late'), failure());
   expect(ended).toMatchObject([{ errorCode: 'timeout', totalMs: 0, firstTokenMs: null }]);

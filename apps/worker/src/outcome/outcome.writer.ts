@@ -71,7 +71,7 @@ export class OutcomeWriter {
     if (!committed && (await this.outcomes.find(request))?.key !== key) await this.store.delete(key);
     await this.announce(request);
     // A count: nothing fails for want of it.
-    if (committed) await this.activity.ended(endedRequest(request, traces[0])).catch(() => undefined);
+    if (committed) await this.activity.ended(endedRequest(request, traces)).catch(() => undefined);
     return committed;
   }
 
@@ -81,21 +81,24 @@ export class OutcomeWriter {
   }
 }
 
-/** @param trace of its first question */
-function endedRequest({ requestId: id, customId }: AnsweredRequest, trace: TraceDocument): EndedRequest {
+/** @param traces of its questions, the first in front */
+function endedRequest({ requestId: id, customId }: AnsweredRequest, traces: readonly TraceDocument[]): EndedRequest {
+  const [trace] = traces;
   const { tenant, model, batchId, ms } = trace;
   const common = { id, tenant, model, batchId, customId, endedAtMs: Date.now(), totalMs: ms.total ?? 0 };
   if (trace.error !== null) {
     const none = { firstTokenMs: null, grantedRatio: null, fullBytes: null, keptBytes: null };
     return { ...common, ...none, errorCode: trace.error.code };
   }
-  const { ratio: grantedRatio, bytes } = trace.cache;
+  const caches = traces.flatMap((each) => (each.error === null ? [each.cache] : []));
+  const sum = (of: (cache: (typeof caches)[number]) => number): number =>
+    caches.reduce((total, cache) => total + of(cache), 0);
   return {
     ...common,
     errorCode: null,
     firstTokenMs: Math.max(0, trace.ms.total - trace.ms.decode),
-    grantedRatio,
-    fullBytes: bytes.full,
-    keptBytes: bytes.afterEviction,
+    grantedRatio: sum(({ ratio }) => ratio) / caches.length,
+    fullBytes: sum(({ bytes }) => bytes.full),
+    keptBytes: sum(({ bytes }) => bytes.afterEviction),
   };
 }

@@ -6,6 +6,7 @@ import { BullModule } from '@nestjs/bullmq';
 import { Inject, Injectable, Logger, Module, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Job } from 'bullmq';
 import type { EngineCrash } from '../engine/engine.host.js';
+import type { EngineInfo } from '../engine/engine.request.js';
 import { ByteCache } from '../generate/byte.cache.js';
 import { CrashGuard } from '../generate/crash.guard.js';
 import { GenerateProcessor } from '../generate/generate.processor.js';
@@ -111,6 +112,11 @@ export class GenerateRole implements OnApplicationBootstrap {
   /** What the engine's thread holds; undefined before it is there. */
   get engineMemory(): RunningEngine['memory'] | undefined {
     return this.engine?.memory;
+  }
+
+  /** What kept rows of the cache are; undefined before the engine is there. */
+  get kvPrecision(): EngineInfo['kv']['precision'] | undefined {
+    return this.engine?.state === 'ready' ? this.engine.info.kv.precision : undefined;
   }
 
   /** Encoded pages that are kept, in bytes. */

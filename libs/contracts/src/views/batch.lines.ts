@@ -3,7 +3,8 @@ import { BatchResultSchema } from '../openai/batches.js';
 
 const count = z.int().min(0);
 
-export const LineStatusSchema = z.enum(['waiting', 'completed', 'failed']);
+/** `unknown`: of a batch that has ended, where no file tells of the line (any more). */
+export const LineStatusSchema = z.enum(['waiting', 'completed', 'failed', 'unknown']);
 
 /** One line of a batch, as far as it is known now. */
 export const BatchLineObjectSchema = z.object({

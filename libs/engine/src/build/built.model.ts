@@ -105,13 +105,14 @@ export async function buildModel(
   const content = await input.fingerprint(join(root, 'files.json'));
   const precision = await weightFormat(options.precision, provider);
   const signature = await provider.signature();
-  const vision = { kind: options.visionPrecision ?? 'fp32' } as const;
+  // What is not built is not told apart.
+  const vision = { kind: (input.textOnly === true ? undefined : options.visionPrecision) ?? 'fp32' } as const;
   const settings = JSON.stringify({ format: FORMAT, provider: signature, precision, vision });
   const key = createHash('sha256').update(`${content}\n${settings}`).digest('hex').slice(0, 32);
   const dir = join(root, key);
   const use = {
     family: input.config.family,
-    precision: precisionName(options.precision),
+    precision: precisionName(options.precision, vision.kind),
     provider: provider.name,
     signature,
     ...(input.checkpoint === undefined ? {} : { checkpoint: input.checkpoint }),
@@ -134,9 +135,10 @@ export async function buildModel(
   return { dir, key, fresh: true };
 }
 
-/** As lists of built models show it. */
-function precisionName(precision: Precision): string {
-  return precision.kind === 'int' ? `${precision.bits} bit (blocks of ${precision.blockSize})` : precision.kind;
+/** As lists of built models show it; two that differ in it are two models. The vision tower's only where it is not what one expects. */
+function precisionName(precision: Precision, vision: string): string {
+  const name = precision.kind === 'int' ? `${precision.bits} bit (blocks of ${precision.blockSize})` : precision.kind;
+  return vision === 'fp32' || vision === precision.kind ? name : `${name}, vision ${vision}`;
 }
 
 async function weightFormat(precision: Precision, provider: ExecutionProvider): Promise<WeightFormat> {

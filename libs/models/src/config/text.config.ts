@@ -83,8 +83,9 @@ export function decoderConfig(
     requireMultiple(folder, [`${prefix}hidden_size`, hiddenSize], ['num_attention_heads', heads]);
   }
   const layers = text.num_hidden_layers ?? defaults.layers;
-  rejectSlidingWindow(folder, text, form, { layers, maxPositions, prefix });
   const rope = ropeConfig({ ...text, max_position_embeddings: maxPositions }, form.rope, folder);
+  const longest = stretched(rope.scaling, maxPositions);
+  rejectSlidingWindow(folder, text, form, { layers, maxPositions: longest, prefix });
   const dim = headDim ?? hiddenSize / heads;
   requireWholePairs(folder, prefix, dim);
   requireCovered(folder, rope.sections, dim);
@@ -97,7 +98,7 @@ export function decoderConfig(
     headDim: dim,
     intermediateSize: text.intermediate_size ?? defaults.intermediateSize,
     vocabSize: text.vocab_size ?? defaults.vocabSize,
-    maxPositions: stretched(rope.scaling, maxPositions),
+    maxPositions: longest,
     rmsNormEps: text.rms_norm_eps ?? defaults.rmsNormEps,
     hiddenAct: requireOneOf(folder, `${prefix}hidden_act`, text.hidden_act ?? 'silu', ['silu']),
     rope,

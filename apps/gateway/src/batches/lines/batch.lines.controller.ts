@@ -1,4 +1,5 @@
 import {
+  errorTrail,
   LineStatusSchema,
   type BatchLineDetail,
   type BatchLinePage,
@@ -6,7 +7,7 @@ import {
   type ErrorGroup,
 } from '@madakv/contracts';
 import type { FileStore } from '@madakv/storage';
-import { Controller, Get, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Logger, Param, Post, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -41,6 +42,8 @@ const LineSchema = z.object({ line: wholeNumber(999_999, 1) });
 /** What stands in a batch, line by line. */
 @Controller('v1/batches/:id')
 export class BatchLinesController {
+  private readonly log = new Logger('Batches');
+
   constructor(
     @Inject(BatchLinesService) private readonly lines: BatchLinesService,
     @Inject(BatchRetry) private readonly retry: BatchRetry,
@@ -113,11 +116,17 @@ export class BatchLinesController {
     @Res() response: Response,
   ): Promise<void> {
     const { record, index } = await this.lines.ended(tenant, id);
-    const results = format === 'csv' ? resultsAsCsv : resultsAsJsonLines;
+    const results: AsyncGenerator<Buffer | string, void, undefined> =
+      format === 'csv' ? resultsAsCsv(this.store, record, index) : resultsAsJsonLines(this.store, record, index);
+    // What is wrong with the files is an answer, as long as none has begun.
+    const first = await results.next();
     response.attachment(`${record.object.id}.${format}`);
     response.set('content-type', format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl');
-    await pipeline(Readable.from(results(this.store, record, index)), response).catch((error: unknown) => {
-      if (!response.destroyed) throw error;
+    await pipeline(Readable.from(startingWith(first, results)), response).catch((error: unknown) => {
+      // Who hangs up is no fault; all else breaks the answer off, so that nobody takes it for whole.
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') {
+        this.log.warn(`${record.object.id}: its results broke off: ${errorTrail(error)}`);
+      }
     });
   }
 
@@ -134,5 +143,18 @@ export class BatchLinesController {
   })
   retryBatch(@Tenant() tenant: string, @Param('id') id: string): Promise<BatchObject> {
     return this.retry.retry(tenant, id);
+  }
+}
+
+async function* startingWith<T>(
+  first: IteratorResult<T, void>,
+  rest: AsyncGenerator<T, void, undefined>,
+): AsyncGenerator<T, void, undefined> {
+  try {
+    if (first.done === true) return;
+    yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return();
   }
 }

@@ -27,6 +27,8 @@ interface HeldIndex {
   readonly index: LineIndex;
   readonly ended: boolean;
   updatedAtMs: number;
+  /** One at a time: two would count the same failures twice. */
+  updating?: Promise<void> | undefined;
 }
 
 /** The lines of batches: in pages, by what they came to, one by one. */
@@ -92,11 +94,9 @@ export class BatchLinesService {
     this.held.set(id, made);
     try {
       const held = await made;
-      if (!ended && Date.now() - held.updatedAtMs >= FRESH_MS) {
-        held.updatedAtMs = Date.now();
-        await this.builder.update(held.index);
-      }
-      await this.shrink(id);
+      if (!ended) await this.refresh(held);
+      // Nobody waits for it: it waits for the indexes of others.
+      void this.shrink(id);
       return held.index;
     } catch (error) {
       this.held.delete(id);
@@ -104,10 +104,22 @@ export class BatchLinesService {
     }
   }
 
+  private async refresh(held: HeldIndex): Promise<void> {
+    if (held.updating === undefined && Date.now() - held.updatedAtMs < FRESH_MS) return;
+    held.updating ??= this.builder.update(held.index).finally(() => {
+      held.updating = undefined;
+      held.updatedAtMs = Date.now();
+    });
+    await held.updating;
+  }
+
   private async build(record: BatchRecord, ended: boolean): Promise<HeldIndex> {
     const index = await this.builder.ofInput(record);
     const { output_file_id, error_file_id } = record.object;
-    if (ended) await this.builder.addResults(index, [output_file_id, error_file_id]);
+    if (ended) {
+      await this.builder.addResults(index, [output_file_id, error_file_id]);
+      index.close();
+    }
     return { index, ended, updatedAtMs: 0 };
   }
 

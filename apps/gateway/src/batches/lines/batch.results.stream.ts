@@ -1,12 +1,13 @@
 import {
   BatchResultSchema,
   CacheSummarySchema,
+  MadakvError,
   storeKeys,
   type BatchRecord,
   type BatchResult,
 } from '@madakv/contracts';
 import { safeCell } from '@madakv/insight';
-import { scanLines, type FileStore } from '@madakv/storage';
+import { scanLines, StorageError, type FileStore } from '@madakv/storage';
 import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
 import type { LineIndex } from './line.index.js';
@@ -38,7 +39,10 @@ interface ResultLine {
   readonly content: Buffer;
 }
 
-/** All results of a batch that has ended, in the order of its lines, as JSON Lines. */
+/**
+ * All results of a batch that has ended, in the order of its lines, as JSON Lines.
+ * @throws MadakvError not_found with the first piece, where one of its files is gone
+ */
 export async function* resultsAsJsonLines(
   store: Pick<FileStore, 'get'>,
   record: BatchRecord,
@@ -57,10 +61,18 @@ export async function* resultsAsCsv(
   index: LineIndex,
 ): AsyncGenerator<string, void, undefined> {
   const options = { record_delimiter: 'windows' } as const;
-  yield `\uFEFF${stringify([[...COLUMNS]], options)}`;
-  for await (const { line, content } of merged(store, record, index)) {
-    const row = rowOf(line, BatchResultSchema.parse(JSON.parse(content.toString())));
-    yield stringify([COLUMNS.map((column) => safeCell(String(row[column] ?? '')))], options);
+  const results = merged(store, record, index);
+  try {
+    // The files are opened before anything is said of them.
+    let next = await results.next();
+    yield `\uFEFF${stringify([[...COLUMNS]], options)}`;
+    for (; next.done !== true; next = await results.next()) {
+      const { line, content } = next.value;
+      const row = rowOf(line, BatchResultSchema.parse(JSON.parse(content.toString())));
+      yield stringify([COLUMNS.map((column) => safeCell(String(row[column] ?? '')))], options);
+    }
+  } finally {
+    await results.return();
   }
 }
 
@@ -97,17 +109,22 @@ async function* merged(
   const sources = [output_file_id, error_file_id].flatMap((fileId) =>
     fileId === undefined ? [] : [resultLines(store, storeKeys.file(fileId), numbers)],
   );
-  const heads = await Promise.all(sources.map((source) => source.next()));
-  for (;;) {
-    let first: number | undefined;
-    for (const [i, head] of heads.entries()) {
-      if (head.done === true) continue;
-      const other = first === undefined ? undefined : heads[first];
-      if (other === undefined || other.done === true || head.value.line < other.value.line) first = i;
+  try {
+    const heads = await Promise.all(sources.map((source) => source.next()));
+    for (;;) {
+      let first: number | undefined;
+      for (const [i, head] of heads.entries()) {
+        if (head.done === true) continue;
+        const other = first === undefined ? undefined : heads[first];
+        if (other === undefined || other.done === true || head.value.line < other.value.line) first = i;
+      }
+      if (first === undefined) return;
+      yield heads[first].value as ResultLine;
+      heads[first] = await sources[first].next();
     }
-    if (first === undefined) return;
-    yield heads[first].value as ResultLine;
-    heads[first] = await sources[first].next();
+  } finally {
+    // Whoever stops reading leaves no file open.
+    await Promise.all(sources.map((source) => source.return()));
   }
 }
 
@@ -116,7 +133,10 @@ async function* resultLines(
   key: string,
   numbers: ReadonlyMap<string, number>,
 ): AsyncGenerator<ResultLine, void, undefined> {
-  const pieces = await store.get(key);
+  const pieces = await store.get(key).catch((error: unknown) => {
+    if (!(error instanceof StorageError && error.code === 'not_found')) throw error;
+    throw new MadakvError('not_found', 'A file of its results has expired or was deleted.', { cause: error });
+  });
   try {
     for await (const { start, content } of scanLines(pieces, { byte: 0, line: 1 }, MAX_LINE_BYTES)) {
       if (content !== undefined) yield { line: numbers.get(`${key} ${start}`) ?? 0, content };

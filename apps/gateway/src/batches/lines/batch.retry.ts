@@ -26,7 +26,13 @@ export class BatchRetry {
     const { record, index } = await this.lines.ended(tenant, id);
     // A line that is none, or too long, would fail again the same way, but that is for its owner to see.
     const failed = new Set(index.find({ status: 'failed' }).map(({ line }) => line));
-    if (failed.size === 0) throw new MadakvError('conflict', `No line of ${id} failed.`, { param: 'id' });
+    if (failed.size === 0) {
+      const why =
+        record.object.request_counts.failed === 0
+          ? `No line of ${id} failed.`
+          : `The error file of ${id} is gone: which of its lines failed is not known any more.`;
+      throw new MadakvError('conflict', why, { param: 'id' });
+    }
     const file = await this.files.writeInput(tenant, `${id}_retry.jsonl`, this.copied(record.inputKey, failed));
     const pairs = Object.entries(record.object.metadata ?? {}).filter(([name]) => name !== 'retry_of');
     const metadata = Object.fromEntries([...pairs.slice(0, MAX_PAIRS - 1), ['retry_of', id]]);

@@ -1,4 +1,5 @@
 import {
+  BatchLineSchema,
   batchResultId,
   BatchResultSchema,
   ErrorBodySchema,
@@ -24,7 +25,8 @@ const OUTCOMES_AT_A_TIME = 1_000;
 const READS_AT_A_TIME = 8;
 const READS_A_LOOK = 400;
 
-const NamedSchema = z.object({ custom_id: z.string() });
+/** A name that is too long is none, as for whoever runs the line. */
+const NamedSchema = z.object({ custom_id: BatchLineSchema.shape.custom_id });
 
 /** Learns what became of a batch's lines: of one that runs from its outcomes, of one that has ended from its files. */
 export class LineIndexBuilder {

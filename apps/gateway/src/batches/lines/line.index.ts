@@ -91,8 +91,13 @@ export class LineIndex {
     this.groups.set(error.code, group);
   }
 
+  /** Nothing more will be known of lines that have come to nothing yet. */
+  close(): void {
+    for (const entry of this.lines) if (entry.status === 'waiting') entry.status = 'unknown';
+  }
+
   counts(): Record<LineStatus, number> {
-    const counts = { waiting: 0, completed: 0, failed: 0 };
+    const counts = { waiting: 0, completed: 0, failed: 0, unknown: 0 };
     for (const { status } of this.lines) counts[status]++;
     return counts;
   }

@@ -15,7 +15,10 @@ const values = Float32Array.from({ length: 256 }, (_, byte) => {
 
 /** Widens FP8 numbers. */
 export function fromFloat8(bytes: Uint8Array): Float32Array {
-  return Float32Array.from(bytes, (byte) => values[byte]);
+  // Not `from`, which puts all of them into an ordinary array first: a matrix of 110 million is too long for one.
+  const widened = new Float32Array(bytes.length);
+  for (let i = 0; i < bytes.length; i++) widened[i] = values[bytes[i]];
+  return widened;
 }
 
 /** The scales of a matrix: `data` `[rows, columns]`, each for a tile of `height` by `width` values. */
