@@ -128,7 +128,13 @@ describe('models and traces', () => {
     const listed = [];
     for await (const model of gateway.client().models.list()) listed.push(model);
     expect(listed.map(({ id }) => id)).toContain(MODEL);
-    const figures = { family: 'fake', max_positions: 1_000, kv_bytes_per_token: 8, seen_at_ms: 1 };
+    const figures = {
+      family: 'fake',
+      max_positions: 1_000,
+      kv_bytes_per_token: 8,
+      kv_precision: 'fp32',
+      seen_at_ms: 1,
+    };
     const model = { id: MODEL, object: 'model', created: 1_700_000_000, owned_by: 'madakv', madakv: figures };
     expect(await gateway.client().models.retrieve(MODEL)).toEqual(model);
     await expect(gateway.client().models.retrieve('nobody')).rejects.toMatchObject({

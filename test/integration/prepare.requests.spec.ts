@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { PreparedRequestSchema, storeKeys, type PreparedRequest } from '@madakv/contracts';
+import { PreparedRequestSchema, storeKeys, type ModelRecord, type PreparedRequest } from '@madakv/contracts';
 import { PdfRasteriser } from '@madakv/documents';
 import * as samples from '@madakv/documents/testing';
 import { decodeImage } from '@madakv/models';
@@ -127,6 +127,20 @@ async function expectAsPrepared(world: PrepareWorld, prepared: PreparedRequest):
 }
 
 describe('what is prepared of a request', () => {
+  it('is counted in the bytes that those who answer said they keep it in', async () => {
+    const bytes = async (kv?: ModelRecord['kv']): Promise<number> => {
+      world.announced = kv === undefined ? undefined : { kv };
+      const { fullBytes } = await world.prepare(chat('How much?'));
+      world.announced = undefined;
+      return fullBytes;
+    };
+    const unknown = await bytes();
+    expect(await bytes({ precision: 'fp32', onDevice: true })).toBe(unknown);
+    expect(await bytes({ precision: 'fp16', onDevice: true })).toBe(unknown / 2);
+    const { headDim } = world.model.config.decoder;
+    expect(await bytes({ precision: 'int8', onDevice: false })).toBe((unknown * (headDim + 4)) / (4 * headDim));
+  });
+
   it('keeps every parameter and draws a seed that stays the same', async () => {
     const drawn = await world.prepare(chat('Hi', { temperature: 1, stop: 'x', user: 'me' } as object));
     expect(drawn.parameters).toMatchObject({ model: 'reader', temperature: 1, stop: 'x' });

@@ -13,6 +13,7 @@ import {
   type ChatRequest,
   type FilePurpose,
   type FileRecord,
+  type ModelRecord,
   type PreparedRequest,
 } from '@madakv/contracts';
 import { isPublicAddress } from '@madakv/documents';
@@ -23,6 +24,7 @@ import {
   prepareOptions,
   PrepareSettingsSchema,
   RequestPreparer,
+  ServedCache,
   type PrepareInput,
 } from '../../apps/worker/src/prepare/index.js';
 
@@ -60,6 +62,8 @@ export interface WorldOptions {
 /** A preparer with a tiny checkpoint, files in a folder, and a web server at https://docs.test that may be fetched from. */
 export class PrepareWorld {
   readonly records = new Map<string, FileRecord>();
+  /** What a worker that answers has said of its cache. */
+  announced: Pick<ModelRecord, 'kv'> | undefined;
   /** Paths that were asked of the server. */
   readonly asked: string[] = [];
 
@@ -105,6 +109,7 @@ export class PrepareWorld {
     const preparer = new RequestPreparer({
       model: this.model,
       store: this.store,
+      cache: new ServedCache({ find: () => Promise.resolve(this.announced) }, 'model'),
       files: {
         find: (tenant, id) => {
           const record = this.records.get(id);

@@ -307,6 +307,10 @@ it('models keep the time when they were first announced', async () => {
   await records.models.announce({ ...model, id: 'a' });
   expect(await records.models.find('b')).toEqual({ ...model, seenAtMs: 9 });
   expect((await records.models.list()).map(({ id }) => id)).toEqual(['a', 'b']);
+  const kv = { precision: 'fp16', onDevice: true } as const;
+  await records.models.announce({ ...model, kv });
+  await records.models.announce({ ...model, seenAtMs: 10 }); // by a worker that only prepares
+  expect(await records.models.find('b')).toEqual({ ...model, seenAtMs: 10, kv });
   await records.models.forget('a');
   expect(await records.models.find('a')).toBeUndefined();
 });

@@ -11,7 +11,8 @@ export class ModelRegistry {
 
   async announce(model: ModelRecord): Promise<void> {
     const known = await this.find(model.id);
-    const record: ModelRecord = { ...model, createdAt: known?.createdAt ?? model.createdAt };
+    // Workers that only prepare do not know how others keep the cache.
+    const record: ModelRecord = { ...known, ...model, createdAt: known?.createdAt ?? model.createdAt };
     await this.redis.hset(this.keys.models(), model.id, JSON.stringify(record));
   }
 

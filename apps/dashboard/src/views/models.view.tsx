@@ -45,8 +45,8 @@ function Model({ model, overview }: { readonly model: ModelObject; readonly over
   const workers = overview?.workers.filter((worker) => worker.model === id) ?? [];
   const devices = overview?.devices.filter((device) => device.model === id) ?? [];
   const capacity = Math.max(0, ...devices.map(({ capacity_bytes }) => capacity_bytes));
-  // What is announced of a token is in fp32; rows of another precision take less.
-  const inFp32 = workers.every(({ kv_precision }) => kv_precision === null || kv_precision === 'fp32');
+  // Rows that are kept in another precision than they are written in take less than is announced of a token.
+  const isAsKept = workers.every(({ kv_precision }) => kv_precision === null || kv_precision === madakv?.kv_precision);
   return (
     <section className="model" aria-labelledby={`model-${id}`}>
       <h2 id={`model-${id}`}>{id}</h2>
@@ -58,7 +58,7 @@ function Model({ model, overview }: { readonly model: ModelObject; readonly over
             <Figure
               name="Whole cache"
               value={formatBytes(madakv.kv_bytes_per_token)}
-              detail="a token, over all layers, in fp32"
+              detail={`a token, over all layers, in ${madakv.kv_precision}`}
             />
             <Figure name="Announced" value={formatAgo(madakv.seen_at_ms)} />
           </Figures>
@@ -76,8 +76,9 @@ function Model({ model, overview }: { readonly model: ModelObject; readonly over
           )}
           <Fit
             kvBytesPerToken={madakv.kv_bytes_per_token}
+            precision={madakv.kv_precision}
             maxPositions={madakv.max_positions}
-            capacity={capacity === 0 || !inFp32 ? undefined : capacity}
+            capacity={capacity === 0 || !isAsKept ? undefined : capacity}
           />
         </>
       )}
@@ -87,18 +88,19 @@ function Model({ model, overview }: { readonly model: ModelObject; readonly over
 
 interface FitProps {
   readonly kvBytesPerToken: number;
+  readonly precision: string;
   readonly maxPositions: number;
   /** Of the largest device. */
   readonly capacity: number | undefined;
 }
 
-function Fit({ kvBytesPerToken, maxPositions, capacity }: FitProps) {
+function Fit({ kvBytesPerToken, precision, maxPositions, capacity }: FitProps) {
   const prompts = [...new Set(PROMPTS.map((tokens) => Math.min(tokens, maxPositions)))];
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label="What fits">
       <table>
         <caption>
-          Cache of a prompt once it is read, in fp32
+          Cache of a prompt once it is read, in {precision}
           {capacity === undefined ? '' : `, and how many such fit ${formatBytes(capacity)} together`}
         </caption>
         <thead>

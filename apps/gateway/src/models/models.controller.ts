@@ -32,11 +32,14 @@ export function modelNotFound(id: string): MadakvError {
   return new MadakvError('model_not_found', `The model '${id.slice(0, 256)}' does not exist.`, { param: 'model' });
 }
 
-function modelObject({ id, createdAt, family, maxPositions, kvBytesPerToken, seenAtMs }: ModelRecord): ModelObject {
+function modelObject({ id, createdAt, family, maxPositions, kvBytesPerToken, kv, seenAtMs }: ModelRecord): ModelObject {
+  // Rows are written in half precision where they are kept in it; int8 is what rows become once they are kept.
+  const isHalf = kv?.precision === 'fp16';
   const madakv = {
     family,
     max_positions: maxPositions,
-    kv_bytes_per_token: kvBytesPerToken,
+    kv_bytes_per_token: isHalf ? kvBytesPerToken / 2 : kvBytesPerToken,
+    kv_precision: isHalf ? ('fp16' as const) : ('fp32' as const),
     seen_at_ms: seenAtMs,
   };
   return { id, object: 'model', created: createdAt, owned_by: 'madakv', madakv };

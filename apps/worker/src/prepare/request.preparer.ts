@@ -8,7 +8,7 @@ import {
   type Warning,
 } from '@madakv/contracts';
 import { PdfRasteriser, type DocumentWarning } from '@madakv/documents';
-import { kvGeometry } from '@madakv/engine';
+import type { KvGeometry } from '@madakv/engine';
 import {
   ImageError,
   noImagesReason,
@@ -39,6 +39,7 @@ import type { PrepareOptions } from './prepare.settings.js';
 import { promptKey } from './prompt.key.js';
 import { RequestBudget } from './request.budget.js';
 import { asRequestProblem, placeOf } from './request.problem.js';
+import type { ServedCache } from './served.cache.js';
 import type { StoredImage } from './stored.image.js';
 import { TiffStore } from './tiff.store.js';
 
@@ -58,6 +59,7 @@ export interface PreparerParts {
   readonly store: Pick<FileStore, 'get' | 'head' | 'put'>;
   readonly files: UserFiles;
   readonly options: PrepareOptions;
+  readonly cache: Pick<ServedCache, 'geometry'>;
   /** Milliseconds that only ever grow. */
   readonly now?: () => number;
 }
@@ -71,6 +73,11 @@ type PageImage = StoredImage & { readonly page: number | null };
 interface Taken {
   readonly images: readonly PageImage[];
   readonly warnings: readonly DocumentWarning[];
+}
+interface Asked {
+  readonly messages: PreparedMessage[];
+  readonly images: PreparedImageRef[];
+  readonly parameters: Omit<ChatRequest, 'messages'>;
 }
 interface Work {
   readonly input: PrepareInput;
@@ -116,9 +123,12 @@ export class RequestPreparer {
     const budget = new RequestBudget(this.parts.options.request);
     budget.checkText(body.messages);
     const { images, ofParts, warnings } = await this.takeDocuments({ input, budget, clock });
+    const kv = await this.parts.cache.geometry(this.parts.model.config.decoder);
     const [first, ...others] = await measured(clock, 'tokenise', () =>
       Promise.resolve(
-        questionsOf(body).map((question) => this.question(question, images, ofParts, () => seedOf(requestId))),
+        questionsOf(body).map((question) =>
+          this.question(question, images, { ofParts, kv, seed: () => seedOf(requestId) }),
+        ),
       ),
     );
     const [fetch, rasterise, tokenise] = PHASES.map((phase) => clock.of(phase));
@@ -147,12 +157,11 @@ export class RequestPreparer {
   private question(
     body: ChatRequest,
     images: PreparedImageRef[],
-    ofParts: ImagesOfParts,
-    seed: () => number,
+    { ofParts, kv, seed }: { ofParts: ImagesOfParts; kv: KvGeometry; seed: () => number },
   ): PreparedQuestion {
     const messages = preparedMessages(body.messages, ofParts, body.madakv?.layout);
     const parameters = withSeed(withoutMessages(body), seed);
-    const { promptTokens, need, cacheRatio, minCacheRatio } = this.plan(messages, images, parameters);
+    const { promptTokens, need, cacheRatio, minCacheRatio } = this.plan({ messages, images, parameters }, kv);
     const { fullBytes } = need;
     const documentKey = promptKey(messages, images);
     return {
@@ -252,10 +261,9 @@ export class RequestPreparer {
     return { images: [{ ...image, page: null }], warnings };
   }
 
-  private plan(messages: PreparedMessage[], images: PreparedImageRef[], parameters: Omit<ChatRequest, 'messages'>) {
+  private plan({ messages, images, parameters }: Asked, kv: KvGeometry) {
     const { decoder } = this.parts.model.config;
     const prompt = this.layOut(messages, images);
-    const kv = kvGeometry(decoder, 'cpu', 'fp32');
     return planGeneration(prompt, generationSettings(readParameters(parameters)), { decoder, kv });
   }
 

@@ -31,6 +31,7 @@ import {
   type WorkerSettings,
 } from '../worker.settings.js';
 import { IntakeGate } from './intake.gate.js';
+import { ModelHeartbeat } from './model.heartbeat.js';
 import { queueConsumer, type JobHandler, type QueueConsumer } from './queue.consumer.js';
 import { listen } from './request.consumer.js';
 import { RequestJobRunner } from './request.job.runner.js';
@@ -82,6 +83,7 @@ export class GenerateRole implements OnApplicationBootstrap {
     @Inject(OUTCOMES) private readonly outcomes: OutcomeWriter,
     @Inject(BudgetWatch) private readonly budget: BudgetWatch,
     @Inject(QueuedDemand) private readonly demand: QueuedDemand,
+    @Inject(ModelHeartbeat) private readonly modelHeartbeat: ModelHeartbeat,
     @Inject(HOOKS) private readonly hooks: WorkerHooks,
   ) {
     this.pages = new ByteCache(settings.MADAKV_IMAGE_CACHE_BYTES);
@@ -160,6 +162,8 @@ export class GenerateRole implements OnApplicationBootstrap {
     this.engine = engine;
     this.handler.processor = this.processorOf(engine);
     this.heartbeat.start();
+    const { precision, onDevice } = engine.info.kv;
+    this.modelHeartbeat.keeps({ precision, onDevice });
     this.gate.set('engine', false);
     this.log.log(`${modelIdOf(this.settings)} is ready on ${this.heartbeat.device.deviceId}`);
     return engine;

@@ -5,7 +5,7 @@ import type { FileStore } from '@madakv/storage';
 import { BullModule } from '@nestjs/bullmq';
 import { Inject, Injectable, Logger, Module, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
 import { BudgetWatch } from '../lease/budget.watch.js';
-import { prepareOptions, RequestPreparer } from '../prepare/index.js';
+import { prepareOptions, RequestPreparer, ServedCache } from '../prepare/index.js';
 import { modelIdOf, type WorkerSettings } from '../worker.settings.js';
 import { IntakeGate } from './intake.gate.js';
 import { PrepareProcessor } from './prepare.processor.js';
@@ -54,8 +54,10 @@ export class PrepareRoleModule {
         PrepareRole,
         {
           provide: RequestPreparer,
-          useFactory: (model: OpenModel, store: FileStore, { files }: Records) =>
-            new RequestPreparer({ model, store, files, options: prepareOptions(settings) }),
+          useFactory: (model: OpenModel, store: FileStore, { files, models }: Records) => {
+            const cache = new ServedCache(models, modelIdOf(settings));
+            return new RequestPreparer({ model, store, files, cache, options: prepareOptions(settings) });
+          },
           inject: [MODEL, STORE, RECORDS],
         },
         {

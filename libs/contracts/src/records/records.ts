@@ -114,7 +114,10 @@ export const ModelRecordSchema = z.object({
   family: z.string(),
   createdAt: z.int(),
   maxPositions: z.int(),
+  /** Of the whole cache over all layers, in float32. */
   kvBytesPerToken: z.int(),
+  /** How a worker that answers keeps the cache, as one last said; absent before any did. */
+  kv: z.object({ precision: z.enum(['fp32', 'fp16', 'int8']), onDevice: z.boolean() }).optional(),
   seenAtMs: z.int(),
 });
 
