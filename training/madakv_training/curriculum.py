@@ -53,7 +53,7 @@ STAGES = [
     Stage("receipt", (12, 20), (16, 20), (8, 14), 1300, 10, extras=0.3, noise=0.3, tables=0.25, prose=0.05, pdf=0.15, mix=PLAIN, advance=0.83, exact=0.45),
     Stage("half page", (20, 28), (20, 28), (10, 20), 1500, 11, extras=0.5, noise=0.4, tables=0.5, prose=0.12, pdf=0.25, mix=FULL, advance=0.86, exact=0.55),
     Stage("page", (24, 41), (24, 30), (10, 26), 2000, 11, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.12, mix=FULL, advance=0.9, exact=0.65, multi=0.25, drill=0.25, reading=0.5),
-    Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.15, mix=FULL, advance=2.0, multi=0.5, drill=0.3, first=0.33, reading=0.5),
+    Stage("documents", (12, 41), (20, 30), (6, 26), 2600, 12, extras=0.6, noise=0.5, tables=0.7, prose=0.15, pdf=0.5, large=0.15, mix=FULL, advance=2.0, multi=0.5, drill=0.3, first=0.2, reading=0.5),
 ]
 
 
