@@ -102,8 +102,8 @@ describe.skipIf(noBrowser !== undefined)('batches on the page', () => {
       .trimEnd()
       .split('\r\n');
     expect(lines).toHaveLength(1 + LINES);
-    expect(lines[1]).toBe('1,line-1,completed,answer 1,,,5,3,0.2');
-    expect(lines[LOCKED]).toBe(`${LOCKED},line-${LOCKED},failed,,encrypted_pdf,locked,,,`);
+    expect(lines[1]).toBe('1,line-1,completed,answer 1,,,5,3,0.2,');
+    expect(lines[LOCKED]).toBe(`${LOCKED},line-${LOCKED},failed,,encrypted_pdf,locked,,,,`);
   });
 
   it('failed lines are asked again in a batch of their own, which is watched to its end', async () => {
@@ -114,7 +114,14 @@ describe.skipIf(noBrowser !== undefined)('batches on the page', () => {
     await page.getByRole('button', { name: 'line-49999' }).click();
     const panel = page.getByRole('complementary');
     await panel.getByRole('link', { name: 'What became of its cache' }).click();
-    await page.getByRole('heading', { name: /^batch_\w+_3$/ }).waitFor();
+    await page.getByRole('heading', { name: /^batch_\w+_49999$/ }).waitFor();
+    await page.goto(`/batches/${large}`);
+    await page.getByRole('combobox', { name: /^Status/ }).selectOption('failed');
+    const answered = page.getByRole('link', { name: 'answered in a retry' });
+    await answered.nth(2).waitFor();
+    await expectAccessible(page, AXE, 'lines that a retry answered');
+    await answered.first().click();
+    await page.getByText('3 answered, 0 failed').waitFor();
     await page.goto('/batches');
     await page.getByText(`retry of ${large}`).waitFor();
     await expectAccessible(page, AXE, 'batches');

@@ -131,6 +131,39 @@ describe('madakv batch run, at a real server', { timeout: 240_000 }, () => {
     ]);
   });
 
+  it('asks failed lines again, and fetches the results of both batches as one', async () => {
+    const line = (id: string, model: string): string =>
+      JSON.stringify({
+        custom_id: id,
+        method: 'POST',
+        url: '/v1/chat/completions',
+        body: { model, messages: [{ role: 'user', content: 'Hello' }], max_tokens: 4 },
+      });
+    const answer = async (...args: string[]): Promise<Record<string, unknown>> => {
+      const { code, stdout, stderr } = await madakv('batch', ...args, '--json');
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      return JSON.parse(stdout) as Record<string, unknown>;
+    };
+    const completed = async (id: string): Promise<void> => {
+      await expect.poll(async () => (await answer('status', id))['status'], { timeout: 60_000 }).toBe('completed');
+    };
+    writeFileSync(join(work, 'some.jsonl'), [line('a', system.model), line('b', 'nobody')].join('\n'));
+    const id = (await madakv('batch', 'run', 'some.jsonl', '--detach')).stdout.trim();
+    await completed(id);
+    const made = await answer('retry', id);
+    expect(made).toMatchObject({ metadata: { retry_of: id } });
+    // It names the model that nobody has, and fails as a whole.
+    const retry = String(made['id']);
+    await expect.poll(async () => (await answer('status', retry))['status'], { timeout: 60_000 }).toBe('failed');
+    expect((await answer('status', retry))['errors']).toMatchObject({ data: [{ line: 2 }] });
+    expect((await madakv('batch', 'results', id, '-o', 'joined.jsonl')).code).toBe(0);
+    const results = readFileSync(join(work, 'joined.jsonl'), 'utf8').trim().split('\n');
+    expect(results.map((text) => JSON.parse(text) as unknown)).toMatchObject([
+      { custom_id: 'a', response: { status_code: 200 } },
+      { custom_id: 'b', response: { status_code: 404 } },
+    ]);
+  });
+
   it('deletes what is left when it is told to', async () => {
     expect((await kept()).length).toBeGreaterThan(0);
     const { code, stdout } = await madakv('files', 'rm', '--all', '--yes');

@@ -116,15 +116,15 @@ export class FakeWorker {
       record = await this.record(batchId);
     }
     const input = await text(await this.store.get(record.inputKey));
-    const lines = input.split('\n').filter((line) => line !== '');
+    const lines = input.split('\n').flatMap((line, i) => (line === '' ? [] : [{ number: i + 1, line }]));
     await this.change(record, {
       status: 'in_progress',
       request_counts: { total: lines.length, completed: 0, failed: 0 },
     });
-    const results = lines.map((line, i) => {
+    const results = lines.map(({ number, line }) => {
       const { custom_id, body } = BatchLineSchema.parse(JSON.parse(line));
       const request = ChatRequestSchema.parse(body);
-      const id = lineRequestId(batchId, i + 1);
+      const id = lineRequestId(batchId, number);
       const response = { status_code: 200, request_id: id, body: completion(id, request, scriptOf(request).tokens) };
       return JSON.stringify({ id, custom_id, response, error: null });
     });

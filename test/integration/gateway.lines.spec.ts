@@ -1,6 +1,5 @@
-import { lineRequestId, storeKeys, type BatchLinePage, type BatchObject, type ErrorGroup } from '@madakv/contracts';
+import { lineRequestId, storeKeys, type BatchLinePage, type ErrorGroup } from '@madakv/contracts';
 import { toFile } from 'openai';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { batchInput, errorOf, TestGateway } from './gateway.fixture.js';
 
@@ -145,11 +144,11 @@ describe('the lines of a batch that has ended', () => {
     expect(line.result.response.body).toMatchObject({ choices: [{ message: { content: 'a "b", c' } }] });
     const csv = await (await gateway.fetch(`/v1/batches/${id}/results?format=csv`)).text();
     expect(csv.split('\r\n')).toEqual([
-      'line,custom_id,status,answer,error_code,error_message,prompt_tokens,completion_tokens,cache_ratio',
-      "1,line-1,completed,'=cmd|x,,,7,2,0.2",
-      '2,line-2,failed,,encrypted_pdf,locked,,,',
-      '3,line-3,completed,"a ""b"", c",,,7,2,0.2',
-      '4,line-4,failed,,batch_expired,late,,,',
+      'line,custom_id,status,answer,error_code,error_message,prompt_tokens,completion_tokens,cache_ratio,answered_by',
+      "1,line-1,completed,'=cmd|x,,,7,2,0.2,",
+      '2,line-2,failed,,encrypted_pdf,locked,,,,',
+      '3,line-3,completed,"a ""b"", c",,,7,2,0.2,',
+      '4,line-4,failed,,batch_expired,late,,,,',
       '',
     ]);
     const response = await gateway.fetch(`/v1/batches/${id}/results`);
@@ -161,19 +160,6 @@ describe('the lines of a batch that has ended', () => {
       'line-3',
       'line-4',
     ]);
-  });
-
-  it('that failed are asked again in a batch of their own, and no other line is', async () => {
-    const id = await submit(batchInput(3));
-    await end(id, [answered(id, 1, 'yes'), answered(id, 3, 'no')], [refused(id, 2)]);
-    const retry = (await (await gateway.postJson(`/v1/batches/${id}/retry`, {})).json()) as BatchObject;
-    expect(retry).toMatchObject({ object: 'batch', metadata: { retry_of: id } });
-    const content = await text(await gateway.store.get(storeKeys.file(retry.input_file_id)));
-    expect(content.trimEnd().split('\n')).toEqual([batchInput(3).toString().split('\n')[1]]);
-    expect((await gateway.client().files.retrieve(retry.input_file_id)).bytes).toBe(content.length);
-    const all = await submit(batchInput(1));
-    await end(all, [answered(all, 1, 'yes')], []);
-    expect(await errorOf(await gateway.postJson(`/v1/batches/${all}/retry`, {}))).toMatchObject({ status: 409 });
   });
 
   it('are not known where no file tells of them, which is said to who asks for results or a retry', async () => {

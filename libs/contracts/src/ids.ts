@@ -19,6 +19,11 @@ export function batchResultId(requestId: string): string {
   return `batch_req_${shortDigest(requestId)}`;
 }
 
+/** The batch that asks once more what failed of another one. @param nth how many there were before, so that two who ask for it at once ask for the same */
+export function retryBatchId(batchId: string, nth: number): string {
+  return `${ID_PREFIXES.batch}${shortDigest(`retry ${nth} of ${batchId}`)}`;
+}
+
 /** The jobs of lines of a batch that are answered together. @param line the first of them, counted from 1 */
 export function lineGroupId(batchId: string, line: number): string {
   return `${lineRequestId(batchId, line)}.group`;

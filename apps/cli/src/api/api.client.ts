@@ -152,9 +152,15 @@ export class ApiClient {
     return this.pages('/v1/batches', `limit=${pageSize}`, BatchObjectSchema);
   }
 
-  /** Another batch, of the lines that failed. */
+  /** Another batch, of the lines that failed: asked for again, it is the same one, as long as it runs or failed nowhere. */
   retryBatch(id: string): Promise<BatchObject> {
-    return this.json('POST', `/v1/batches/${encodeURIComponent(id)}/retry`, BatchObjectSchema);
+    return this.json('POST', `/v1/batches/${encodeURIComponent(id)}/retry`, BatchObjectSchema, { mode: 'repeatable' });
+  }
+
+  /** @param joined whether lines that failed have the results of retries */
+  async batchResults(id: string, format: 'jsonl' | 'csv', joined: boolean): Promise<AsyncIterable<Uint8Array>> {
+    const query = `format=${format}&joined=${joined}`;
+    return bodyOf(await this.call('GET', `/v1/batches/${encodeURIComponent(id)}/results?${query}`));
   }
 
   async webhooks(): Promise<Webhook[]> {

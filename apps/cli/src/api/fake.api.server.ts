@@ -136,10 +136,13 @@ export class FakeApiServer {
         else fail(response, 404, 'not_found', `no file ${id}`);
         return;
       case 'POST batches':
-        send(response, id === '' ? this.createBatch(body, request.headers['idempotency-key']) : this.cancelBatch(id));
+        if (part === 'retry') this.sendRetry(response, id);
+        else
+          send(response, id === '' ? this.createBatch(body, request.headers['idempotency-key']) : this.cancelBatch(id));
         return;
       case 'GET batches':
-        this.sendBatch(response, id, searchParams);
+        if (part === 'results') response.end(`${id} ${searchParams.toString()}\n`);
+        else this.sendBatch(response, id, searchParams);
         return;
       case 'POST chat':
         this.chat(response, JSON.parse(body.toString()) as Record<string, unknown>);
@@ -194,6 +197,17 @@ export class FakeApiServer {
     if (file === undefined) fail(response, 404, 'not_found', `no file ${id}`);
     else if (part === 'content') response.end(file.content);
     else send(response, file.object);
+  }
+
+  /** As the server: the same batch for who asks again, and none where nothing failed. */
+  private sendRetry(response: ServerResponse, id: string): void {
+    const batch = this.batches.get(id);
+    if (batch === undefined) fail(response, 404, 'not_found', `no batch ${id}`);
+    else if (batch.object.request_counts.failed === 0) fail(response, 409, 'conflict', `No line of ${id} failed.`);
+    else {
+      const { input_file_id } = batch.object;
+      send(response, this.createBatch(Buffer.from(JSON.stringify({ input_file_id })), `retry of ${id}`));
+    }
   }
 
   private createBatch(body: Buffer, key: string | string[] | undefined): BatchObject {

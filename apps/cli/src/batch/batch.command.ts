@@ -5,6 +5,7 @@ import { pages, ratio, wholeNumber } from '../flag.values.js';
 import { formatCount, formatTime } from '@madakv/insight';
 import { textTable } from '../terminal/text.table.js';
 import { batchReport } from './batch.report.js';
+import { writeResults, type DownloadFlags } from './results.download.js';
 import { runBatch } from './run.command.js';
 import type { BatchRunFlags } from './run.flags.js';
 
@@ -28,6 +29,7 @@ Examples:
   registerStatus(batch, io);
   registerCancel(batch, io);
   registerRetry(batch, io);
+  registerResults(batch, io);
   registerList(batch, io);
 }
 
@@ -95,7 +97,7 @@ function registerCancel(batch: Command, io: CommandIo): void {
 function registerRetry(batch: Command, io: CommandIo): void {
   addServerOptions(batch.command('retry'))
     .description(
-      'Ask the failed lines of a batch again, as a batch of their own. What was answered is not asked again.',
+      'Ask the failed lines of a batch again, as a batch of their own. What was answered is not asked again; asked for twice, it is one batch.',
     )
     .argument('<id>', 'a batch that has ended')
     .option('--json', 'print the batch object')
@@ -104,6 +106,25 @@ function registerRetry(batch: Command, io: CommandIo): void {
       const made = await findServer(flags, io).client.retryBatch(id);
       io.stdout.write(flags.json === true ? `${JSON.stringify(made)}\n` : batchReport(made));
     });
+}
+
+function registerResults(batch: Command, io: CommandIo): void {
+  addServerOptions(batch.command('results'))
+    .description('Fetch the results of a batch that has ended, in the order of its lines.')
+    .argument('<id>')
+    .option('-o, --out <file>', 'write them to a .jsonl or .csv file (default: JSON Lines on standard output)')
+    .option('--no-joined', 'leave lines failed that a retry has answered since')
+    .addHelpText(
+      'after',
+      `
+A line that failed and that a retry has answered has the retry's result, with the retry's id in madakv.answered_by (CSV:
+answered_by).
+
+Examples:
+  madakv batch results batch_0123 -o results.csv
+  madakv batch results batch_0123 | jq .custom_id`,
+    )
+    .action((id: string, flags: DownloadFlags) => writeResults(id, flags, io));
 }
 
 function registerList(batch: Command, io: CommandIo): void {

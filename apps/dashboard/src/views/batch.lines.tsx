@@ -1,6 +1,7 @@
 import { useQueries, useQuery, type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useDeferredValue, useRef, useState } from 'react';
+import { Link } from 'wouter';
 import { getJson, withQuery } from '../api/http.js';
 import type { BatchLineObject, BatchLinePage, BatchObject, LineStatus } from '../api/types.js';
 import { formatCount } from '../numbers.js';
@@ -176,7 +177,10 @@ function Row({ index, start, line, chosen, onChoose }: RowProps) {
       <span role="cell">
         <StatusBadge status={status} />
       </span>
-      <span role="cell">{error === null ? '' : <code>{error}</code>}</span>
+      <span role="cell">
+        {error === null ? '' : <code>{error}</code>}
+        {line.answered_by === null ? null : <Link href={`/batches/${line.answered_by}`}> answered in a retry</Link>}
+      </span>
       <span role="cell" className="number">
         {prompt === null ? '' : `${formatCount(prompt)} / ${formatCount(completion ?? 0)}`}
       </span>

@@ -40,18 +40,26 @@ export class BatchesService {
    * The record is written before the job: a gateway that dies in between leaves a batch that the same request, or looking
    * at the batch, carries on.
    * @param idempotencyKey requests of a tenant with the same one are one
+   * @param retry of which batch it is one, and the id that was settled for it
    * @throws MadakvError
    */
-  async create(tenant: string, text: string, idempotencyKey: string | undefined): Promise<BatchObject> {
+  async create(
+    tenant: string,
+    text: string,
+    idempotencyKey: string | undefined,
+    retry?: { readonly id: string; readonly of: string },
+  ): Promise<BatchObject> {
     const body = checked(CreateBatchSchema, parseJson(text));
     const id =
-      idempotencyKey === undefined ? newId('batch') : await this.idempotency.batchId(tenant, idempotencyKey, body);
+      idempotencyKey === undefined
+        ? (retry?.id ?? newId('batch'))
+        : await this.idempotency.batchId(tenant, idempotencyKey, body);
     const existing = await this.records.batches.find(tenant, id);
     if (existing !== undefined) return this.resumed(existing);
     const file = await this.inputOf(tenant, body);
     await this.active.add(tenant, id, await this.lines.of(tenant, file.object.id));
     const record = newBatch(tenant, id, body, file, this.settings.MADAKV_GATEWAY_BATCH_EXPIRY_MS);
-    await this.records.batches.create(record);
+    await this.records.batches.create(retry === undefined ? record : { ...record, retryOf: retry.of });
     await this.queues.addBatch({ batchId: id, tenant }, Number(record.object.expires_at) * 1000);
     return record.object;
   }

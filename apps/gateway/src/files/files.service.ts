@@ -114,16 +114,20 @@ export class FilesService {
 
   /**
    * Stores lines of this program's own making as the input of a batch; nothing is kept where that fails.
+   * @param lines how many requests there are: they count as queued, blank lines between them do not
    * @throws MadakvError rate_limit_exceeded where they do not fit the tenant's room; what reading the content throws
    */
-  async writeInput(tenant: string, filename: string, content: AsyncIterable<Uint8Array>): Promise<FileObject> {
+  async writeInput(
+    tenant: string,
+    filename: string,
+    lines: number,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<FileObject> {
     const id = newId('file');
     const key = storeKeys.file(id);
     const room = await this.stored.room(tenant);
-    const facts = new ContentFacts();
     try {
-      const source = facts.pass(content, () => undefined);
-      const { bytes, sha256 } = await this.store.put(key, source, { maxBytes: Math.min(MAX_BYTES.batch, room) });
+      const { bytes, sha256 } = await this.store.put(key, content, { maxBytes: Math.min(MAX_BYTES.batch, room) });
       const created_at = Math.floor(Date.now() / 1000);
       const object: FileObject = {
         id,
@@ -134,7 +138,7 @@ export class FilesService {
         purpose: 'batch',
         status: 'processed',
       };
-      await this.lines.set(tenant, id, facts.lines);
+      await this.lines.set(tenant, id, lines);
       await this.records.files.create({ tenant, key, sha256, object });
       await this.stored.add(tenant, id, bytes);
       return object;

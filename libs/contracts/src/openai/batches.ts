@@ -124,6 +124,10 @@ export const BatchResultSchema = z.object({
     .object({ status_code: z.int(), request_id: z.string(), body: z.record(z.string(), z.unknown()) })
     .nullable(),
   error: z.object({ code: z.string(), message: z.string(), line: z.int().optional() }).nullable(),
+  madakv: z
+    .object({ answered_by: z.string() })
+    .optional()
+    .meta({ description: 'In joined results: the retry that answered the line. Never in an output or error file.' }),
 });
 
 export type BatchStatus = z.infer<typeof BatchStatusSchema>;

@@ -28,6 +28,10 @@ export const BatchRecordSchema = z.object({
   order: z.object({ key: z.string(), window: z.int(), byte: z.int() }).optional(),
   /** Why an end is under way that is not completion. */
   ending: z.enum(['cancelled', 'expired']).nullable(),
+  /** Batches that asked its failed lines again, in order: each what had failed of the one before. Only of one that is none of them. */
+  retries: z.array(z.string()).optional(),
+  /** Of such a batch: the one whose `retries` name it. Their lines have the same numbers. */
+  retryOf: z.string().optional(),
 });
 
 /** How a request ended. It is written once; a second attempt finds it and returns. */

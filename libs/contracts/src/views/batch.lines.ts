@@ -15,6 +15,10 @@ export const BatchLineObjectSchema = z.object({
   error_code: z.string().nullable(),
   prompt_tokens: count.nullable(),
   completion_tokens: count.nullable(),
+  answered_by: z
+    .string()
+    .nullable()
+    .meta({ description: 'Of a line that failed: the ended retry that answered it, under the same number.' }),
 });
 
 /** A page of lines, by their number. */

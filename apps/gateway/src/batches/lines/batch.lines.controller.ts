@@ -36,7 +36,13 @@ const LinesQuerySchema = z.object({
   code: z.string().max(128).optional().meta({ description: 'Only lines that failed with this code.' }),
   search: z.string().max(512).optional().meta({ description: 'Part of a custom_id, whatever its case.' }),
 });
-const FormatQuerySchema = z.object({ format: z.enum(['jsonl', 'csv']).default('jsonl') });
+const ResultsQuerySchema = z.object({
+  format: z.enum(['jsonl', 'csv']).default('jsonl'),
+  joined: z
+    .enum(['true', 'false'])
+    .default('true')
+    .meta({ description: 'Whether a line that failed, and that a retry has answered since, has the retry’s result.' }),
+});
 const LineSchema = z.object({ line: wholeNumber(999_999, 1) });
 
 /** What stands in a batch, line by line. */
@@ -103,29 +109,30 @@ export class BatchLinesController {
   @ApiRoute({
     tag: 'Batches',
     summary: 'Get all results of a batch that has ended',
-    description: 'Of both its files, in the order of its lines; as a table with `format=csv`.',
+    description:
+      'Of both its files, in the order of its lines; as a table with `format=csv`. What a retry answered says so: `madakv.answered_by`.',
     path: PATH,
-    query: FormatQuerySchema,
+    query: ResultsQuerySchema,
     response: { 'application/jsonl': undefined, 'text/csv': undefined },
     errors: ['invalid_request', 'not_found', 'conflict'],
   })
   async getBatchResults(
     @Tenant() tenant: string,
     @Param('id') id: string,
-    @CheckedQuery(FormatQuerySchema) { format }: z.output<typeof FormatQuerySchema>,
+    @CheckedQuery(ResultsQuerySchema) { format, joined }: z.output<typeof ResultsQuerySchema>,
     @Res() response: Response,
   ): Promise<void> {
-    const { record, index } = await this.lines.ended(tenant, id);
+    const batches = await this.lines.results(tenant, id, joined === 'true');
     const results: AsyncGenerator<Buffer | string, void, undefined> =
-      format === 'csv' ? resultsAsCsv(this.store, record, index) : resultsAsJsonLines(this.store, record, index);
+      format === 'csv' ? resultsAsCsv(this.store, batches) : resultsAsJsonLines(this.store, batches);
     // What is wrong with the files is an answer, as long as none has begun.
     const first = await results.next();
-    response.attachment(`${record.object.id}.${format}`);
+    response.attachment(`${id}.${format}`);
     response.set('content-type', format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl');
     await pipeline(Readable.from(startingWith(first, results)), response).catch((error: unknown) => {
       // Who hangs up is no fault; all else breaks the answer off, so that nobody takes it for whole.
       if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') {
-        this.log.warn(`${record.object.id}: its results broke off: ${errorTrail(error)}`);
+        this.log.warn(`${id}: its results broke off: ${errorTrail(error)}`);
       }
     });
   }
@@ -136,7 +143,8 @@ export class BatchLinesController {
     tag: 'Batches',
     summary: 'Create a batch of the failed lines of another one',
     description:
-      'Of one that has ended. Lines that were answered are not asked again; `metadata.retry_of` names the other one.',
+      'Of one that has ended. Lines that were answered, here or in a retry, are not asked again; `metadata.retry_of` names the other one. ' +
+      'While a retry of it runs, or where nothing has failed since the last, the answer is that one.',
     path: PATH,
     response: { 'application/json': 'Batch' },
     errors: ['not_found', 'conflict'],

@@ -17,6 +17,8 @@ import { text } from 'node:stream/consumers';
 import { STORE } from '../../gateway.tokens.js';
 import { LineIndex, type IndexedLine, type LineFilter, type ResultPlace } from './line.index.js';
 import { LineIndexBuilder } from './line.index.builder.js';
+import type { ResultSource } from './batch.results.stream.js';
+import { LaterAnswers, retriesAfter, type EndedBatch } from './retry.chain.js';
 
 /** Lines of all indexes that are held, some tens of megabytes. */
 const HELD_LINES = 200_000;
@@ -47,9 +49,13 @@ export class BatchLinesService {
 
   /** @throws MadakvError not_found */
   async page(tenant: string, id: string, filter: LineFilter, offset: number, limit: number): Promise<BatchLinePage> {
-    const index = await this.indexOf(await this.record(tenant, id));
+    const record = await this.record(tenant, id);
+    const index = await this.indexOf(record);
+    const answers = await this.laterAnswers(record);
     const found = index.find(filter);
-    const data = found.slice(offset, offset + limit).map((entry) => index.objectOf(entry));
+    const data = found
+      .slice(offset, offset + limit)
+      .map((entry) => index.objectOf(entry, answers.of(entry)?.record.object.id ?? null));
     return { object: 'list', data, total: found.length, offset, counts: index.counts() };
   }
 
@@ -60,22 +66,43 @@ export class BatchLinesService {
 
   /** @throws MadakvError not_found */
   async line(tenant: string, id: string, number: number): Promise<BatchLineDetail> {
-    const index = await this.indexOf(await this.record(tenant, id));
+    const record = await this.record(tenant, id);
+    const index = await this.indexOf(record);
     const entry = index.get(number);
     if (entry === undefined) {
       throw new MadakvError('not_found', `${id} has no line ${number}.`, { param: 'line' });
     }
-    return { ...index.objectOf(entry), result: await this.resultOf(id, entry) };
+    const answers = await this.laterAnswers(record);
+    const object = index.objectOf(entry, answers.of(entry)?.record.object.id ?? null);
+    return { ...object, result: await this.resultOf(id, entry) };
   }
 
   /** The index of a batch that has ended: nothing of it changes any more. @throws MadakvError not_found, conflict */
-  async ended(tenant: string, id: string): Promise<{ readonly record: BatchRecord; readonly index: LineIndex }> {
+  async ended(tenant: string, id: string): Promise<EndedBatch> {
     const record = await this.record(tenant, id);
     const { status } = record.object;
     if (!hasEnded(status)) {
       throw new MadakvError('conflict', `${id} has not ended: it is ${status}.`, { param: 'id' });
     }
     return { record, index: await this.indexOf(record) };
+  }
+
+  /**
+   * Results of a batch that has ended. Joined, a line that failed and that a retry has answered since has the retry's.
+   * @throws MadakvError not_found, conflict
+   */
+  async results(tenant: string, id: string, joined: boolean): Promise<ResultSource[]> {
+    const batch = await this.ended(tenant, id);
+    return joined ? (await this.laterAnswers(batch.record)).join(batch) : [batch];
+  }
+
+  /** What retries that have ended have answered of a batch's failed lines. */
+  private async laterAnswers(record: BatchRecord): Promise<LaterAnswers> {
+    const retries = hasEnded(record.object.status) ? await retriesAfter(this.records.batches, record) : [];
+    const ended = retries.filter(({ object }) => hasEnded(object.status));
+    return new LaterAnswers(
+      await Promise.all(ended.map(async (retry) => ({ record: retry, index: await this.indexOf(retry) }))),
+    );
   }
 
   private async record(tenant: string, id: string): Promise<BatchRecord> {

@@ -35,7 +35,7 @@ describe.each([
 ])('results as %s', (_, results) => {
   it('leave no file open when nobody reads on', async () => {
     const files = new Files({ [storeKeys.file('file-out')]: line('a'), [storeKeys.file('file-err')]: line('b') });
-    const pieces = results(files, RECORD, new LineIndex('batch_a'));
+    const pieces = results(files, [{ record: RECORD, index: new LineIndex('batch_a') }]);
     expect((await pieces.next()).done).toBe(false);
     await pieces.return();
     expect(files.opened.map(({ destroyed }) => destroyed)).toEqual([true, true]);
@@ -43,7 +43,7 @@ describe.each([
 
   it('say with the first piece that one of the files is gone, and leave the other one closed', async () => {
     const files = new Files({ [storeKeys.file('file-err')]: line('b') });
-    const pieces = results(files, RECORD, new LineIndex('batch_a'));
+    const pieces = results(files, [{ record: RECORD, index: new LineIndex('batch_a') }]);
     await expect(pieces.next()).rejects.toMatchObject({ code: 'not_found' });
     expect(files.opened.map(({ destroyed }) => destroyed)).toEqual([true]);
   });

@@ -25,6 +25,7 @@ const COLUMNS = [
   'prompt_tokens',
   'completion_tokens',
   'cache_ratio',
+  'answered_by',
 ] as const;
 
 const AnswerSchema = z.object({
@@ -34,22 +35,34 @@ const AnswerSchema = z.object({
 });
 const FailureSchema = z.object({ error: z.object({ code: z.string().nullable(), message: z.string() }) });
 
+/** A batch that has ended, and what is told of it. */
+export interface ResultSource {
+  readonly record: BatchRecord;
+  readonly index: LineIndex;
+  /** Whether a line of it is told; all are by default. */
+  readonly tells?: (line: number) => boolean;
+  /** It answers lines of another batch: nothing but answers is told of it, each marked with its id. */
+  readonly isRetry?: boolean;
+}
+
 interface ResultLine {
   readonly line: number;
   readonly content: Buffer;
+  /** Id of the retry that it is of. */
+  readonly answeredBy: string | undefined;
 }
 
 /**
  * All results of a batch that has ended, in the order of its lines, as JSON Lines.
+ * @param batches the batch, and retries that have answered lines of it
  * @throws MadakvError not_found with the first piece, where one of its files is gone
  */
 export async function* resultsAsJsonLines(
   store: Pick<FileStore, 'get'>,
-  record: BatchRecord,
-  index: LineIndex,
+  batches: readonly ResultSource[],
 ): AsyncGenerator<Buffer | string, void, undefined> {
-  for await (const { content } of merged(store, record, index)) {
-    yield content;
+  for await (const { content, answeredBy } of merged(store, batches)) {
+    yield answeredBy === undefined ? content : marked(content, answeredBy);
     yield '\n';
   }
 }
@@ -57,18 +70,18 @@ export async function* resultsAsJsonLines(
 /** The same as a table, RFC 4180 with a byte order mark: spreadsheets take it for UTF-8, and no cell for a formula. */
 export async function* resultsAsCsv(
   store: Pick<FileStore, 'get'>,
-  record: BatchRecord,
-  index: LineIndex,
+  batches: readonly ResultSource[],
 ): AsyncGenerator<string, void, undefined> {
   const options = { record_delimiter: 'windows' } as const;
-  const results = merged(store, record, index);
+  const results = merged(store, batches);
   try {
     // The files are opened before anything is said of them.
     let next = await results.next();
     yield `\uFEFF${stringify([[...COLUMNS]], options)}`;
     for (; next.done !== true; next = await results.next()) {
-      const { line, content } = next.value;
-      const row = rowOf(line, BatchResultSchema.parse(JSON.parse(content.toString())));
+      const { line, content, answeredBy } = next.value;
+      const result = BatchResultSchema.parse(JSON.parse(content.toString()));
+      const row: Row = { ...rowOf(line, result), answered_by: answeredBy };
       yield stringify([COLUMNS.map((column) => safeCell(String(row[column] ?? '')))], options);
     }
   } finally {
@@ -96,19 +109,22 @@ function rowOf(line: number, { custom_id, response, error }: BatchResult): Row {
   return { ...common, status: 'failed', error_code: failure?.code, error_message: failure?.message };
 }
 
-/** Output and error file are each in the order of the lines. */
+function marked(content: Buffer, answeredBy: string): string {
+  const result = BatchResultSchema.parse(JSON.parse(content.toString()));
+  return JSON.stringify({ ...result, madakv: { answered_by: answeredBy } } satisfies BatchResult);
+}
+
+/** Output and error files are each in the order of the lines. */
 async function* merged(
   store: Pick<FileStore, 'get'>,
-  { object: { output_file_id, error_file_id } }: BatchRecord,
-  index: LineIndex,
+  batches: readonly ResultSource[],
 ): AsyncGenerator<ResultLine, void, undefined> {
-  const numbers = new Map<string, number>();
-  for (const { line, place } of index.lines) {
-    if (place?.kind === 'file') numbers.set(`${place.key} ${place.start}`, line);
-  }
-  const sources = [output_file_id, error_file_id].flatMap((fileId) =>
-    fileId === undefined ? [] : [resultLines(store, storeKeys.file(fileId), numbers)],
-  );
+  const sources = batches.flatMap((batch) => {
+    const { output_file_id, error_file_id } = batch.record.object;
+    return [output_file_id, batch.isRetry === true ? undefined : error_file_id].flatMap((fileId) =>
+      fileId === undefined ? [] : [resultLines(store, storeKeys.file(fileId), batch)],
+    );
+  });
   try {
     const heads = await Promise.all(sources.map((source) => source.next()));
     for (;;) {
@@ -131,15 +147,21 @@ async function* merged(
 async function* resultLines(
   store: Pick<FileStore, 'get'>,
   key: string,
-  numbers: ReadonlyMap<string, number>,
+  { record, index, tells, isRetry = false }: ResultSource,
 ): AsyncGenerator<ResultLine, void, undefined> {
+  const numbers = new Map<number, number>();
+  for (const { line, place } of index.lines) {
+    if (place?.kind === 'file' && place.key === key) numbers.set(place.start, line);
+  }
+  const answeredBy = isRetry ? record.object.id : undefined;
   const pieces = await store.get(key).catch((error: unknown) => {
     if (!(error instanceof StorageError && error.code === 'not_found')) throw error;
     throw new MadakvError('not_found', 'A file of its results has expired or was deleted.', { cause: error });
   });
   try {
     for await (const { start, content } of scanLines(pieces, { byte: 0, line: 1 }, MAX_LINE_BYTES)) {
-      if (content !== undefined) yield { line: numbers.get(`${key} ${start}`) ?? 0, content };
+      const line = numbers.get(start) ?? 0;
+      if (content !== undefined && (tells?.(line) ?? true)) yield { line, content, answeredBy };
     }
   } finally {
     pieces.destroy();

@@ -126,7 +126,8 @@ export class LineIndex {
       .sort((a, b) => b.count - a.count);
   }
 
-  objectOf(entry: IndexedLine): BatchLineObject {
+  /** @param answeredBy the retry that answered it */
+  objectOf(entry: IndexedLine, answeredBy: string | null): BatchLineObject {
     const { line, customId, status, errorCode, promptTokens, completionTokens } = entry;
     return {
       line,
@@ -136,6 +137,7 @@ export class LineIndex {
       error_code: errorCode,
       prompt_tokens: promptTokens,
       completion_tokens: completionTokens,
+      answered_by: answeredBy,
     };
   }
 }
