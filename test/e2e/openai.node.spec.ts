@@ -1,6 +1,6 @@
 import { createReadStream, readFileSync } from 'node:fs';
 import { ChatCompletionSchema } from '@madakv/contracts';
-import { APIUserAbortError, BadRequestError, NotFoundError, type OpenAI } from 'openai';
+import { APIUserAbortError, BadRequestError, NotFoundError, toFile, type OpenAI } from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, dataUrl, ended, ENDLESS, filePart, PDF, PNG, resultsOf, submitBatch } from './requests.js';
 import { MODEL, startSystem, type TestSystem } from './system.fixture.js';
@@ -51,6 +51,28 @@ describe('a file', () => {
     expect(await client.files.delete(file.id)).toEqual({ id: file.id, object: 'file', deleted: true });
     await expect(client.files.retrieve(file.id)).rejects.toBeInstanceOf(NotFoundError);
   });
+});
+
+it('uploads a document in parts, and asks about it', async () => {
+  const content = readFileSync(PDF);
+  const { id } = await client.uploads.create({
+    bytes: content.length,
+    filename: 'receipt.pdf',
+    mime_type: 'application/pdf',
+    purpose: 'user_data',
+  });
+  const cut = content.length >> 1;
+  const parts = await Promise.all(
+    [content.subarray(0, cut), content.subarray(cut)].map(async (piece) =>
+      client.uploads.parts.create(id, { data: await toFile(piece, 'part') }),
+    ),
+  );
+  const upload = await client.uploads.complete(id, { part_ids: parts.map((part) => part.id) });
+  const file_id = upload.file?.id ?? '';
+  const stored = await (await client.files.content(file_id)).arrayBuffer();
+  expect(Buffer.from(stored).equals(content)).toBe(true);
+  const { usage } = await client.chat.completions.create(ask([text, filePart({ file_id })]));
+  expect(usage).toMatchObject({ completion_tokens: 4 });
 });
 
 describe('a chat completion', () => {

@@ -40,6 +40,27 @@ describe.skipIf('missing' in client)(`the official client for Python${missing}`,
     });
   });
 
+  it('uploads files in parts', () => {
+    const bytes = statSync(PDF).size;
+    expect(seen).toMatchObject({
+      uploads: {
+        whole: {
+          object: 'upload',
+          status: 'completed',
+          bytes,
+          filename: 'receipt.pdf',
+          file: { object: 'file', bytes },
+        },
+        same: true,
+        begun: { status: 'pending', file: null },
+        part: { object: 'upload.part' },
+        refused: ['BadRequestError', 400, 'invalid_request'],
+        cancelled: { status: 'cancelled' },
+        late: ['ConflictError', 409, 'conflict'],
+      },
+    });
+  });
+
   it('asks about documents: plain, streaming, hanging up', () => {
     const { chat } = seen as { chat: { plain: { choices: { message: { content: string } }[]; usage: object } } };
     const answer = chat.plain.choices[0].message.content;

@@ -1,4 +1,4 @@
-import { MAX_BATCH_BYTES, MAX_BATCH_LINES } from '@madakv/contracts';
+import { MAX_BATCH_LINES, MAX_UPLOAD_BYTES } from '@madakv/contracts';
 import type { FileStore } from '@madakv/storage';
 import { collectGarbage, startRedis, type RedisServer } from '@madakv/testing';
 import { Readable } from 'node:stream';
@@ -99,11 +99,13 @@ it('takes a file of as many lines as are allowed, in a fraction of the file’s 
 it('refuses a file that is too large without reading it', async () => {
   const id = await world.submit('{}');
   Object.defineProperty(world.store, 'head', {
-    value: () => Promise.resolve({ bytes: MAX_BATCH_BYTES + 1 }),
+    value: () => Promise.resolve({ bytes: MAX_UPLOAD_BYTES + 1 }),
   });
   await world.drain();
   expect((await world.record(id)).object).toMatchObject({
     status: 'failed',
-    errors: { data: [{ code: 'file_too_large', message: expect.stringContaining(String(MAX_BATCH_BYTES)) as string }] },
+    errors: {
+      data: [{ code: 'file_too_large', message: expect.stringContaining(String(MAX_UPLOAD_BYTES)) as string }],
+    },
   });
 });

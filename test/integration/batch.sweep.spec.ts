@@ -80,6 +80,19 @@ it('deletes content without a record, such as of an upload that was not finished
   expect(await world.keys('files/')).toEqual([storeKeys.file('file-00b')]);
 });
 
+it('deletes parts of uploads that are over, and none of one that is pending', async () => {
+  await put(storeKeys.uploadPart('upload_00a', 'part_1'), storeKeys.uploadPart('upload_00b', 'part_1'));
+  const object = { id: 'upload_00b', bytes: 1, created_at: 1, filename: 'f', expires_at: 1, file: null };
+  await world.records.uploads.create({
+    tenant: TENANT,
+    object: { ...object, object: 'upload', purpose: 'batch', status: 'pending' },
+  });
+  await sweep(23);
+  expect(await world.keys('uploads/')).toHaveLength(2);
+  await sweep(25);
+  expect(await world.keys('uploads/')).toEqual([storeKeys.uploadPart('upload_00b', 'part_1')]);
+});
+
 it('deletes what a late worker wrote for a batch that has ended, and nothing of one that runs', async () => {
   const record = await world.record(await world.submit(inputOf(1)));
   const object = { ...record.object, id: 'batch_00aa' };

@@ -41,6 +41,9 @@ import { RedisConnections } from './redis.connections.js';
 import { Sweeper } from './sweeper.js';
 import { TraceReader } from './traces/trace.reader.js';
 import { TracesController } from './traces/traces.controller.js';
+import { UploadAssembly } from './uploads/upload.assembly.js';
+import { UploadsController } from './uploads/uploads.controller.js';
+import { UploadsService } from './uploads/uploads.service.js';
 import { WebhooksController } from './webhooks/webhooks.controller.js';
 import { WebhooksService } from './webhooks/webhooks.service.js';
 
@@ -69,6 +72,7 @@ export class GatewayModule {
       controllers: [
         SessionsController,
         FilesController,
+        UploadsController,
         BatchesController,
         BatchLinesController,
         ChatController,
@@ -99,6 +103,8 @@ export class GatewayModule {
         InputLines,
         IdempotencyKeys,
         FilesService,
+        UploadAssembly,
+        UploadsService,
         Sweeper,
         BatchesService,
         BatchLinesService,

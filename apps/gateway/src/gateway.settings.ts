@@ -1,4 +1,4 @@
-import { COMMON_SETTINGS, json, milliseconds, text, wholeNumber } from '@madakv/contracts';
+import { COMMON_SETTINGS, json, MAX_UPLOAD_BYTES, milliseconds, text, wholeNumber } from '@madakv/contracts';
 import { z } from 'zod';
 import { DEFAULT_LIMITS, LimitsSchema, TenantLimitsSchema } from './limits/tenant.limits.js';
 
@@ -86,6 +86,17 @@ export const GatewaySettingsSchema = z.object({
     max: 512 * 1024 ** 2,
     default: 64 * 1024 ** 2,
     about: 'Largest body of a chat completion, after decompression. Larger documents go through `/v1/files`.',
+  }),
+  MADAKV_GATEWAY_MAX_UPLOAD_BYTES: wholeNumber({
+    min: 1_024,
+    max: MAX_UPLOAD_BYTES,
+    default: MAX_UPLOAD_BYTES,
+    about: 'Largest input of a batch that comes in parts, by `/v1/uploads`.',
+  }),
+  MADAKV_GATEWAY_UPLOAD_EXPIRY_MS: milliseconds({
+    min: 1_000,
+    default: 3_600_000,
+    about: 'An upload in parts that is not completed after this expires, and its parts are deleted.',
   }),
   MADAKV_GATEWAY_CORS_ORIGINS: json({
     schema: z.array(z.union([z.literal('*'), z.url()])),

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { FilesService } from './files/files.service.js';
+import { UploadsService } from './uploads/uploads.service.js';
 
 const FILES_MS = 60_000;
 
@@ -9,7 +10,10 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('Sweeper');
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(@Inject(FilesService) private readonly files: FilesService) {}
+  constructor(
+    @Inject(FilesService) private readonly files: FilesService,
+    @Inject(UploadsService) private readonly uploads: UploadsService,
+  ) {}
 
   onApplicationBootstrap(): void {
     this.timer = setInterval(() => void this.sweep(), FILES_MS);
@@ -21,7 +25,7 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async sweep(): Promise<void> {
     try {
-      const deleted = await this.files.sweep();
+      const deleted = (await this.files.sweep()) + (await this.uploads.sweep());
       if (deleted > 0) this.logger.log({ message: 'deleted expired files', deleted });
     } catch (error) {
       this.logger.warn({ message: 'expired files were not deleted; the next sweep will', error: String(error) });

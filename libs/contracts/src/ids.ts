@@ -1,7 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 
 /** What an id names; its prefix, as OpenAI's. */
-export const ID_PREFIXES = { file: 'file-', batch: 'batch_', chat: 'chatcmpl-', webhook: 'wh_' } as const;
+export const ID_PREFIXES = {
+  file: 'file-',
+  batch: 'batch_',
+  chat: 'chatcmpl-',
+  webhook: 'wh_',
+  upload: 'upload_',
+  part: 'part_',
+} as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 
 /** 24 random hexadecimal digits after the prefix. */
@@ -12,6 +19,11 @@ export function newId(kind: IdKind): string {
 /** The request that answers a line of a batch: always the same for the same line. @param line counted from 1 */
 export function lineRequestId(batchId: string, line: number): string {
   return `${batchId}_${line}`;
+}
+
+/** The file that an upload in parts becomes: always the same, however often it is completed. */
+export function uploadedFileId(uploadId: string): string {
+  return `${ID_PREFIXES.file}${shortDigest(`file of ${uploadId}`)}`;
 }
 
 /** Id of a line's result in the output or error file. */

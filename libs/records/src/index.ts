@@ -15,6 +15,7 @@ export * from './records.js';
 export * from './redis.connection.js';
 export * from './resident.documents.js';
 export * from './session.repository.js';
+export * from './upload.repository.js';
 export * from './webhook.deliveries.js';
 export * from './webhook.repository.js';
 export * from './worker.registry.js';

@@ -6,6 +6,11 @@ export class RecordKeys {
   files = (tenant: string): string => `${this.prefix}:files:${tenant}`;
   /** Sorted set: ids of files that expire, by seconds since 1970. */
   expiringFiles = (): string => `${this.prefix}:files-expiring`;
+  upload = (id: string): string => `${this.prefix}:upload:${id}`;
+  /** Hash: part -> bytes, as long as the upload is pending; empty name: that it is. */
+  uploadParts = (id: string): string => `${this.prefix}:upload-parts:${id}`;
+  /** Sorted set: ids of pending uploads, by the seconds since 1970 when they expire. */
+  pendingUploads = (): string => `${this.prefix}:uploads-pending`;
   batch = (id: string): string => `${this.prefix}:batchrecord:${id}`;
   batches = (tenant: string): string => `${this.prefix}:batches:${tenant}`;
   /** Set: ids of batches that have not ended. */

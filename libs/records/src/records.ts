@@ -11,6 +11,7 @@ import { OutcomeRepository } from './outcome.repository.js';
 import { RecordKeys } from './record.keys.js';
 import { ResidentDocuments } from './resident.documents.js';
 import { SessionRepository } from './session.repository.js';
+import { UploadRepository } from './upload.repository.js';
 import { WebhookDeliveries } from './webhook.deliveries.js';
 import { WebhookRepository } from './webhook.repository.js';
 import { WorkerRegistry } from './worker.registry.js';
@@ -19,6 +20,7 @@ import { WorkerRegistry } from './worker.registry.js';
 export class Records {
   readonly keys: RecordKeys;
   readonly files: FileRepository;
+  readonly uploads: UploadRepository;
   readonly batches: BatchRepository;
   readonly outcomes: OutcomeRepository;
   readonly events: AnswerEventWriter;
@@ -39,6 +41,7 @@ export class Records {
   ) {
     this.keys = new RecordKeys(prefix);
     this.files = new FileRepository(redis, this.keys);
+    this.uploads = new UploadRepository(redis, this.keys);
     this.batches = new BatchRepository(redis, this.keys);
     this.outcomes = new OutcomeRepository(redis, this.keys);
     this.events = new AnswerEventWriter(redis, this.keys);

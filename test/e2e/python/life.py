@@ -5,7 +5,9 @@ Settings come as JSON on stdin: `base_url`, `expiring_base_url` (of a gateway wh
 """
 
 import base64
+import hashlib
 import json
+import pathlib
 import sys
 import time
 
@@ -67,6 +69,25 @@ def files() -> dict:
         "same": same,
         "deleted": client.files.delete(created.id).deleted,
         "gone": status_and_code(lambda: client.files.retrieve(created.id)),
+    }
+
+
+def uploads() -> dict:
+    path = pathlib.Path(PDF)
+    content = path.read_bytes()
+    whole = client.uploads.upload_file_chunked(
+        file=path, mime_type="application/pdf", purpose="user_data", part_size=1_000, md5=hashlib.md5(content).hexdigest()
+    )
+    begun = client.uploads.create(bytes=2, filename="a.jsonl", mime_type="application/jsonl", purpose="batch")
+    part = client.uploads.parts.create(begun.id, data=b"{}")
+    return {
+        "whole": whole.model_dump(),
+        "same": client.files.content(whole.file.id).read() == content,
+        "begun": begun.model_dump(),
+        "part": part.model_dump(),
+        "refused": status_and_code(lambda: client.uploads.complete(begun.id, part_ids=[part.id, part.id])),
+        "cancelled": client.uploads.cancel(begun.id).model_dump(),
+        "late": status_and_code(lambda: client.uploads.complete(begun.id, part_ids=[part.id])),
     }
 
 
@@ -178,6 +199,7 @@ def main() -> None:
         "version": openai.__version__,
         "models": [model.id for model in client.models.list()],
         "files": files(),
+        "uploads": uploads(),
         "chat": chat(document),
         "responses": responses(document),
         "batches": batches(document),

@@ -1,6 +1,5 @@
 import {
   ExpirySecondsSchema,
-  MAX_BATCH_BYTES,
   MadakvError,
   namesKnownKeys,
   newId,
@@ -10,7 +9,7 @@ import {
   type FileRecord,
   type UploadPurpose,
 } from '@madakv/contracts';
-import { checkMediaType, DEFAULT_DOCUMENT_LIMITS, DEFAULT_IMAGE_LIMITS } from '@madakv/documents';
+import { checkMediaType } from '@madakv/documents';
 import { Records, type RecordPage } from '@madakv/records';
 import { StorageError, type FileStore, type PutResult } from '@madakv/storage';
 import { Inject, Injectable } from '@nestjs/common';
@@ -23,15 +22,10 @@ import { pageQuery, type FilePage } from '../http/page.query.js';
 import { ActiveBatches } from '../limits/active.batches.js';
 import { StoredBytes } from '../limits/stored.bytes.js';
 import { ContentFacts } from './content.facts.js';
+import { checkDocument, filenameOf, MAX_FILE_BYTES, tooLarge } from './file.limits.js';
 import { InputLines } from './input.lines.js';
 import { readForm, type FormFile } from './upload.form.js';
 
-/** Largest file of a purpose, in bytes. Images have a lower limit of their own. */
-const MAX_BYTES: Readonly<Record<UploadPurpose, number>> = {
-  batch: MAX_BATCH_BYTES,
-  user_data: DEFAULT_DOCUMENT_LIMITS.maxDocumentBytes,
-};
-const MAX_FILENAME = 255;
 /** Files that one sweep looks at, at most. */
 const SWEPT = 1_000;
 
@@ -127,7 +121,7 @@ export class FilesService {
     const key = storeKeys.file(id);
     const room = await this.stored.room(tenant);
     try {
-      const { bytes, sha256 } = await this.store.put(key, content, { maxBytes: Math.min(MAX_BYTES.batch, room) });
+      const { bytes, sha256 } = await this.store.put(key, content, { maxBytes: Math.min(MAX_FILE_BYTES.batch, room) });
       const created_at = Math.floor(Date.now() / 1000);
       const object: FileObject = {
         id,
@@ -193,7 +187,8 @@ export class FilesService {
     return removed;
   }
 
-  private async remove(tenant: string, id: string): Promise<void> {
+  /** Forgets a file, be it there or only in part. */
+  async remove(tenant: string, id: string): Promise<void> {
     const record = await this.records.files.delete(tenant, id);
     await this.forget(tenant, id, record?.key ?? storeKeys.file(id));
   }
@@ -212,14 +207,14 @@ export class FilesService {
     signal: AbortSignal,
   ): Promise<StoredUpload> {
     const purpose = UploadPurposeSchema.safeParse(fields.get('purpose')).data;
-    const limit = purpose === undefined ? Math.max(...Object.values(MAX_BYTES)) : MAX_BYTES[purpose];
+    const limit = purpose === undefined ? Math.max(...Object.values(MAX_FILE_BYTES)) : MAX_FILE_BYTES[purpose];
     const facts = new ContentFacts();
     const source = facts.pass(content as AsyncIterable<Uint8Array>, (head) => {
       if (purpose === 'user_data') checkMediaType(head);
     });
     try {
       const result = await this.store.put(key, source, { maxBytes: Math.min(limit, room), signal });
-      return { filename: filename.slice(-MAX_FILENAME) || 'upload', result, facts };
+      return { filename: filenameOf(filename), result, facts };
     } catch (error) {
       if (!(error instanceof StorageError && error.code === 'too_large')) throw error;
       throw room < limit ? this.stored.exceeded(tenant) : tooLarge(limit);
@@ -229,13 +224,6 @@ export class FilesService {
 
 /** What could not be checked before the purpose was known. @throws MadakvError, DocumentError */
 function checkContent(purpose: UploadPurpose, { result, facts }: StoredUpload): void {
-  if (result.bytes > MAX_BYTES[purpose]) throw tooLarge(MAX_BYTES[purpose]);
-  if (purpose !== 'user_data') return;
-  // A TIFF is a document of many pages, as a PDF is.
-  const isImage = !['application/pdf', 'image/tiff'].includes(checkMediaType(facts.head));
-  if (isImage && result.bytes > DEFAULT_IMAGE_LIMITS.maxImageBytes) throw tooLarge(DEFAULT_IMAGE_LIMITS.maxImageBytes);
-}
-
-function tooLarge(limit: number): MadakvError {
-  return new MadakvError('too_large', `The file is larger than the limit of ${limit} bytes.`, { param: 'file' });
+  if (result.bytes > MAX_FILE_BYTES[purpose]) throw tooLarge(MAX_FILE_BYTES[purpose]);
+  if (purpose === 'user_data') checkDocument(facts.head, result.bytes);
 }

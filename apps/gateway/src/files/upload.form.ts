@@ -18,15 +18,17 @@ export interface FormFile {
 }
 
 /**
- * Reads a multipart form of text fields and one part `file`, whose content is never held as a whole.
+ * Reads a multipart form of text fields and one file, whose content is never held as a whole.
  * @param onFile consumes the content; what it throws ends the reading
  * @returns the fields, wherever they stood, and what `onFile` returned
  * @throws MadakvError invalid_request, unsupported_media_type; cancelled when the caller hangs up; request_timeout when it
  *   sends no more
+ * @param key where the file stands
  */
 export async function readForm<T>(
   request: IncomingMessage,
   onFile: (file: FormFile) => Promise<T>,
+  key = 'file',
 ): Promise<{ readonly fields: ReadonlyMap<string, string>; readonly file: T }> {
   const form = openForm(request);
   const fields = new Map<string, string>();
@@ -44,9 +46,9 @@ export async function readForm<T>(
       form.on('file', (name, content, { filename }) => {
         // A form that breaks off ends the content with an error, maybe before anyone reads it: it must not go unheard.
         content.on('error', () => undefined);
-        if (name !== 'file') {
+        if (name !== key) {
           content.resume();
-          refuse(`The form has a file in "${name.slice(0, 64)}"; expected one in "file".`, 'file');
+          refuse(`The form has a file in "${name.slice(0, 64)}"; expected one in "${key}".`, key);
           return;
         }
         stored = onFile({ content, filename: filename || '', fields });
@@ -55,7 +57,7 @@ export async function readForm<T>(
         });
       });
       form.on('filesLimit', () => {
-        refuse('The form has more than one file; the limit is 1.', 'file');
+        refuse('The form has more than one file; the limit is 1.', key);
       });
       form.on('fieldsLimit', () => {
         refuse(`The form has more than ${MAX_FIELDS} fields.`);
@@ -70,7 +72,7 @@ export async function readForm<T>(
       });
       request.pipe(form);
     });
-    if (stored === undefined) throw new MadakvError('invalid_request', 'The form has no file.', { param: 'file' });
+    if (stored === undefined) throw new MadakvError('invalid_request', 'The form has no file.', { param: key });
     return { fields, file: await stored };
   } catch (error) {
     request.unpipe(form);

@@ -27,6 +27,21 @@ redis.call('DECRBY', KEYS[2], bytes)
 return 1
 `;
 
+/** KEYS as above. ARGV: file or nothing, its bytes, and parts, in place of which it counts. */
+const REPLACE = `
+local change = 0
+if ARGV[1] ~= '' then change = redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) * tonumber(ARGV[2]) end
+for i = 3, #ARGV do
+  change = change - tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or '0')
+  redis.call('HDEL', KEYS[1], ARGV[i])
+end
+redis.call('INCRBY', KEYS[2], change)
+return 1
+`;
+
+/** How a part of an upload is named among files. */
+const partEntry = (uploadId: string, partId: string): string => `${uploadId}/${partId}`;
+
 /** Bytes that a tenant has uploaded and not deleted. A batch's own files do not count. */
 @Injectable()
 export class StoredBytes {
@@ -54,11 +69,37 @@ export class StoredBytes {
     if (added !== 1) throw this.exceeded(tenant);
   }
 
+  /** @throws MadakvError rate_limit_exceeded; then the part does not count */
+  addPart(tenant: string, uploadId: string, partId: string, bytes: number): Promise<void> {
+    return this.add(tenant, partEntry(uploadId, partId), bytes);
+  }
+
+  removeParts(tenant: string, uploadId: string, partIds: Iterable<string>): Promise<void> {
+    return this.replaceParts(tenant, uploadId, partIds, { id: '', bytes: 0 });
+  }
+
+  /** A file stands in for the parts that it was made of, and for those that were not used. */
+  async replaceParts(
+    tenant: string,
+    uploadId: string,
+    partIds: Iterable<string>,
+    { id, bytes }: { readonly id: string; readonly bytes: number },
+  ): Promise<void> {
+    const parts = Array.from(partIds, (partId) => partEntry(uploadId, partId));
+    await this.redis.eval(REPLACE, 2, ...this.keys(tenant), id, bytes, ...parts);
+  }
+
   /** Workers delete expired files, of which nobody tells here. @returns whether there were any */
   private async forgetDeleted(tenant: string): Promise<boolean> {
     let forgotten = false;
     for (const id of await this.redis.hkeys(this.keys(tenant)[0])) {
-      if ((await this.records.files.find(tenant, id)) !== undefined) continue;
+      const [uploadId] = id.split('/');
+      const partId = id.split('/').at(1);
+      const isThere =
+        partId === undefined
+          ? (await this.records.files.find(tenant, id)) !== undefined
+          : await this.records.uploads.hasPart(uploadId, partId);
+      if (isThere) continue;
       await this.remove(tenant, id);
       forgotten = true;
     }

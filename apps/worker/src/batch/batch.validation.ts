@@ -1,4 +1,4 @@
-import { MAX_BATCH_BYTES, MAX_BATCH_LINES, MAX_LISTED_ERRORS, type BatchError } from '@madakv/contracts';
+import { MAX_BATCH_LINES, MAX_LISTED_ERRORS, MAX_UPLOAD_BYTES, type BatchError } from '@madakv/contracts';
 import { createHash } from 'node:crypto';
 import { checkLine, refusalError } from './batch.line.js';
 import type { FileLine } from '@madakv/storage';
@@ -22,8 +22,8 @@ export type Validation =
 
 /** Checks the size of an input file. @returns what is wrong with it */
 export function checkSize(bytes: number): BatchError | undefined {
-  if (bytes <= MAX_BATCH_BYTES) return undefined;
-  return fileError('file_too_large', `the input file has ${bytes} bytes; the limit is ${MAX_BATCH_BYTES} bytes`);
+  if (bytes <= MAX_UPLOAD_BYTES) return undefined;
+  return fileError('file_too_large', `the input file has ${bytes} bytes; the limit is ${MAX_UPLOAD_BYTES} bytes`);
 }
 
 /**

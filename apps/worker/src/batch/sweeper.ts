@@ -14,7 +14,7 @@ const ORPHAN_MS = 24 * HOUR_MS;
 const PARTS = 256;
 
 export interface SweeperOptions {
-  readonly records: Pick<Records, 'batches' | 'files'>;
+  readonly records: Pick<Records, 'batches' | 'files' | 'uploads'>;
   readonly store: Pick<FileStore, 'list' | 'delete'>;
   readonly control: Pick<BatchControl, 'expire' | 'carryOn'>;
   readonly announcer: Pick<WebhookAnnouncer, 'announceRest'>;
@@ -73,6 +73,7 @@ export class Sweeper {
     deleted += await this.deleteOlder(parts.chats, ORPHAN_MS);
     deleted += await this.deleteOlder(parts.lines, ORPHAN_MS, this.ofEndedBatch());
     deleted += await this.deleteOlder(parts.files, ORPHAN_MS, this.withoutRecord());
+    deleted += await this.deleteOlder(parts.uploads, ORPHAN_MS, this.ofNoUpload());
     return deleted;
   }
 
@@ -99,6 +100,11 @@ export class Sweeper {
       }
       return ended;
     };
+  }
+
+  /** Parts of an upload that is over, which its gateway did not live to delete. */
+  private ofNoUpload(): (file: FileInfo) => Promise<boolean> {
+    return async ({ key }) => !(await this.options.records.uploads.isPending(key.split('/')[1]));
   }
 
   /** Of an upload whose process died before it was recorded, or a deletion that was not finished. */

@@ -5,7 +5,7 @@ import { namesKnownKeys } from './schema.issues.js';
 export const BATCH_ENDPOINT = '/v1/chat/completions';
 /** Requests of one input file. */
 export const MAX_BATCH_LINES = 50_000;
-/** Bytes of one input file. */
+/** Bytes of one input file that comes in one request; in parts it may have more. */
 export const MAX_BATCH_BYTES = 200 * 1024 ** 2;
 /** Line errors that a failed validation lists, at most. */
 export const MAX_LISTED_ERRORS = 100;

@@ -12,4 +12,5 @@ export * from './response.format.js';
 export * from './responses.object.js';
 export * from './responses.request.js';
 export * from './schema.issues.js';
+export * from './uploads.js';
 export * from './webhook.event.js';

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { BatchObjectSchema } from '../openai/batches.js';
 import { UsageSchema, WarningSchema } from '../openai/chat.completion.js';
 import { FileObjectSchema } from '../openai/files.js';
+import { UploadObjectSchema } from '../openai/uploads.js';
 import { ModelIdSchema } from '../jobs/queue.catalogue.js';
 
 /** A stored file: OpenAI's object, whose it is, and where its content lies. */
@@ -10,6 +11,16 @@ export const FileRecordSchema = z.object({
   key: z.string(),
   sha256: z.string(),
   object: FileObjectSchema,
+});
+
+/** An upload in parts: OpenAI's object and whose it is. */
+export const UploadRecordSchema = z.object({
+  tenant: z.string(),
+  object: UploadObjectSchema,
+  /** The file expires so many seconds after it was created; absent: never. */
+  fileExpirySeconds: z.int().optional(),
+  /** What it is being, or was, completed of: whoever says something else is too late. */
+  completion: z.object({ partIds: z.array(z.string()), md5: z.string().nullable() }).optional(),
 });
 
 /** A batch: OpenAI's object, whose it is, and how far its expansion has come. */
@@ -182,6 +193,7 @@ export const AnswerEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('end') }),
 ]);
 
+export type UploadRecord = z.infer<typeof UploadRecordSchema>;
 export type FileRecord = z.infer<typeof FileRecordSchema>;
 export type BatchRecord = z.infer<typeof BatchRecordSchema>;
 export type Outcome = z.infer<typeof OutcomeSchema>;

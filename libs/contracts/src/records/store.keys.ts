@@ -4,6 +4,8 @@ import { ID_PREFIXES, lineRequestId } from '../ids.js';
 export const storeKeys = {
   /** Content of an uploaded file, or of a batch's output. */
   file: (fileId: string): string => `files/${fileId}`,
+  /** Content of a part of an upload, until it is completed or given up. */
+  uploadPart: (uploadId: string, partId: string): string => `uploads/${uploadId}/${partId}`,
   /** Folder of all that belongs to one request; deleted with its batch's intermediate files, but for the trace. */
   request: (requestId: string): string => `requests/${requestId}`,
   body: (requestId: string): string => `requests/${requestId}/body.json`,
@@ -28,6 +30,7 @@ export const storeKeys = {
 export const storeParts = (digits: string) =>
   ({
     files: `files/${ID_PREFIXES.file}${digits}`,
+    uploads: `uploads/${ID_PREFIXES.upload}${digits}`,
     documents: `documents/${digits}`,
     images: `images/${digits}`,
     chats: `requests/${ID_PREFIXES.chat}${digits}`,
