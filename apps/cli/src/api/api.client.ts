@@ -8,6 +8,8 @@ import {
   ModelObjectSchema,
   SessionLinkSchema,
   TraceDocumentSchema,
+  UploadObjectSchema,
+  UploadPartSchema,
   WebhookDeliverySchema,
   WebhookSchema,
   WebhookWithSecretSchema,
@@ -17,6 +19,8 @@ import {
   type FilePurpose,
   type ModelObject,
   type TraceDocument,
+  type UploadObject,
+  type UploadPart,
   type UploadPurpose,
   type Webhook,
   type WebhookDelivery,
@@ -100,6 +104,33 @@ export class ApiClient {
     }
     form.set('file', content, filename);
     return this.json('POST', '/v1/files', FileObjectSchema, { body: form, mode: 'repeatable' });
+  }
+
+  /** Begins a file that comes in parts. One that is never completed goes by itself. */
+  createUpload(file: {
+    readonly bytes: number;
+    readonly filename: string;
+    readonly purpose: UploadPurpose;
+    readonly expiresAfterS?: number;
+  }): Promise<UploadObject> {
+    const { bytes, filename, purpose, expiresAfterS: seconds } = file;
+    const mime_type = purpose === 'batch' ? 'application/jsonl' : 'application/octet-stream';
+    const expiry = seconds === undefined ? {} : { expires_after: { anchor: 'created_at', seconds } };
+    const body = { bytes, filename, purpose, mime_type, ...expiry };
+    return this.json('POST', '/v1/uploads', UploadObjectSchema, { body, mode: 'repeatable' });
+  }
+
+  /** Sent twice, it is two parts, of which one is named in the end. */
+  addUploadPart(uploadId: string, content: Blob): Promise<UploadPart> {
+    const form = new FormData();
+    form.set('data', content, 'part');
+    const path = `/v1/uploads/${encodeURIComponent(uploadId)}/parts`;
+    return this.json('POST', path, UploadPartSchema, { body: form, mode: 'repeatable' });
+  }
+
+  completeUpload(uploadId: string, partIds: readonly string[]): Promise<UploadObject> {
+    const path = `/v1/uploads/${encodeURIComponent(uploadId)}/complete`;
+    return this.json('POST', path, UploadObjectSchema, { body: { part_ids: partIds }, mode: 'repeatable' });
   }
 
   file(id: string): Promise<FileObject> {

@@ -14,6 +14,7 @@ import {
   type FakeAnswer,
 } from './fake.answers.js';
 import { fail, list, pageOf, send, uploadOf } from './fake.http.js';
+import { FakeUploads } from './fake.uploads.js';
 
 interface StoredFile {
   readonly object: FileObject;
@@ -51,6 +52,12 @@ export class FakeApiServer {
   refuseDeletes = false;
   /** All that was ever uploaded, also what is deleted by now. */
   readonly uploads: FileObject[] = [];
+  /** Those that come in parts. */
+  readonly parted = new FakeUploads((...upload) => {
+    const object = this.store(...upload);
+    this.uploads.push(object);
+    return object;
+  });
   /** When set, calls need this key. */
   apiKey: string | undefined;
   /** Looks at a batch until it has ended. */
@@ -63,6 +70,9 @@ export class FakeApiServer {
   refusal: string | undefined;
   /** Statuses for the next calls, whatever they ask. */
   readonly failNext: { readonly status: number; readonly headers?: Record<string, string> }[] = [];
+
+  /** Told of each call when it has come, and before it is answered. */
+  onCall: (call: string) => void = () => undefined;
 
   private readonly batchOfKey = new Map<string, string>();
   private ids = 0;
@@ -105,6 +115,7 @@ export class FakeApiServer {
     for await (const piece of request) pieces.push(piece as Buffer);
     const body = Buffer.concat(pieces);
     this.calls.push(`${request.method ?? ''} ${pathname}`);
+    this.onCall(this.calls.at(-1) ?? '');
     this.authorizations.add(request.headers.authorization ?? '');
     const planned = this.failNext.shift();
     if (planned !== undefined) {
@@ -134,6 +145,9 @@ export class FakeApiServer {
         if (this.refuseDeletes) fail(response, 409, 'conflict', `${id} is read by a batch`);
         else if (this.files.delete(id)) send(response, { id, object: 'file', deleted: true });
         else fail(response, 404, 'not_found', `no file ${id}`);
+        return;
+      case 'POST uploads':
+        await this.parted.handle(request, response, body, id, part);
         return;
       case 'POST batches':
         if (part === 'retry') this.sendRetry(response, id);

@@ -41,10 +41,7 @@ export interface FormUpload {
 
 /** What a form uploads. */
 export async function uploadOf(request: IncomingMessage, body: Buffer): Promise<FormUpload> {
-  const headers = { 'content-type': request.headers['content-type'] ?? '' };
-  // Meant for small forms, which a test's are.
-  // eslint-disable-next-line @typescript-eslint/no-deprecated
-  const form = await new Response(new Uint8Array(body), { headers }).formData();
+  const form = await formOf(request, body);
   const file = form.get('file');
   const purpose = form.get('purpose');
   const seconds = form.get('expires_after[seconds]');
@@ -55,4 +52,18 @@ export async function uploadOf(request: IncomingMessage, body: Buffer): Promise<
     purpose,
     expiresAfterS: typeof seconds === 'string' ? Number(seconds) : undefined,
   };
+}
+
+/** The part of an upload that a form holds. */
+export async function partOf(request: IncomingMessage, body: Buffer): Promise<Buffer> {
+  const data = (await formOf(request, body)).get('data');
+  if (!(data instanceof File)) throw new Error('a part without data');
+  return Buffer.from(await data.arrayBuffer());
+}
+
+function formOf(request: IncomingMessage, body: Buffer): Promise<FormData> {
+  const headers = { 'content-type': request.headers['content-type'] ?? '' };
+  // Meant for small forms, which a test's are.
+  // eslint-disable-next-line @typescript-eslint/no-deprecated
+  return new Response(new Uint8Array(body), { headers }).formData();
 }

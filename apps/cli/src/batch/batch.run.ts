@@ -1,4 +1,5 @@
-import type { BatchObject } from '@madakv/contracts';
+import { createHash } from 'node:crypto';
+import type { BatchObject, FileObject } from '@madakv/contracts';
 import { ApiError } from '../api/api.errors.js';
 import type { ApiClient } from '../api/api.client.js';
 import type { ServerAccess } from '../api/server.access.js';
@@ -8,6 +9,7 @@ import { deleteFiles, EXPIRY_S, uploadDocuments } from './batch.uploads.js';
 import { watchBatch } from './batch.watch.js';
 import type { BatchWork } from './batch.work.js';
 import type { KeptUploads } from './kept.uploads.js';
+import { PARTS_ABOVE_BYTES, uploadInParts, type PartsMemory } from './part.uploads.js';
 import type { ResultLine } from './results.file.js';
 import type { RunState, RunStateFile } from './run.state.js';
 
@@ -53,7 +55,7 @@ export class BatchRun {
     private readonly options: BatchRunOptions = {},
   ) {
     this.client = access.client;
-    this.state = { version: 1, server: access.identity, input: work.hash, documents: {}, refused: {} };
+    this.state = { version: 1, server: access.identity, input: work.hash, documents: {}, refused: {}, parts: {} };
   }
 
   /**
@@ -67,13 +69,7 @@ export class BatchRun {
       await this.uploadDocuments();
       const content = this.work.inputFile(new Map(Object.entries(this.state.documents)));
       if (content === undefined) return undefined;
-      const { id } = await this.client.uploadFile(
-        new Blob([new Uint8Array(content)]),
-        'batch.jsonl',
-        'batch',
-        this.expiry,
-      );
-      this.keep({ inputFileId: id });
+      this.keep({ inputFileId: (await this.uploadInput(content)).id });
     }
     const outputExpiry = this.options.keepFiles === true ? {} : { outputExpiresAfterS: RESULTS_EXPIRY_S };
     const { id } = await this.client.createBatch(this.state.inputFileId ?? '', outputExpiry);
@@ -164,12 +160,24 @@ export class BatchRun {
       this.client,
       waiting,
       expiring,
+      this.parts,
       (hash, uploaded) => {
         if ('id' in uploaded) this.keep({ documents: { ...this.state.documents, [hash]: uploaded.id } });
         else this.keep({ refused: { ...this.state.refused, [hash]: uploaded.problem } });
       },
       this.io,
     );
+  }
+
+  private uploadInput(content: Buffer): Promise<FileObject> {
+    const [filename, purpose] = ['batch.jsonl', 'batch'] as const;
+    if (content.length <= PARTS_ABOVE_BYTES) {
+      return this.client.uploadFile(new Blob([new Uint8Array(content)]), filename, purpose, this.expiry);
+    }
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const read = (start: number, bytes: number) => Promise.resolve(content.subarray(start, start + bytes));
+    const file = { sha256, bytes: content.length, filename, purpose, ...this.expiry, read };
+    return uploadInParts(this.client, file, this.parts);
   }
 
   /** Documents that an earlier run has left at the server need not be sent. */
@@ -193,6 +201,16 @@ export class BatchRun {
       if (isGone(error)) return false;
       throw error;
     }
+  }
+
+  private get parts(): PartsMemory {
+    return {
+      find: (sha256) => this.state.parts[sha256],
+      keep: (sha256, sent) => {
+        const others = Object.entries(this.state.parts).filter(([hash]) => hash !== sha256);
+        this.keep({ parts: Object.fromEntries([...others, ...(sent === undefined ? [] : [[sha256, sent] as const])]) });
+      },
+    };
   }
 
   private get expiry(): { readonly expiresAfterS?: number } {

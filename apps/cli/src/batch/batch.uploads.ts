@@ -1,11 +1,13 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { FileObject } from '@madakv/contracts';
 import { fileProblem } from '@madakv/requests';
 import type { ApiClient } from '../api/api.client.js';
 import { ApiError } from '../api/api.errors.js';
 import type { CommandIo } from '../command.io.js';
 import { Progress } from '../terminal/progress.js';
 import type { WorkDocument } from './batch.work.js';
+import { fileReader, PARTS_ABOVE_BYTES, uploadInParts, type PartsMemory } from './part.uploads.js';
 
 /** Calls at a time. */
 const AT_ONCE = 4;
@@ -22,12 +24,14 @@ export type Uploaded = { readonly id: string } | { readonly problem: string };
 /**
  * Uploads documents and tells of each as it is done.
  * @param expiring whether they go by themselves when nobody deletes them
+ * @param parts what has arrived of large ones
  * @throws what the client throws when it is not the document that is refused
  */
 export async function uploadDocuments(
   client: ApiClient,
   documents: ReadonlyMap<string, WorkDocument>,
   expiring: boolean,
+  parts: PartsMemory,
   onDone: (sha256: string, uploaded: Uploaded) => void,
   { stderr }: Pick<CommandIo, 'stderr'>,
 ): Promise<void> {
@@ -35,7 +39,7 @@ export async function uploadDocuments(
   let done = 0;
   try {
     await eachOf(documents, async ([sha256, document]) => {
-      onDone(sha256, await uploadDocument(client, document, expiring));
+      onDone(sha256, await uploadDocument(client, document, sha256, expiring, parts));
       progress.update(++done, documents.size);
     });
   } finally {
@@ -54,16 +58,31 @@ export async function deleteFiles(client: ApiClient, ids: Iterable<string>): Pro
   return left;
 }
 
-async function uploadDocument(client: ApiClient, { path, name }: WorkDocument, expiring: boolean): Promise<Uploaded> {
-  let content: Blob;
+async function uploadDocument(
+  client: ApiClient,
+  { path, name }: WorkDocument,
+  sha256: string,
+  expiring: boolean,
+  parts: PartsMemory,
+): Promise<Uploaded> {
+  const filename = basename(path);
+  const purpose = 'user_data' as const;
+  const expiry = expiring ? { expiresAfterS: EXPIRY_S } : {};
+  let upload: () => Promise<FileObject>;
   try {
-    content = new Blob([await readFile(path)]);
+    const { size: bytes } = await stat(path);
+    if (bytes > PARTS_ABOVE_BYTES) {
+      const file = { sha256, bytes, filename, purpose, ...expiry, read: fileReader(path) };
+      upload = () => uploadInParts(client, file, parts);
+    } else {
+      const content = new Blob([await readFile(path)]);
+      upload = () => client.uploadFile(content, filename, purpose, expiry);
+    }
   } catch (error) {
     return { problem: `invalid_document: ${name}: ${fileProblem(error)}` };
   }
   try {
-    const expiry = expiring ? { expiresAfterS: EXPIRY_S } : {};
-    return { id: (await client.uploadFile(content, basename(path), 'user_data', expiry)).id };
+    return { id: (await upload()).id };
   } catch (error) {
     if (!(error instanceof ApiError && REFUSALS.has(error.status))) throw error;
     const named = error.said.includes(name) ? error.said : `${name}: ${error.said}`;

@@ -11,6 +11,13 @@ const RunStateSchema = z.object({
   documents: z.record(z.string(), z.string()),
   /** Documents that the server does not take: why, by SHA-256. */
   refused: z.record(z.string(), z.string()).default({}),
+  /** What has arrived of files that come in parts, by their SHA-256. */
+  parts: z
+    .partialRecord(
+      z.string(),
+      z.object({ uploadId: z.string(), partBytes: z.int().min(1), partIds: z.array(z.string()).readonly() }),
+    )
+    .default({}),
   inputFileId: z.string().optional(),
   batchId: z.string().optional(),
 });
