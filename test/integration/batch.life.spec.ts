@@ -269,6 +269,33 @@ describe('a file that is bad as a whole', () => {
   });
 });
 
+describe.each(['cancelled', 'expired'] as const)('the files of a batch that is %s', (ending) => {
+  it('hold what was answered and what was not, and expire so long after its end, however long it ran', async () => {
+    const id = await world.submit(inputOf(3), { outputExpirySeconds: 3_600 });
+    await world.runBatchJob();
+    await world.runPrepare();
+    await world.runGenerate();
+    const began = Math.floor(Date.now() / 1_000) - 86_400;
+    await world.records.batches.update(id, (found) => ({ ...found, object: { ...found.object, created_at: began } }));
+    if (ending === 'cancelled') await world.control.cancel(TENANT, id);
+    else await world.control.expire(id);
+    await world.drain();
+    const { object } = await world.record(id);
+    expect(object).toMatchObject({ status: ending, request_counts: { total: 3, completed: 1, failed: 2 } });
+    const { output, errors } = await world.results(id);
+    expect(output).toMatchObject([{ custom_id: 'c1', response: { status_code: 200 }, error: null }]);
+    expect(errors).toMatchObject([
+      { custom_id: 'c2', response: null, error: { code: `batch_${ending}` } },
+      { custom_id: 'c3', response: null, error: { code: `batch_${ending}` } },
+    ]);
+    for (const fileId of [object.output_file_id, object.error_file_id]) {
+      const { object: file } = (await world.records.files.find(TENANT, fileId ?? '')) ?? {};
+      expect(file?.created_at).toBeGreaterThan(began + 80_000);
+      expect(file?.expires_at).toBe(Number(file?.created_at) + 3_600);
+    }
+  });
+});
+
 describe('cancelling', () => {
   it('takes waiting lines out at once, lets the running one end, and keeps what is answered', async () => {
     const id = await world.submit(inputOf(7));

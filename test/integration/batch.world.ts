@@ -140,7 +140,9 @@ export class BatchWorld {
   async take(queue: string): Promise<{ job: Job; token: string } | undefined> {
     let hand = this.hands.get(queue);
     if (hand === undefined) {
-      hand = new Worker(queue, null, { connection: this.redis, prefix: this.prefix, autorun: false });
+      // Nobody renews these locks, and a step may take minutes on a busy machine.
+      const lockDuration = 600_000;
+      hand = new Worker(queue, null, { connection: this.redis, prefix: this.prefix, autorun: false, lockDuration });
       this.hands.set(queue, hand);
       await hand.waitUntilReady();
     }

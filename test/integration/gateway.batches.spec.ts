@@ -57,6 +57,13 @@ describe('a batch', () => {
     }
   });
 
+  it('keeps metadata up to the limits that OpenAI has', async () => {
+    const pairs = Array.from({ length: 16 }, (_, i) => [String.fromCharCode(97 + i).repeat(64), 'ü'.repeat(512)]);
+    const metadata = Object.fromEntries(pairs) as Record<string, string>;
+    const { id } = await gateway.client().batches.create({ ...bodyOf(await inputFile()), metadata });
+    expect((await gateway.client().batches.retrieve(id)).metadata).toEqual(metadata);
+  });
+
   it('is cancelled, and its input is not deleted while it runs', async () => {
     const client = gateway.client();
     gateway.worker.batches.run = false;
@@ -152,6 +159,17 @@ describe('a batch is refused', () => {
     [{ ...bodyOf('file-x'), output_expires_after: 3_600 }, 'invalid_request', 'output_expires_after'],
   ])('whose body is %j', async (body, code, param) => {
     expect(await errorOf(await gateway.postJson('/v1/batches', body))).toMatchObject({ status: 400, code, param });
+  });
+
+  it.each([
+    ['17 pairs', Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, 'v'])), 'metadata', '16 pairs'],
+    ['a key of 65 characters', { ['k'.repeat(65)]: 'v' }, `metadata.${'k'.repeat(64)}`, '<=64'],
+    ['a value of 513 characters', { k: 'v'.repeat(513) }, 'metadata.k', '512'],
+    ['a value that is no text', { k: true }, 'metadata.k', 'string'],
+  ])('whose metadata has %s', async (_what, metadata, param, limit) => {
+    const error = await errorOf(await gateway.postJson('/v1/batches', { ...bodyOf('file-x'), metadata }));
+    expect(error).toMatchObject({ status: 400, code: 'invalid_request', param });
+    expect(error.message).toContain(limit);
   });
 
   it('whose body is too large', async () => {

@@ -65,6 +65,8 @@ function complaintOf(issue: Issue, parents: readonly PropertyKey[]): Complaint {
     if (joint !== undefined) return { path: [...path, ...joint.path], text: joint.text };
     if (issue.errors.length > 0) return complaintOf(closestBranch(issue.errors)[0], path);
   }
+  // The key itself is wrong, not what stands under it.
+  if (issue.code === 'invalid_key') return { path, text: `the key: ${complaintOf(issue.issues[0], []).text}` };
   return { path, text: issue.message.replace(/^Invalid (input|option|key): /, '') };
 }
 
