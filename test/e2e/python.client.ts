@@ -7,16 +7,16 @@ import { text } from 'node:stream/consumers';
 import { ROOT } from './service.process.js';
 
 const FOLDER = `${ROOT}test/e2e/python`;
-const REQUIREMENTS = join(FOLDER, 'requirements.txt');
 const CACHE = `${ROOT}node_modules/.cache/madakv-python`;
-const INSTALL_MS = 180_000;
+const INSTALL_MS = 300_000;
 
-/** A Python with the official client, or why there is none. */
+/** A Python with what a test needs, or why there is none. */
 export type PythonClient = { readonly python: string } | { readonly missing: string };
 
-/** Makes a virtual environment of test/e2e/python/requirements.txt, once for each version of that file. */
-export function pythonClient(): PythonClient {
-  const version = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 16);
+/** Makes a virtual environment of a file of test/e2e/python, once for each version of that file. */
+export function pythonClient(file = 'requirements.txt'): PythonClient {
+  const requirements = join(FOLDER, file);
+  const version = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 16);
   const folder = join(CACHE, version);
   const python = join(folder, 'bin', 'python');
   if (existsSync(join(folder, 'complete'))) return { python };
@@ -24,7 +24,7 @@ export function pythonClient(): PythonClient {
   mkdirSync(folder, { recursive: true });
   const failure =
     run('python3', ['-m', 'venv', folder]) ??
-    run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS]);
+    run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements]);
   if (failure !== undefined) return { missing: failure };
   writeFileSync(join(folder, 'complete'), '');
   return { python };
