@@ -63,7 +63,7 @@ function isAsync(name: string | symbol): boolean {
 
 function mortal(life: Life): BatchProcessor {
   const records = new Records(world.redis, world.prefix);
-  const parts = ['batches', 'outcomes', 'shares', 'models', 'cancellations', 'files'] as const;
+  const parts = ['batches', 'outcomes', 'shares', 'models', 'cancellations', 'files', 'quota'] as const;
   for (const part of parts) Object.defineProperty(records, part, { value: life.of(records[part]) });
   const processor = world.processorOver(records, life.of(world.queues), life.of(world.store));
   const process = processor.process.bind(processor);
@@ -103,6 +103,7 @@ async function expectEachOnce(id: string, expected: { output: string[]; errors: 
   expect(errors.map((result) => result.custom_id)).toEqual(expected.errors);
   expect([...world.generated.values()].every((times) => times === 1)).toBe(true);
   expect(await world.keys('requests/')).toEqual([]);
+  expect((await world.records.quota.state(TENANT, Date.now())).queued).toBe(0);
   expect(await world.queues.batch.getJobCountByTypes('waiting', 'active', 'delayed', 'waiting-children')).toBe(0);
 }
 

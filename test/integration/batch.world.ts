@@ -36,7 +36,7 @@ export interface BatchWorldOptions {
   readonly maxLineBytes?: number;
 }
 
-interface SubmitOptions extends Pick<BatchRecord, 'outputExpirySeconds'> {
+interface SubmitOptions extends Pick<BatchRecord, 'outputExpirySeconds' | 'limits'> {
   readonly tenant?: string;
   readonly expiresInMs?: number;
 }

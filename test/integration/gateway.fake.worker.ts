@@ -12,6 +12,7 @@ import {
   type BatchRecord,
   type ChatCompletion,
   type ChatRequest,
+  type Outcome,
   type RequestJob,
 } from '@madakv/contracts';
 import { hasEnded, type Records } from '@madakv/records';
@@ -20,6 +21,7 @@ import { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
+import { settlementOf } from './settlement.fixture.js';
 
 /**
  * Stands in for the workers: settles requests through records and file store as they do, with answers that the question's
@@ -74,7 +76,13 @@ export class FakeWorker {
     return worker;
   }
 
-  private async generate({ requestId, source }: RequestJob): Promise<{ state: 'settled' }> {
+  private async generate({
+    requestId,
+    source,
+    tenant,
+    model,
+    acceptedAtMs,
+  }: RequestJob): Promise<{ state: 'settled' }> {
     if (source.kind !== 'body') throw new Error('only chat completions come this way');
     const request = ChatRequestSchema.parse(JSON.parse(await text(await this.store.get(source.fileKey))));
     const { verb, tokens } = scriptOf(request);
@@ -99,10 +107,10 @@ export class FakeWorker {
     const content = Buffer.from(JSON.stringify({ requestId, customId: null, ...answer }));
     const key = storeKeys.answer(requestId, createHash('sha256').update(content).digest('hex'));
     await this.store.put(key, content);
-    await this.records.outcomes.commit(
-      { requestId, source },
-      { state: answer.status === 200 ? 'completed' : 'failed', key },
-    );
+    const { usage } = completion(requestId, request, tokens);
+    const outcome: Outcome = answer.status === 200 ? { state: 'completed', key, usage } : { state: 'failed', key };
+    const ref = { requestId, source };
+    await this.records.outcomes.commit(ref, outcome, settlementOf(ref, outcome, { tenant, model, acceptedAtMs }));
     await this.records.events.append(requestId, { kind: 'end' });
     return { state: 'settled' };
   }

@@ -47,6 +47,7 @@ const ROUTES = [
   ['GET', '/v1/overview'],
   ['GET', '/v1/overview/history'],
   ['GET', '/v1/overview/events'],
+  ['GET', '/v1/usage'],
   ['GET', '/v1/session'],
   ['DELETE', '/v1/session'],
   ['POST', '/v1/session/links'],

@@ -2,6 +2,7 @@ import { lineRequestId, storeKeys, type BatchLinePage, type ErrorGroup } from '@
 import { toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { batchInput, errorOf, TestGateway } from './gateway.fixture.js';
+import { settlementOf } from './settlement.fixture.js';
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -37,10 +38,9 @@ async function settle(id: string, line: number, error?: { code: string; status: 
   await gateway.store.put(key, Buffer.from(JSON.stringify(answer)));
   const source = { kind: 'line', batchId: id, line, fileKey: 'f', start: 0, length: 1 } as const;
   const state = error === undefined ? ('completed' as const) : ('failed' as const);
-  await gateway.records.outcomes.commit(
-    { requestId, source },
-    { state, key, ...(error === undefined ? { usage } : {}) },
-  );
+  const outcome = { state, key, ...(error === undefined ? { usage } : {}) };
+  const ref = { requestId, source };
+  await gateway.records.outcomes.commit(ref, outcome, settlementOf(ref, outcome));
 }
 
 /** Ends a batch as a worker does, with these results in its files. */

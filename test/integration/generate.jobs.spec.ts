@@ -3,6 +3,7 @@ import type { BudgetClient } from '@madakv/budget-client';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { leaseOf, startService, statusOf, type RunningService } from './budget.services.js';
+import { settlementOf } from './settlement.fixture.js';
 import { FakeEngine } from './worker.fake.engine.js';
 import { MODEL, WorkerBench, type TestWorker } from './worker.bench.js';
 
@@ -317,7 +318,8 @@ describe('requests that cannot be answered', () => {
 
   it('an answer that stands is not made again', async () => {
     const job = await bench.chat(hello);
-    await bench.records.outcomes.commit(job, { state: 'completed', key: 'answers/a' });
+    const outcome = { state: 'completed', key: 'answers/a' } as const;
+    await bench.records.outcomes.commit(job, outcome, settlementOf(job, outcome));
     await startWorker();
     await expect.poll(() => bench.generateJob(job)).toBeUndefined();
     expect(engine.begun).toEqual([]);

@@ -7,11 +7,12 @@ import {
   type FileRecord,
   type Outcome,
 } from '@madakv/contracts';
-import { AnswerEventReader, connectRedis, persistenceProblems, Records } from '@madakv/records';
+import { AnswerEventReader, connectRedis, persistenceProblems, Records, type RequestRef } from '@madakv/records';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { settlementOf } from './settlement.fixture.js';
 
 let server: RedisServer;
 let redis: Redis;
@@ -28,6 +29,10 @@ afterAll(async () => {
   redis.disconnect();
   await server.stop();
 });
+
+function commit(ref: RequestRef, outcome: Outcome): Promise<boolean> {
+  return records.outcomes.commit(ref, outcome, settlementOf(ref, outcome));
+}
 
 function batch(id: string, { tenant = 'acme', input = 'file-1' } = {}): BatchRecord {
   return {
@@ -121,8 +126,8 @@ describe('batches', () => {
 
   it('count their lines until they have ended', async () => {
     await records.batches.create(batch('batch_a'));
-    await records.outcomes.commit(lineRef(1), DONE);
-    await records.outcomes.commit(lineRef(2), { state: 'failed', key: 'k' });
+    await commit(lineRef(1), DONE);
+    await commit(lineRef(2), { state: 'failed', key: 'k' });
     const expected = { request_counts: { total: 9, completed: 1, failed: 1 }, usage: { total_tokens: 7 } };
     expect((await records.batches.get('batch_a'))?.object).toMatchObject(expected);
     expect((await records.batches.list('acme', { limit: 1 })).data[0].object).toMatchObject(expected);
@@ -176,9 +181,9 @@ describe('files', () => {
 describe('outcomes', () => {
   it('of lines are written once, and counted once', async () => {
     expect(await records.outcomes.has(lineRef(1))).toBe(false);
-    const written = await Promise.all(Array.from({ length: 5 }, () => records.outcomes.commit(lineRef(1), DONE)));
+    const written = await Promise.all(Array.from({ length: 5 }, () => commit(lineRef(1), DONE)));
     expect(written.filter(Boolean)).toHaveLength(1);
-    expect(await records.outcomes.commit(lineRef(1), { state: 'failed', key: 'other' })).toBe(false);
+    expect(await commit(lineRef(1), { state: 'failed', key: 'other' })).toBe(false);
     expect(await records.outcomes.find(lineRef(1))).toEqual(DONE);
     expect(await records.outcomes.has(lineRef(1))).toBe(true);
     expect(await redis.hgetall(records.keys.lineCounts('batch_a'))).toEqual({
@@ -191,15 +196,15 @@ describe('outcomes', () => {
 
   it('of chats are written once and forgotten after a day', async () => {
     const ref = { requestId: 'chatcmpl-1', source: { kind: 'body', fileKey: 'f' } as const };
-    expect(await records.outcomes.commit(ref, DONE)).toBe(true);
-    expect(await records.outcomes.commit(ref, { state: 'failed', key: 'x' })).toBe(false);
+    expect(await commit(ref, DONE)).toBe(true);
+    expect(await commit(ref, { state: 'failed', key: 'x' })).toBe(false);
     expect(await records.outcomes.find(ref)).toEqual(DONE);
     expect(await redis.ttl(records.keys.outcome('chatcmpl-1'))).toBeGreaterThan(86_000);
   });
 
   it('are refusals too, which are nobody’s answer', async () => {
     const refusal = { state: 'refused', customId: 'c', error: { code: 'x', message: 'y' }, answer: null } as const;
-    await records.outcomes.commit(lineRef(1), DONE);
+    await commit(lineRef(1), DONE);
     await records.outcomes.refuse('batch_a', [
       [1, refusal],
       [2, refusal],
@@ -213,12 +218,12 @@ describe('outcomes', () => {
   });
 
   it('stand once their batch is closed, also after they are forgotten', async () => {
-    await records.outcomes.commit(lineRef(1), DONE);
+    await commit(lineRef(1), DONE);
     await records.outcomes.closeLines('batch_a');
-    expect(await records.outcomes.commit(lineRef(2), DONE)).toBe(false);
+    expect(await commit(lineRef(2), DONE)).toBe(false);
     expect(await records.outcomes.find(lineRef(1))).toEqual(DONE);
     await records.outcomes.forgetLines('batch_a');
-    expect(await records.outcomes.commit(lineRef(1), DONE)).toBe(false);
+    expect(await commit(lineRef(1), DONE)).toBe(false);
     expect(await records.outcomes.has(lineRef(1))).toBe(false);
     expect(await redis.ttl(records.keys.lineCounts('batch_a'))).toBeGreaterThan(600_000);
   });

@@ -29,6 +29,7 @@ import { RouteGuard } from './http/route.guard.js';
 import { RouteTable } from './http/route.table.js';
 import { SpanInterceptor } from './http/span.interceptor.js';
 import { ActiveBatches } from './limits/active.batches.js';
+import { ChatTokens } from './limits/chat.tokens.js';
 import { ConcurrentChats } from './limits/concurrent.chats.js';
 import { RateLimitGuard } from './limits/rate.limit.guard.js';
 import { StoredBytes } from './limits/stored.bytes.js';
@@ -44,6 +45,8 @@ import { TracesController } from './traces/traces.controller.js';
 import { UploadAssembly } from './uploads/upload.assembly.js';
 import { UploadsController } from './uploads/uploads.controller.js';
 import { UploadsService } from './uploads/uploads.service.js';
+import { UsageController } from './usage/usage.controller.js';
+import { UsageService } from './usage/usage.service.js';
 import { WebhooksController } from './webhooks/webhooks.controller.js';
 import { WebhooksService } from './webhooks/webhooks.service.js';
 
@@ -80,6 +83,7 @@ export class GatewayModule {
         ModelsController,
         TracesController,
         OverviewController,
+        UsageController,
         WebhooksController,
       ],
       providers: [
@@ -99,6 +103,7 @@ export class GatewayModule {
         },
         StoredBytes,
         ConcurrentChats,
+        ChatTokens,
         ActiveBatches,
         InputLines,
         IdempotencyKeys,
@@ -111,6 +116,7 @@ export class GatewayModule {
         BatchRetry,
         TraceReader,
         OverviewService,
+        UsageService,
         ChatService,
         CallSignals,
         WebhooksService,

@@ -108,7 +108,7 @@ export const GatewaySettingsSchema = z.object({
     schema: LimitsSchema.partial(),
     default: DEFAULT_LIMITS,
     expected: 'a JSON object of whole numbers, with the keys of the default',
-    about: 'Limits of every tenant. A key that is left out keeps its default.',
+    about: 'Limits of every tenant. A key that is left out keeps its default; null, for tokens, is no limit.',
   }),
   MADAKV_GATEWAY_TENANT_LIMITS: json({
     schema: TenantLimitsSchema,

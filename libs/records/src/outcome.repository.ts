@@ -8,6 +8,7 @@ import {
 } from '@madakv/contracts';
 import type { Redis } from 'ioredis';
 import type { RecordKeys } from './record.keys.js';
+import { SETTLE, settlementArgs, settlementKeys, type RequestSettlement } from './request.settlement.js';
 import { Script } from './script.js';
 
 /** How long the outcome of a chat completion is known, in seconds. */
@@ -16,24 +17,45 @@ const CHAT_OUTCOME_SECONDS = 24 * 3600;
 const CLOSED_SECONDS = 7 * 24 * 3600;
 
 /**
- * Writes outcomes of lines that have none, and counts them. Writes nothing once the batch is closed.
+ * Refuses lines that have no outcome, and counts them as failed. Writes nothing once the batch is closed.
  *   KEYS  outcomes, counts of the batch
- *   ARGV  for each line: line, outcome, state to count, prompt tokens, cached ones among them, completion tokens
- *   Output: how many were written
+ *   ARGV  for each line: line, refusal
  */
-const COMMIT_LINES = new Script(`
+const REFUSE_LINES = new Script(`
 if redis.call('HEXISTS', KEYS[2], 'closed') == 1 then return 0 end
-local written = 0
-for i = 1, #ARGV, 6 do
-  if redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) == 1 then
-    redis.call('HINCRBY', KEYS[2], ARGV[i + 2], 1)
-    redis.call('HINCRBY', KEYS[2], 'prompt_tokens', ARGV[i + 3])
-    redis.call('HINCRBY', KEYS[2], 'cached_tokens', ARGV[i + 4])
-    redis.call('HINCRBY', KEYS[2], 'completion_tokens', ARGV[i + 5])
-    written = written + 1
-  end
+for i = 1, #ARGV, 2 do
+  if redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) == 1 then redis.call('HINCRBY', KEYS[2], 'failed', 1) end
 end
-return written
+return 1
+`);
+
+/**
+ * Writes the outcome of a line, counts what it came to, and gives back what was reserved for it. Where it has an outcome, or its
+ * batch is closed, nothing happens.
+ *   KEYS  outcomes, counts of the batch; those of SETTLE
+ *   ARGV  line, outcome, state to count, prompt tokens, cached ones among them, completion tokens; those of SETTLE
+ *   Output: 1 when it was written
+ */
+const SETTLE_LINE = new Script(`${SETTLE}
+if redis.call('HEXISTS', KEYS[2], 'closed') == 1 then return 0 end
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('HINCRBY', KEYS[2], ARGV[3], 1)
+redis.call('HINCRBY', KEYS[2], 'prompt_tokens', ARGV[4])
+redis.call('HINCRBY', KEYS[2], 'cached_tokens', ARGV[5])
+redis.call('HINCRBY', KEYS[2], 'completion_tokens', ARGV[6])
+settle(3, 7)
+return 1
+`);
+
+/**
+ * The same for a chat completion.
+ *   KEYS  outcome; those of SETTLE
+ *   ARGV  outcome, seconds that it is known; those of SETTLE
+ */
+const SETTLE_CHAT = new Script(`${SETTLE}
+if redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2], 'NX') == false then return 0 end
+settle(2, 3)
+return 1
 `);
 
 /** What names a request: where its body lies tells whether it is a line of a batch. */
@@ -52,29 +74,26 @@ export class OutcomeRepository {
     private readonly keys: RecordKeys,
   ) {}
 
-  /** @returns whether this call wrote it; a batch that is closed takes none */
-  async commit({ requestId, source }: RequestRef, outcome: Outcome): Promise<boolean> {
+  /** @returns whether this call wrote it; a batch that is closed takes none. Nothing is counted or given back where it did not */
+  async commit({ requestId, source }: RequestRef, outcome: Outcome, settlement: RequestSettlement): Promise<boolean> {
     const text = JSON.stringify(outcome);
+    const settledKeys = settlementKeys(this.keys, settlement);
+    const settledArgs = settlementArgs(settlement);
     if (source.kind === 'body') {
-      return (await this.redis.set(this.keys.outcome(requestId), text, 'EX', CHAT_OUTCOME_SECONDS, 'NX')) === 'OK';
+      const keys = [this.keys.outcome(requestId), ...settledKeys];
+      return (await SETTLE_CHAT.run(this.redis, keys, [text, CHAT_OUTCOME_SECONDS, ...settledArgs])) === 1;
     }
     const { prompt_tokens = 0, completion_tokens = 0, prompt_tokens_details } = outcome.usage ?? {};
-    const written = await COMMIT_LINES.run(this.redis, this.lineKeys(source.batchId), [
-      source.line,
-      text,
-      outcome.state,
-      prompt_tokens,
-      prompt_tokens_details?.cached_tokens ?? 0,
-      completion_tokens,
-    ]);
-    return written === 1;
+    const cached = prompt_tokens_details?.cached_tokens ?? 0;
+    const args = [source.line, text, outcome.state, prompt_tokens, cached, completion_tokens, ...settledArgs];
+    return (await SETTLE_LINE.run(this.redis, [...this.lineKeys(source.batchId), ...settledKeys], args)) === 1;
   }
 
   /** Ends lines that cannot be run; they count as failed. */
   async refuse(batchId: string, refusals: readonly (readonly [line: number, refusal: LineRefusal])[]): Promise<void> {
     if (refusals.length === 0) return;
-    const args = refusals.flatMap(([line, refusal]) => [line, JSON.stringify(refusal), 'failed', 0, 0, 0]);
-    await COMMIT_LINES.run(this.redis, this.lineKeys(batchId), args);
+    const args = refusals.flatMap(([line, refusal]) => [line, JSON.stringify(refusal)]);
+    await REFUSE_LINES.run(this.redis, this.lineKeys(batchId), args);
   }
 
   /** Whether the request has ended, in whatever way. */

@@ -47,6 +47,14 @@ export class RecordKeys {
   workers = (): string => `${this.prefix}:workers`;
   /** Hash of one hour: what devices held. */
   deviceHistory = (hour: number): string => `${this.prefix}:device-history:${hour}`;
+  /** Hash of one day (UTC, counted from 1970): what requests that were accepted on it came to. @param tenant `*`: of all, by tenant */
+  usage = (tenant: string, day: number): string => `${this.prefix}:usage:${tenant}:${day}`;
+  /** Hash: request or batch -> tokens that are reserved for it, and the day. */
+  reservations = (tenant: string): string => `${this.prefix}:token-reservations:${tenant}`;
+  /** Hash: sums of the reservations, by day and of all. */
+  reservedTokens = (tenant: string): string => `${this.prefix}:token-reserved:${tenant}`;
+  /** Sorted set: reservations by when they lapse, in milliseconds since 1970. */
+  reservationLapses = (tenant: string): string => `${this.prefix}:token-lapses:${tenant}`;
   session = (digest: string): string => `${this.prefix}:session:${digest}`;
   sessionLink = (digest: string): string => `${this.prefix}:session-link:${digest}`;
 }

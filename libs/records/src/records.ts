@@ -12,6 +12,8 @@ import { RecordKeys } from './record.keys.js';
 import { ResidentDocuments } from './resident.documents.js';
 import { SessionRepository } from './session.repository.js';
 import { UploadRepository } from './upload.repository.js';
+import { TokenQuota } from './token.quota.js';
+import { UsageRepository } from './usage.repository.js';
 import { WebhookDeliveries } from './webhook.deliveries.js';
 import { WebhookRepository } from './webhook.repository.js';
 import { WorkerRegistry } from './worker.registry.js';
@@ -34,6 +36,8 @@ export class Records {
   readonly sessions: SessionRepository;
   readonly webhooks: WebhookRepository;
   readonly deliveries: WebhookDeliveries;
+  readonly quota: TokenQuota;
+  readonly usage: UsageRepository;
 
   constructor(
     readonly redis: Redis,
@@ -55,5 +59,7 @@ export class Records {
     this.sessions = new SessionRepository(redis, this.keys);
     this.webhooks = new WebhookRepository(redis, this.keys);
     this.deliveries = new WebhookDeliveries(redis, this.keys);
+    this.quota = new TokenQuota(redis, this.keys);
+    this.usage = new UsageRepository(redis, this.keys);
   }
 }

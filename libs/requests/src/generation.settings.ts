@@ -1,5 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { answerFormat, ChatRequestSchema, MadakvError, type ChatRequest } from '@madakv/contracts';
+import {
+  answerFormat,
+  ChatRequestSchema,
+  DEFAULT_ANSWER_TOKENS,
+  MadakvError,
+  type ChatRequest,
+} from '@madakv/contracts';
 import type { Protocol, SamplingOptions } from '@madakv/engine';
 import type { AnswerFormat } from '@madakv/grammar';
 
@@ -38,7 +44,12 @@ export interface SettingsOverrides {
   readonly protocol?: Protocol;
 }
 
-export const DEFAULTS = { policy: 'madakv', cacheRatio: 0.2, maxTokens: 256, protocol: 'replay' } as const;
+export const DEFAULTS = {
+  policy: 'madakv',
+  cacheRatio: 0.2,
+  maxTokens: DEFAULT_ANSWER_TOKENS,
+  protocol: 'replay',
+} as const;
 
 /**
  * Reads the parameters that a PreparedRequest carries.

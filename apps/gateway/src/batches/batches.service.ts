@@ -8,6 +8,7 @@ import {
   type BatchRecord,
   type CreateBatch,
   type FileRecord,
+  type TokenLimits,
 } from '@madakv/contracts';
 import { JobQueues } from '@madakv/queue';
 import { BatchControl, hasEnded, Records, type RecordPage } from '@madakv/records';
@@ -19,6 +20,7 @@ import { SETTINGS } from '../gateway.tokens.js';
 import { checked } from '../http/checked.query.js';
 import { pageQuery, type BatchList } from '../http/page.query.js';
 import { ActiveBatches } from '../limits/active.batches.js';
+import { TenantLimits } from '../limits/tenant.limits.js';
 import { batchFigures } from './batch.figures.js';
 import { IdempotencyKeys } from './idempotency.keys.js';
 
@@ -32,6 +34,7 @@ export class BatchesService {
     @Inject(FilesService) private readonly files: FilesService,
     @Inject(InputLines) private readonly lines: InputLines,
     @Inject(ActiveBatches) private readonly active: ActiveBatches,
+    @Inject(TenantLimits) private readonly limits: TenantLimits,
     @Inject(IdempotencyKeys) private readonly idempotency: IdempotencyKeys,
     @Inject(SETTINGS) private readonly settings: GatewaySettings,
   ) {}
@@ -58,7 +61,9 @@ export class BatchesService {
     if (existing !== undefined) return this.resumed(existing);
     const file = await this.inputOf(tenant, body);
     await this.active.add(tenant, id, await this.lines.of(tenant, file.object.id));
-    const record = newBatch(tenant, id, body, file, this.settings.MADAKV_GATEWAY_BATCH_EXPIRY_MS);
+    const { tokensPerDay, queuedTokens } = this.limits.of(tenant);
+    const limits = { tokensPerDay, queuedTokens };
+    const record = newBatch(tenant, id, body, file, this.settings.MADAKV_GATEWAY_BATCH_EXPIRY_MS, limits);
     await this.records.batches.create(retry === undefined ? record : { ...record, retryOf: retry.of });
     await this.queues.addBatch({ batchId: id, tenant }, Number(record.object.expires_at) * 1000);
     return record.object;
@@ -115,11 +120,13 @@ function newBatch(
   body: CreateBatch,
   { key, object: file }: FileRecord,
   expiryMs: number,
+  limits: TokenLimits,
 ): BatchRecord {
   const created_at = Math.floor(Date.now() / 1000);
   return BatchRecordSchema.parse({
     tenant,
     inputKey: key,
+    limits,
     ...(body.output_expires_after == null ? {} : { outputExpirySeconds: body.output_expires_after.seconds }),
     object: {
       id,

@@ -7,6 +7,7 @@ import { toMadakvError } from '../http/error.mapping.js';
 import { bodyText, JsonBody, takeBody } from '../http/json.body.js';
 import { Tenant } from '../http/request.context.js';
 import { ConcurrentChats } from '../limits/concurrent.chats.js';
+import { ChatTokens } from '../limits/chat.tokens.js';
 import { ApiRoute } from '../openapi/api.route.js';
 import { CallSignals } from './call.signals.js';
 import { ChatChunks } from './chat.chunks.js';
@@ -19,6 +20,7 @@ export class ChatController {
   constructor(
     @Inject(ChatService) private readonly chats: ChatService,
     @Inject(ConcurrentChats) private readonly concurrent: ConcurrentChats,
+    @Inject(ChatTokens) private readonly tokens: ChatTokens,
     @Inject(CallSignals) private readonly signals: CallSignals,
     @Inject(SETTINGS) private readonly settings: GatewaySettings,
   ) {}
@@ -53,7 +55,7 @@ export class ChatController {
     @Res() response: Response,
   ): Promise<void> {
     const chat = await this.chats.open(tenant, bodyText(request));
-    await this.concurrent.run(tenant, chat.job.requestId, async () => {
+    const answer = async (): Promise<void> => {
       const { signal, release } = this.signals.of(response);
       try {
         const body = (): string => takeBody(request);
@@ -62,7 +64,8 @@ export class ChatController {
       } finally {
         release();
       }
-    });
+    };
+    await this.concurrent.run(tenant, chat.job.requestId, () => this.tokens.run(chat, response, answer));
   }
 
   private async answer(

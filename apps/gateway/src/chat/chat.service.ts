@@ -1,4 +1,5 @@
 import {
+  estimateTokens,
   MadakvError,
   newId,
   parseChatRequest,
@@ -7,6 +8,7 @@ import {
   type AnswerEvent,
   type RequestAnswer,
   type RequestJob,
+  type UploadFacts,
 } from '@madakv/contracts';
 import { JobQueues } from '@madakv/queue';
 import { Records, type AnswerEventReader } from '@madakv/records';
@@ -24,6 +26,8 @@ export interface Chat {
   readonly job: RequestJob;
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  /** What it is taken for, prompt and answer, before it is read. */
+  readonly estimatedTokens: number;
 }
 
 /** Runs chat completions through the queues. The caller waits for them; one whose gateway died repeats them. */
@@ -46,7 +50,11 @@ export class ChatService {
     if (model === undefined) throw modelNotFound(request.model);
     const requestId = newId('chat');
     const acceptedAtMs = Date.now();
+    const uploadOf = async (id: string): Promise<UploadFacts | undefined> =>
+      (await this.records.files.find(tenant, id))?.object;
+    const estimatedTokens = await estimateTokens(request, { maxPositions: model.maxPositions, uploadOf });
     return {
+      estimatedTokens,
       stream: request.stream === true,
       includeUsage: request.stream_options?.include_usage === true,
       job: {
@@ -55,6 +63,7 @@ export class ChatService {
         model: model.id,
         source: { kind: 'body', fileKey: storeKeys.body(requestId) },
         acceptedAtMs,
+        reservedTokens: estimatedTokens,
         expiresAtMs: acceptedAtMs + this.settings.MADAKV_GATEWAY_REQUEST_TIMEOUT_MS,
       },
     };

@@ -2,7 +2,11 @@ import { errorBody, type MadakvError } from '@madakv/contracts';
 import type { Response } from 'express';
 
 /** Limits that do not pass by waiting a little: the official clients would only repeat in vain. */
-const LASTING: ReadonlySet<string | undefined> = new Set(['storage_quota_exceeded', 'batch_lines_exceeded']);
+const LASTING: ReadonlySet<string | undefined> = new Set([
+  'storage_quota_exceeded',
+  'batch_lines_exceeded',
+  'tokens_per_day_exceeded',
+]);
 
 /** Whether the official clients shall repeat the request. What took too long would take as long once more. */
 function shouldRetry({ code, retryable, reason }: MadakvError): boolean {

@@ -1,4 +1,4 @@
-import { TenantSchema } from '@madakv/contracts';
+import { TenantSchema, TokenLimitsSchema } from '@madakv/contracts';
 import { z } from 'zod';
 
 const count = z.int().min(0);
@@ -13,6 +13,7 @@ export const LimitsSchema = z.strictObject({
   queuedBatchLines: count,
   /** Bytes of uploaded files. */
   storedBytes: count,
+  ...TokenLimitsSchema.shape,
 });
 export type Limits = z.infer<typeof LimitsSchema>;
 
@@ -21,6 +22,8 @@ export const DEFAULT_LIMITS: Limits = {
   concurrentChats: 32,
   queuedBatchLines: 200_000,
   storedBytes: 20 * 1024 ** 3,
+  tokensPerDay: null,
+  queuedTokens: null,
 };
 
 export const TenantLimitsSchema = z.record(TenantSchema, LimitsSchema.partial());

@@ -25,6 +25,7 @@ import { toMadakvError } from '../http/error.mapping.js';
 import { JsonBody, takeBody } from '../http/json.body.js';
 import { Tenant } from '../http/request.context.js';
 import { ConcurrentChats } from '../limits/concurrent.chats.js';
+import { ChatTokens } from '../limits/chat.tokens.js';
 import { ApiRoute } from '../openapi/api.route.js';
 import { ResponseEvents } from './response.events.js';
 
@@ -43,6 +44,7 @@ export class ResponsesController {
   constructor(
     @Inject(ChatService) private readonly chats: ChatService,
     @Inject(ConcurrentChats) private readonly concurrent: ConcurrentChats,
+    @Inject(ChatTokens) private readonly tokens: ChatTokens,
     @Inject(CallSignals) private readonly signals: CallSignals,
     @Inject(SETTINGS) private readonly settings: GatewaySettings,
   ) {}
@@ -73,7 +75,7 @@ export class ResponsesController {
   })
   async createResponse(@Tenant() tenant: string, @Req() request: Request, @Res() response: Response): Promise<void> {
     const call = await this.open(tenant, takeBody(request));
-    await this.concurrent.run(tenant, call.chat.job.requestId, async () => {
+    const answer = async (): Promise<void> => {
       const { signal, release } = this.signals.of(response);
       try {
         if (call.chat.stream) await this.stream(call, signal, response);
@@ -81,7 +83,8 @@ export class ResponsesController {
       } finally {
         release();
       }
-    });
+    };
+    await this.concurrent.run(tenant, call.chat.job.requestId, () => this.tokens.run(call.chat, response, answer));
   }
 
   private async open(tenant: string, text: string): Promise<Call> {

@@ -137,7 +137,7 @@ function jobOf(record: BatchRecord, { model, lines }: RunnableRow): ModelJob {
 
 function requestJob(
   { tenant, inputKey, object }: BatchRecord,
-  [line, start, length]: RunnableRow['lines'][number],
+  [line, start, length, reservedTokens]: RunnableRow['lines'][number],
   model: string,
 ): RequestJob {
   const { id: batchId, created_at, expires_at } = object;
@@ -148,6 +148,7 @@ function requestJob(
     source: { kind: 'line', batchId, line, fileKey: inputKey, start, length },
     acceptedAtMs: created_at * 1_000,
     ...(expires_at === undefined ? {} : { expiresAtMs: expires_at * 1_000 }),
+    ...(reservedTokens === undefined ? {} : { reservedTokens }),
   };
 }
 

@@ -37,8 +37,11 @@ function line(i: number, file_id: string | undefined, model = 'reader'): string 
 
 async function rowsOf(lines: readonly string[], { most = 64, changes = {} } = {}) {
   await store.put(KEY, Buffer.from(lines.join('\n')));
-  const files = { find: (_: string, id: string) => Promise.resolve({ sha256: id.replace('copy of ', '') } as never) };
-  const models = { list: () => Promise.resolve([{ id: 'reader' }] as never) };
+  const object = { bytes: 150_000, filename: 'document.pdf' };
+  const files = {
+    find: (_: string, id: string) => Promise.resolve({ sha256: id.replace('copy of ', ''), object } as never),
+  };
+  const models = { list: () => Promise.resolve([{ id: 'reader', maxPositions: 32_768 }] as never) };
   const order = new BatchOrder(store, files, models, new BatchInput(store, 100_000), most);
   const key = await order.write(record(changes));
   const rows: OrderedRow[] = [];
@@ -56,8 +59,10 @@ describe('the order of a batch', () => {
     expect(numbers(rows)).toEqual([[1, 4, 7], [2], [3, 5], [6]]);
     const [first] = rows;
     if (!('lines' in first)) throw new Error('refused');
-    const [, start, length] = first.lines[1];
+    const [, start, length, tokens] = first.lines[1];
     expect(lines.join('\n').slice(start, start + length)).toBe(lines[3]);
+    // Two pages by its bytes, the 11 bytes of "Question 4?", and an answer.
+    expect(tokens).toBe(2 * 2_400 + 3 + 256);
   });
 
   it('cuts what is too many for a group, has none of one line, and refuses what cannot be run before all', async () => {

@@ -4,15 +4,15 @@ import { scanLines, type FileStore } from '@madakv/storage';
 import { z } from 'zod';
 import type { BatchInput } from './batch.input.js';
 import { checkLine } from './batch.line.js';
-import { documentKey, type FileDigest } from './document.key.js';
+import { documentKey } from './document.key.js';
+import { lineTokens } from './line.tokens.js';
+import { UploadCache } from './upload.cache.js';
 
-/** Uploads whose digests are remembered while a file is put in order. */
-const MOST_DIGESTS = 8_192;
 /** A row of the order, in bytes: the lines of a group, or why one cannot be run. */
 const MAX_ROW_BYTES = 4 * 1_024 ** 2;
 
-/** Line (from 1), first byte and length in the input file. */
-const PlaceSchema = z.tuple([z.int().min(1), z.int().min(0), z.int().min(1)]);
+/** Line (from 1), first byte and length in the input file; then, but in orders of earlier versions, the tokens that it is taken for. */
+const PlaceSchema = z.tuple([z.int().min(1), z.int().min(0), z.int().min(1), z.int().min(0).optional()]);
 
 const RowSchema = z.union([
   z.object({ model: z.string(), lines: z.array(PlaceSchema).min(1) }),
@@ -84,8 +84,10 @@ export class BatchOrder {
     refuse: (line: number, refusal: z.infer<typeof LineRefusalSchema>) => Promise<void>,
     signal: AbortSignal | undefined,
   ): Promise<Group[]> {
-    const models = new Set((await this.models.list()).map(({ id }) => id));
-    const digestOf = this.digests(record.tenant);
+    const known = await this.models.list();
+    const models = new Set(known.map(({ id }) => id));
+    const uploads = new UploadCache(this.files, record.tenant);
+    const tokensOf = lineTokens(known, uploads);
     const groups: Group[] = [];
     const open = new Map<string, Group>();
     for await (const line of this.input.lines(record, record.cursor, signal)) {
@@ -95,8 +97,8 @@ export class BatchOrder {
         continue;
       }
       const { model, body } = checked;
-      const place: Place = [line.line, line.start, line.length];
-      const document = this.most > 1 ? await documentKey(body, digestOf) : undefined;
+      const place: Place = [line.line, line.start, line.length, await tokensOf(checked)];
+      const document = this.most > 1 ? await documentKey(body, (id) => uploads.digestOf(id)) : undefined;
       let group = document === undefined ? undefined : open.get(document);
       if (group === undefined) {
         group = { model, lines: [] };
@@ -108,16 +110,5 @@ export class BatchOrder {
       else open.delete(document);
     }
     return groups;
-  }
-
-  private digests(tenant: string): FileDigest {
-    const known = new Map<string, string | undefined>();
-    return async (fileId) => {
-      if (known.has(fileId)) return known.get(fileId);
-      if (known.size >= MOST_DIGESTS) known.clear();
-      const digest = (await this.files.find(tenant, fileId))?.sha256;
-      known.set(fileId, digest);
-      return digest;
-    };
   }
 }

@@ -9,6 +9,9 @@ import { BatchInput, InputFileMissing } from './batch.input.js';
 import { BatchOrder } from './batch.order.js';
 import { BatchResultWriter } from './batch.results.js';
 import { checkSize, fileError, validateLines, type Validation } from './batch.validation.js';
+import { reserveBatch } from './batch.reservation.js';
+import { lineTokens } from './line.tokens.js';
+import { UploadCache } from './upload.cache.js';
 import { WebhookAnnouncer } from '../webhook/index.js';
 import { deleteAll } from './stored.files.js';
 
@@ -34,11 +37,11 @@ export type BatchJobHandle = Pick<Job<BatchJob>, 'name' | 'data' | 'moveToWaitin
  * Runs the jobs of the batch queue. What has to be done next stands in the batch's record only, so a process may die
  * anywhere: the next one reads the record and goes on.
  *
- *   validating   read the whole input file
+ *   validating   read the whole input file, and reserve what its lines may come to of the tenant's tokens
  *   in_progress  put the lines in order; wait for those in the queues; then add the next window, or go on to finalizing
  *   an ending    take waiting lines out of the queues, wait for the running ones; then write the files
  *   finalizing   write output and error file
- *   ended        tell webhooks, and delete what is not needed any more
+ *   ended        tell webhooks, give back what is still reserved, and delete what is not needed any more
  */
 export class BatchProcessor {
   private readonly records: Records;
@@ -84,7 +87,7 @@ export class BatchProcessor {
       record = await this.step(record, job, token, signal);
     }
     await this.announcer.announce(batchId);
-    await this.cleanUp(batchId);
+    await this.cleanUp(batchId, job.data.tenant);
   }
 
   /** @returns the record as it stands afterwards */
@@ -116,10 +119,14 @@ export class BatchProcessor {
     const { id } = record.object;
     const tooLarge = checkSize(await this.input.bytes(record));
     if (tooLarge !== undefined) return this.fail(id, [tooLarge]);
-    const models = new Set((await this.records.models.list()).map((model) => model.id));
+    const known = await this.records.models.list();
+    const models = new Set(known.map((model) => model.id));
+    const tokensOf = lineTokens(known, new UploadCache(this.records.files, record.tenant));
     const lines = this.input.lines(record, { byte: 0, line: 1 }, signal);
-    const found = await validateLines(lines, { models, maxLineBytes: this.input.maxLineBytes });
-    return found.state === 'invalid' ? this.fail(id, found.errors) : this.start(id, found);
+    const found = await validateLines(lines, { models, maxLineBytes: this.input.maxLineBytes, tokensOf });
+    if (found.state === 'invalid') return this.fail(id, found.errors);
+    const refused = await reserveBatch(this.records.quota, record, found.tokens);
+    return refused === undefined ? this.start(id, found) : this.fail(id, [refused]);
   }
 
   private start(id: string, { total, model }: Extract<Validation, { state: 'valid' }>): Promise<BatchRecord> {
@@ -181,7 +188,8 @@ export class BatchProcessor {
   }
 
   /** Deletes what lay between input and output; traces stay. */
-  private async cleanUp(batchId: string): Promise<void> {
+  private async cleanUp(batchId: string, tenant: string): Promise<void> {
+    await this.records.quota.release(tenant, batchId);
     await deleteAll(this.store, storeKeys.request(`${batchId}_`));
     await this.records.outcomes.forgetLines(batchId);
     await this.queues.batch.remove(`${batchId}.expire`);

@@ -1,12 +1,14 @@
 import { MAX_BATCH_LINES, MAX_LISTED_ERRORS, MAX_UPLOAD_BYTES, type BatchError } from '@madakv/contracts';
 import { createHash } from 'node:crypto';
 import { checkLine, refusalError } from './batch.line.js';
+import type { LineTokens } from './line.tokens.js';
 import type { FileLine } from '@madakv/storage';
 
 export interface ValidationRules {
   /** Names of the models that are known. */
   readonly models: ReadonlySet<string>;
   readonly maxLineBytes: number;
+  readonly tokensOf: LineTokens;
 }
 
 /** What an input file holds, or why it cannot be run at all. */
@@ -15,6 +17,8 @@ export type Validation =
       readonly state: 'valid';
       /** Lines that are not blank. */
       readonly total: number;
+      /** What the lines that can be run are taken for together. */
+      readonly tokens: number;
       /** Of all its lines, where they name one only. */
       readonly model: string | undefined;
     }
@@ -36,6 +40,7 @@ export async function validateLines(lines: AsyncIterable<FileLine>, rules: Valid
   const refusals: BatchError[] = [];
   const models = new Set<string>();
   let total = 0;
+  let tokens = 0;
   for await (const line of lines) {
     total++;
     if (total > MAX_BATCH_LINES) {
@@ -43,8 +48,10 @@ export async function validateLines(lines: AsyncIterable<FileLine>, rules: Valid
       return { state: 'invalid', total, errors: [error] };
     }
     const checked = checkLine(line, rules.models, rules.maxLineBytes);
-    if (checked.state === 'runnable') models.add(checked.model);
-    else if (refusals.length < MAX_LISTED_ERRORS) refusals.push(refusalError(line.line, checked));
+    if (checked.state === 'runnable') {
+      models.add(checked.model);
+      tokens += await rules.tokensOf(checked);
+    } else if (refusals.length < MAX_LISTED_ERRORS) refusals.push(refusalError(line.line, checked));
     if (checked.customId === null) continue;
     const digest = createHash('sha256').update(checked.customId).digest('base64').slice(0, 22);
     const first = seen.get(digest);
@@ -54,7 +61,7 @@ export async function validateLines(lines: AsyncIterable<FileLine>, rules: Valid
   if (total === 0) return { state: 'invalid', total, errors: [fileError('empty_file', 'the input file has no lines')] };
   if (duplicates.length > 0) return { state: 'invalid', total, errors: duplicates };
   if (models.size === 0) return { state: 'invalid', total, errors: refusals };
-  return { state: 'valid', total, model: models.size === 1 ? [...models][0] : undefined };
+  return { state: 'valid', total, tokens, model: models.size === 1 ? [...models][0] : undefined };
 }
 
 function duplicateError(line: number, first: number, customId: string): BatchError {

@@ -10,7 +10,7 @@ import {
   type FailedTrace,
   type Outcome,
 } from '@madakv/contracts';
-import type { RequestRef } from '@madakv/records';
+import type { RequestRef, RequestSettlement } from '@madakv/records';
 import { LocalFileStore, type FileStore } from '@madakv/storage';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,14 +20,16 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { OutcomeWriter } from './outcome.writer.js';
 
 const LINE: BodySource = { kind: 'line', batchId: 'batch_a', line: 3, fileKey: 'files/f', start: 0, length: 9 };
-const REQUEST = { requestId: 'batch_a_3', customId: 'mine', source: LINE };
+const WHOSE = { tenant: 'acme', model: 'm', acceptedAtMs: 7_000 };
+const REQUEST = { requestId: 'batch_a_3', customId: 'mine', source: LINE, ...WHOSE, reservedTokens: 90 };
 const OF = { id: 'batch_a_3', tenant: 'acme', model: 'm', batchId: 'batch_a' };
 const CACHE = { ratio: 0.2, bytes: { full: 100, afterEviction: 20 } };
 /** Told apart by their attempt only. */
 const trace = (attempt = 1) =>
   ({ ...OF, attempt, error: null, cache: CACHE, ms: { total: 50, decode: 30 } }) as AnsweredTrace;
 const failure = (attempt = 1) => ({ ...OF, attempt, error: { code: 'timeout' }, ms: { total: null } }) as FailedTrace;
-const CHAT = { requestId: 'chatcmpl-1', customId: null, source: { kind: 'body', fileKey: 'f' } as const };
+const BODY: BodySource = { kind: 'body', fileKey: 'f' };
+const CHAT = { requestId: 'chatcmpl-1', customId: null, source: BODY, ...WHOSE, reservedTokens: 90 };
 
 let folder: string;
 let store: FileStore;
@@ -82,6 +84,17 @@ it('counts the caches of all its questions', async () => {
 it('counts one that failed by its code', async () => {
   await writer.fail(REQUEST, new MadakvError('timeout', 'late'), failure());
   expect(ended).toMatchObject([{ errorCode: 'timeout', totalMs: 0, firstTokenMs: null }]);
+});
+
+it('settles what each came to with its outcome: of a line its share of the batch, of a chat all', async () => {
+  await writer.complete(REQUEST, completion('one'), trace());
+  await writer.fail(CHAT, new MadakvError('timeout', 'late'), failure());
+  const counts = { requests: 1, errors: 0, promptTokens: 3, cachedTokens: 1, completionTokens: 2 };
+  const none = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, fullBytes: 0, keptBytes: 0 };
+  expect(outcomes.settled).toEqual([
+    { ...WHOSE, reservation: 'batch_a', reservedTokens: 90, counts: { ...counts, fullBytes: 100, keptBytes: 20 } },
+    { ...WHOSE, reservation: 'chatcmpl-1', reservedTokens: undefined, counts: { ...none, requests: 1, errors: 1 } },
+  ]);
 });
 
 it('writes the answer, then commits where it lies', async () => {
@@ -160,14 +173,16 @@ it("tells a chat's readers of its end, again at every later attempt, and is sile
 
 class FakeOutcomes {
   readonly of = new Map<string, Outcome>();
+  readonly settled: RequestSettlement[] = [];
   closed = false;
   /** Committed by someone else right before the next commit. */
   overtakenBy: Outcome | undefined;
 
-  commit({ requestId }: RequestRef, outcome: Outcome): Promise<boolean> {
+  commit({ requestId }: RequestRef, outcome: Outcome, settlement: RequestSettlement): Promise<boolean> {
     if (this.overtakenBy !== undefined) this.of.set(requestId, this.overtakenBy);
     if (this.closed || this.of.has(requestId)) return Promise.resolve(false);
     this.of.set(requestId, outcome);
+    this.settled.push(settlement);
     return Promise.resolve(true);
   }
 
@@ -208,7 +223,12 @@ function completion(content: string): ChatCompletion {
         finish_reason: 'stop',
       },
     ],
-    usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+    usage: {
+      prompt_tokens: 3,
+      completion_tokens: 2,
+      total_tokens: 5,
+      prompt_tokens_details: { cached_tokens: 1 },
+    },
     madakv: {
       trace_id: 't',
       policy: 'madakv',

@@ -8,14 +8,23 @@ import {
   type MadakvError,
   type Outcome,
   type RequestAnswer,
+  type RequestJob,
   type TraceDocument,
 } from '@madakv/contracts';
-import type { ActivityRepository, AnswerEventWriter, OutcomeRepository, RequestRef } from '@madakv/records';
+import type {
+  ActivityRepository,
+  AnswerEventWriter,
+  OutcomeRepository,
+  RequestRef,
+  RequestSettlement,
+} from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
 import { createHash } from 'node:crypto';
 
-/** A request and the name its caller gave it: `custom_id` of a batch's line, null for a chat completion. */
-export interface AnsweredRequest extends RequestRef {
+/** A request, and what counts it among its tenant's. */
+export interface AnsweredRequest
+  extends RequestRef, Pick<RequestJob, 'tenant' | 'model' | 'acceptedAtMs' | 'reservedTokens'> {
+  /** The name its caller gave it: `custom_id` of a batch's line, null for a chat completion. */
   readonly customId: string | null;
 }
 
@@ -67,11 +76,12 @@ export class OutcomeWriter {
     // Named by its content: an attempt that comes too late cannot replace the answer that was committed.
     const key = storeKeys.answer(requestId, createHash('sha256').update(content).digest('hex'));
     await this.store.put(key, content);
-    const committed = await this.outcomes.commit(request, { ...ended, key });
+    const counted = endedRequest(request, traces);
+    const committed = await this.outcomes.commit(request, { ...ended, key }, settlement(request, ended, counted));
     if (!committed && (await this.outcomes.find(request))?.key !== key) await this.store.delete(key);
     await this.announce(request);
     // A count: nothing fails for want of it.
-    if (committed) await this.activity.ended(endedRequest(request, traces)).catch(() => undefined);
+    if (committed) await this.activity.ended(counted).catch(() => undefined);
     return committed;
   }
 
@@ -79,6 +89,31 @@ export class OutcomeWriter {
   private async announce({ requestId, source }: RequestRef): Promise<void> {
     if (source.kind === 'body') await this.events.append(requestId, { kind: 'end' });
   }
+}
+
+/** What its tokens count for, and which are given back: of a line its share of its batch's. */
+function settlement(
+  { requestId, source, tenant, model, acceptedAtMs, reservedTokens }: AnsweredRequest,
+  { state, usage }: Omit<Outcome, 'key'>,
+  { fullBytes, keptBytes }: EndedRequest,
+): RequestSettlement {
+  const isLine = source.kind === 'line';
+  return {
+    tenant,
+    model,
+    acceptedAtMs,
+    reservation: isLine ? source.batchId : requestId,
+    reservedTokens: isLine ? (reservedTokens ?? 0) : undefined,
+    counts: {
+      requests: 1,
+      errors: state === 'failed' ? 1 : 0,
+      promptTokens: usage?.prompt_tokens ?? 0,
+      cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? 0,
+      completionTokens: usage?.completion_tokens ?? 0,
+      fullBytes: fullBytes ?? 0,
+      keptBytes: keptBytes ?? 0,
+    },
+  };
 }
 
 /** @param traces of its questions, the first in front */

@@ -68,6 +68,8 @@ export const RequestJobSchema = z.object({
   expiresAtMs: z.int().optional(),
   /** Virtual start time among tenants (fair.shares); batch lines only. Also the job's priority in BullMQ. */
   fairTag: z.int().min(1).optional(),
+  /** What is reserved for it of its tenant's tokens; in a batch its share of what is reserved for all lines. */
+  reservedTokens: z.int().min(0).optional(),
   /** Since when it waits for cache memory, in milliseconds since 1970; noted by the worker that was told to wait. */
   roomSinceMs: z.int().optional(),
   /** Since when it waits for a worker that holds its document, in milliseconds since 1970. */

@@ -13,4 +13,5 @@ export * from './responses.object.js';
 export * from './responses.request.js';
 export * from './schema.issues.js';
 export * from './uploads.js';
+export * from './token.estimate.js';
 export * from './webhook.event.js';

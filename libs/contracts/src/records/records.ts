@@ -23,11 +23,19 @@ export const UploadRecordSchema = z.object({
   completion: z.object({ partIds: z.array(z.string()), md5: z.string().nullable() }).optional(),
 });
 
+/** How many tokens a tenant may use in a day (UTC), and have in requests that were accepted and have not ended. Null: any number. */
+export const TokenLimitsSchema = z.object({
+  tokensPerDay: z.int().min(0).nullable(),
+  queuedTokens: z.int().min(0).nullable(),
+});
+
 /** A batch: OpenAI's object, whose it is, and how far its expansion has come. */
 export const BatchRecordSchema = z.object({
   tenant: z.string(),
   inputKey: z.string(),
   object: BatchObjectSchema,
+  /** What its tenant's tokens were limited to when it was created; null: not at all. Absent in records of earlier versions. */
+  limits: TokenLimitsSchema.optional(),
   /** Output and error file expire so many seconds after they were created; absent: never. */
   outputExpirySeconds: z.int().optional(),
   /** Next byte and line (from 1) of the input file whose lines have not been put in order. */
@@ -195,6 +203,7 @@ export const AnswerEventSchema = z.discriminatedUnion('kind', [
 
 export type UploadRecord = z.infer<typeof UploadRecordSchema>;
 export type FileRecord = z.infer<typeof FileRecordSchema>;
+export type TokenLimits = z.infer<typeof TokenLimitsSchema>;
 export type BatchRecord = z.infer<typeof BatchRecordSchema>;
 export type Outcome = z.infer<typeof OutcomeSchema>;
 export type LineRefusal = z.infer<typeof LineRefusalSchema>;

@@ -2,4 +2,5 @@ export * from './batch.lines.js';
 export * from './overview.js';
 export * from './session.js';
 export * from './trace.view.js';
+export * from './usage.js';
 export * from './webhooks.js';

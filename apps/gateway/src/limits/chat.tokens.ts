@@ -1,0 +1,81 @@
+import { MadakvError, type TokenLimits } from '@madakv/contracts';
+import { dayOf, Records, startOfDay, type QuotaState, type Refusal } from '@madakv/records';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Response } from 'express';
+import type { Chat } from '../chat/chat.service.js';
+import { TenantLimits } from './tenant.limits.js';
+
+/** When to ask again, in milliseconds, where it is for others to end. */
+const RETRY_MS = 2_000;
+/** A reservation of a chat that has not ended lapses so long after its time is over, in milliseconds: its gateway died. */
+const LAPSE_MS = 60_000;
+
+/** Tokens that a tenant's chat completions may come to, over all gateways. Those of batches are reserved where they are validated. */
+@Injectable()
+export class ChatTokens {
+  constructor(
+    @Inject(Records) private readonly records: Records,
+    @Inject(TenantLimits) private readonly limits: TenantLimits,
+  ) {}
+
+  /**
+   * Runs `work` with the chat's tokens reserved, and says in the response's headers what is left of the day. The worker that ends
+   * it gives them back and counts the true figure in one step; what is left here is of one that was cancelled.
+   * @throws MadakvError rate_limit_exceeded where they are too many
+   */
+  async run<T>({ job, estimatedTokens }: Chat, response: Response, work: () => Promise<T>): Promise<T> {
+    const { tenant, requestId, acceptedAtMs, expiresAtMs = acceptedAtMs } = job;
+    const limits = this.limits.of(tenant);
+    const claim = {
+      tenant,
+      id: requestId,
+      tokens: estimatedTokens,
+      acceptedAtMs,
+      lapsesAtMs: expiresAtMs + LAPSE_MS,
+    };
+    const { refused, ...state } = await this.records.quota.reserve(claim, limits);
+    setTokenHeaders(response, limits, state, acceptedAtMs);
+    if (refused !== undefined) throw exceeded(refused, estimatedTokens, state, limits, acceptedAtMs);
+    try {
+      return await work();
+    } finally {
+      await this.records.quota.release(tenant, requestId).catch(() => undefined);
+    }
+  }
+}
+
+/** When the day of a time ends (UTC), in milliseconds after it. */
+export function untilMidnight(atMs: number): number {
+  return startOfDay(dayOf(atMs) + 1) - atMs;
+}
+
+/** OpenAI's headers. There are none where nothing is limited. */
+function setTokenHeaders(response: Response, { tokensPerDay }: TokenLimits, state: QuotaState, atMs: number): void {
+  if (tokensPerDay === null) return;
+  response.set({
+    'x-ratelimit-limit-tokens': String(tokensPerDay),
+    'x-ratelimit-remaining-tokens': String(Math.max(0, tokensPerDay - state.used - state.reserved)),
+    'x-ratelimit-reset-tokens': `${Math.ceil(untilMidnight(atMs) / 1000)}s`,
+  });
+}
+
+function exceeded(
+  refused: Refusal,
+  tokens: number,
+  { used, reserved, queued }: QuotaState,
+  { tokensPerDay, queuedTokens }: TokenLimits,
+  atMs: number,
+): MadakvError {
+  const asked = `The request is taken for ${tokens} tokens`;
+  return refused === 'queuedTokens'
+    ? new MadakvError(
+        'rate_limit_exceeded',
+        `${asked}, and ${queued} are queued; the limit is ${queuedTokens} queued tokens.`,
+        { reason: 'queued_tokens_exceeded', retryAfterMs: RETRY_MS },
+      )
+    : new MadakvError(
+        'rate_limit_exceeded',
+        `${asked}; today (UTC) ${used} are used and ${reserved} reserved, and the limit is ${tokensPerDay} tokens a day.`,
+        { reason: 'tokens_per_day_exceeded', retryAfterMs: untilMidnight(atMs) },
+      );
+}

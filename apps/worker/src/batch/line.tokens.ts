@@ -1,0 +1,15 @@
+import { estimateTokens, type ModelRecord } from '@madakv/contracts';
+import type { RunnableLine } from './batch.line.js';
+import type { UploadCache } from './upload.cache.js';
+
+/** How many tokens a line is taken for before it is read. The same for the same line, as long as its uploads are there. */
+export type LineTokens = (line: Pick<RunnableLine, 'model' | 'body'>) => Promise<number>;
+
+export function lineTokens(
+  models: readonly Pick<ModelRecord, 'id' | 'maxPositions'>[],
+  uploads: Pick<UploadCache, 'factsOf'>,
+): LineTokens {
+  const positions = new Map(models.map(({ id, maxPositions }) => [id, maxPositions]));
+  return ({ model, body }) =>
+    estimateTokens(body, { maxPositions: positions.get(model), uploadOf: (id) => uploads.factsOf(id) });
+}
