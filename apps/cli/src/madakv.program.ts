@@ -16,6 +16,7 @@ import { registerKey } from './key/key.command.js';
 import { registerModels } from './models/models.command.js';
 import { registerUp } from './system/up.command.js';
 import { registerTrace } from './trace/trace.command.js';
+import { registerUsage } from './usage/usage.command.js';
 import { registerWebhooks } from './webhooks/webhooks.command.js';
 
 /** The command line. Parsing throws a CommanderError where commander itself would end the process. */
@@ -54,6 +55,7 @@ Examples:
   registerExtract(program, io);
   registerFiles(program, io);
   registerWebhooks(program, io);
+  registerUsage(program, io);
   registerTrace(program, io);
   registerKey(program, io);
   registerGenerate(program, io);

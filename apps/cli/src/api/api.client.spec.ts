@@ -42,6 +42,12 @@ describe('ApiClient', () => {
     expect(server.calls).toHaveLength(1);
   });
 
+  it('does not repeat what the server says will not pass', async () => {
+    server.failNext.push({ status: 429, headers: { 'retry-after': '40000', 'x-should-retry': 'false' } });
+    await expect(client.models()).rejects.toMatchObject({ status: 429 });
+    expect(server.calls).toHaveLength(1);
+  });
+
   it('creates one batch of an input file, however often it has to ask', async () => {
     server.failNext.push({ status: 429, headers: { 'retry-after': '0' } }, { status: 503 });
     const { id } = await client.createBatch('file-1');

@@ -10,6 +10,7 @@ import {
   TraceDocumentSchema,
   UploadObjectSchema,
   UploadPartSchema,
+  UsageReportSchema,
   WebhookDeliverySchema,
   WebhookSchema,
   WebhookWithSecretSchema,
@@ -22,6 +23,7 @@ import {
   type UploadObject,
   type UploadPart,
   type UploadPurpose,
+  type UsageReport,
   type Webhook,
   type WebhookDelivery,
   type WebhookEventType,
@@ -50,6 +52,14 @@ const PAUSE_MS = 500;
 const MAX_PAUSE_MS = 30_000;
 /** Answers that say nothing about the request itself. */
 const PASSING = new Set([408, 429, 500, 502, 503, 504]);
+
+/** What of usage is asked for, as its query has it. */
+export interface UsageAsked {
+  /** `2026-11-28` */
+  readonly start: string;
+  readonly group_by?: string;
+  readonly tenant?: string;
+}
 
 interface CallOptions {
   readonly body?: unknown;
@@ -242,6 +252,15 @@ export class ApiClient {
     return this.json('GET', `/v1/requests/${encodeURIComponent(requestId)}/trace`, TraceDocumentSchema);
   }
 
+  usage(asked: UsageAsked): Promise<UsageReport> {
+    return this.json('GET', usagePath(asked), UsageReportSchema);
+  }
+
+  /** The same as a table for spreadsheets. */
+  async usageTable(asked: UsageAsked): Promise<AsyncIterable<Uint8Array>> {
+    return bodyOf(await this.call('GET', `${usagePath(asked)}&format=csv`));
+  }
+
   private async *pages<T extends { readonly id: string }>(
     path: string,
     query: string,
@@ -317,6 +336,8 @@ export class ApiClient {
   }
 
   private mayPass(error: unknown, repeatable: boolean): boolean {
+    // The server knows it: what is used up for today is not there again in a minute.
+    if (error instanceof ApiError && error.isLasting) return false;
     // Not accepted, so that anything may be repeated.
     if (error instanceof ApiError && error.status === 429) return true;
     if (!repeatable) return false;
@@ -332,4 +353,8 @@ export class ApiClient {
 
 function webhookPath(id: string): string {
   return `/v1/webhooks/${encodeURIComponent(id)}`;
+}
+
+function usagePath(asked: UsageAsked): string {
+  return `/v1/usage?${new URLSearchParams({ ...asked }).toString()}`;
 }

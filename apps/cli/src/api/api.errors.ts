@@ -12,6 +12,8 @@ export class ApiError extends Error {
     readonly retryAfterS?: number,
     /** The server's own words. */
     readonly said: string = message,
+    /** The server says that the same call will not pass by being repeated. */
+    readonly isLasting = false,
   ) {
     super(message);
   }

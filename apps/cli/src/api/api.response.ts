@@ -12,7 +12,8 @@ export async function errorOf(response: Response): Promise<ApiError> {
   }
   const { message, code } = body.data.error;
   const shown = `${message} (${response.status}${code === null ? '' : ` ${code}`})`;
-  return new ApiError(shown, response.status, code, pauseS, message);
+  const isLasting = response.headers.get('x-should-retry') === 'false';
+  return new ApiError(shown, response.status, code, pauseS, message, isLasting);
 }
 
 /** @throws UnexpectedAnswerError when there is none */
