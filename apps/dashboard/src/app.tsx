@@ -13,6 +13,7 @@ import { RequestView } from './views/request.view.js';
 import { RequestsView } from './views/requests.view.js';
 import { LINK, SignInView } from './views/sign.in.view.js';
 import { TryView } from './views/try.view.js';
+import { UsageView } from './views/usage.view.js';
 
 const SECTIONS = [
   ['/', 'Overview'],
@@ -21,6 +22,7 @@ const SECTIONS = [
   ['/try', 'Try it'],
   ['/compare', 'Compare'],
   ['/models', 'Models'],
+  ['/usage', 'Usage'],
 ] as const;
 
 export function App() {
@@ -103,6 +105,9 @@ function SignedIn({ session }: { readonly session: SessionObject }) {
           <Route path="/compare" component={CompareView} />
           <Route path="/models">
             <ModelsView operator={session.operator} />
+          </Route>
+          <Route path="/usage">
+            <UsageView operator={session.operator} />
           </Route>
           <Route>
             <h1>There is no such page</h1>

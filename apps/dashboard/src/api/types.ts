@@ -20,5 +20,6 @@ export type {
   RecentRequest,
   SessionObject,
   TraceView,
+  UsageReport,
   WorkerObject,
 } from '@madakv/contracts';

@@ -1,0 +1,36 @@
+import type { UsageReport } from '../api/types.js';
+
+const DAY_MS = 86_400_000;
+
+/** Tokens of one day, each counted in one of the three. */
+export interface DayOfTokens {
+  /** UTC, like 2026-11-28. */
+  readonly date: string;
+  /** Of prompts, computed for the request itself. */
+  readonly computed: number;
+  /** Of prompts, not computed for it. */
+  readonly cached: number;
+  readonly completion: number;
+}
+
+/** The date so many days before a time (UTC). @param nowMs milliseconds since 1970 */
+export function dateBefore(nowMs: number, days: number): string {
+  return new Date(nowMs - days * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** All days of a report, also those without requests, in order; rows of a day are added up. */
+export function daysOf({ start, end, data }: Pick<UsageReport, 'start' | 'end' | 'data'>): DayOfTokens[] {
+  const days: DayOfTokens[] = [];
+  for (let ms = Date.parse(start); ms <= Date.parse(end); ms += DAY_MS) {
+    const date = dateBefore(ms, 0);
+    const rows = data.filter((row) => row.date === date);
+    const sum = (of: (row: (typeof rows)[number]) => number): number => rows.reduce((total, row) => total + of(row), 0);
+    days.push({
+      date,
+      computed: sum((row) => row.prompt_tokens - row.cached_tokens),
+      cached: sum((row) => row.cached_tokens),
+      completion: sum((row) => row.completion_tokens),
+    });
+  }
+  return days;
+}
