@@ -138,6 +138,13 @@ export class ChaosRun {
     const keys = [names.batch(batch.id), names.lineCounts(batch.id), names.batchCache(batch.id)].sort();
     await expect.poll(() => this.keysOf(batch)).toEqual(keys);
     await expect.poll(() => this.filesOf(batch)).toEqual([]);
+    // Nor is any of its tenant's tokens reserved.
+    await expect.poll(() => this.reserved(batch)).toBe(0);
+  }
+
+  private async reserved({ id }: Batch): Promise<number> {
+    const record = await this.records.batches.get(id);
+    return (await this.records.quota.state(record?.tenant ?? '', Date.now())).queued;
   }
 
   private async heldAndWaiting(): Promise<string[]> {

@@ -63,7 +63,9 @@ export function settlementKeys(keys: RecordKeys, { tenant, acceptedAtMs }: Reque
 export function settlementArgs(settlement: RequestSettlement): (string | number)[] {
   const { tenant, model, counts, reservation, reservedTokens } = settlement;
   const names = Object.keys(USAGE_FIELDS) as (keyof UsageCounts)[];
-  const pairs = names.flatMap((name) => (counts[name] === 0 ? [] : [USAGE_FIELDS[name], counts[name]]));
-  const tokens = counts.promptTokens + counts.completionTokens;
+  // A count that is no whole number would break the script off in the middle.
+  const whole = (name: keyof UsageCounts): number => Math.round(counts[name]);
+  const pairs = names.flatMap((name) => (whole(name) === 0 ? [] : [USAGE_FIELDS[name], whole(name)]));
+  const tokens = whole('promptTokens') + whole('completionTokens');
   return [reservation, reservedTokens ?? -1, KEEP_SECONDS, model, tenant, tokens, ...pairs];
 }
