@@ -76,6 +76,21 @@ export class TestGateway {
     );
   }
 
+  /** Another gateway beside it, on the same Redis and files. @returns its address, and what ends it */
+  async beside(environment: Record<string, string> = {}): Promise<{ url: string; stop: () => Promise<void> }> {
+    const [port, healthPort] = [await freePort(), await freePort()];
+    const settings = settingsOf({
+      MADAKV_REDIS_URL: this.server.url,
+      MADAKV_STORAGE: this.folder,
+      MADAKV_GATEWAY_PORT: String(port),
+      MADAKV_GATEWAY_HEALTH_PORT: String(healthPort),
+      ...environment,
+    });
+    const app = await createGateway(settings, { tracing: false, shutdown: () => Promise.resolve() }, SILENT);
+    await app.listen(port, '127.0.0.1');
+    return { url: `http://127.0.0.1:${port}`, stop: () => app.close() };
+  }
+
   /** The official client, which does not try again unless it is told to. */
   client(tenant: TestTenant = 'acme', maxRetries = 0): OpenAI {
     return new OpenAI({ apiKey: KEYS[tenant], baseURL: `${this.url}/v1`, maxRetries });

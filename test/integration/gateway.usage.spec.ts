@@ -2,7 +2,7 @@ import { newApiKey, type UsageReport } from '@madakv/contracts';
 import { dateOf, dayOf } from '@madakv/records';
 import { toFile } from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
-import { batchInput, errorOf, MODEL, TestGateway } from './gateway.fixture.js';
+import { batchInput, errorOf, KEYS, MODEL, TestGateway, UNSERVED } from './gateway.fixture.js';
 import { settlementOf } from './settlement.fixture.js';
 
 const running: TestGateway[] = [];
@@ -102,6 +102,31 @@ describe('queued tokens', () => {
     // What failed or was cancelled came to nothing.
     expect((await quotaOf(gateway))?.tokens_per_day).toMatchObject({ used: 0, reserved: 0 });
     expect(await gateway.records.redis.keys('*token-reservations*')).toEqual([]);
+  });
+
+  it('are never more than the limit over two gateways, however many ask at once', async () => {
+    const environment = limits({ queuedTokens: 750 });
+    const gateway = await start(environment);
+    const other = await gateway.beside(environment);
+    const caller = new AbortController();
+    const statuses: number[] = [];
+    const asked = Array.from({ length: 20 }, async (_, i) => {
+      const response = await fetch(`${i % 2 === 0 ? gateway.url : other.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${KEYS.acme}`, 'content-type': 'application/json' },
+        // Nobody answers for this model: who is admitted waits.
+        body: JSON.stringify({ ...ask('say: a'), model: UNSERVED }),
+        signal: caller.signal,
+      });
+      statuses.push(response.status);
+    });
+    const over = Promise.allSettled(asked);
+    await expect.poll(() => statuses).toEqual(Array(13).fill(429));
+    expect((await quotaOf(gateway))?.queued_tokens).toEqual({ limit: 750, reserved: 700, remaining: 50 });
+    caller.abort();
+    await over;
+    await expect.poll(async () => (await quotaOf(gateway))?.queued_tokens.reserved).toBe(0);
+    await other.stop();
   });
 
   it('are a batch’s from its validation on: its limits go with it to whoever validates it', async () => {

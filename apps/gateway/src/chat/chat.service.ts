@@ -6,6 +6,8 @@ import {
   RequestAnswerSchema,
   storeKeys,
   type AnswerEvent,
+  type ChatRequest,
+  type ModelRecord,
   type RequestAnswer,
   type RequestJob,
   type UploadFacts,
@@ -21,6 +23,8 @@ import { modelNotFound } from '../models/models.controller.js';
 
 /** How long the files of a cancelled request are kept for the worker that may still run it, in milliseconds. */
 const LINGER_MS = 120_000;
+/** Uploads of a request that are looked at before it is accepted; any other counts one page. */
+const MOST_UPLOADS = 256;
 /** A chat completion that is about to run. */
 export interface Chat {
   readonly job: RequestJob;
@@ -50,9 +54,7 @@ export class ChatService {
     if (model === undefined) throw modelNotFound(request.model);
     const requestId = newId('chat');
     const acceptedAtMs = Date.now();
-    const uploadOf = async (id: string): Promise<UploadFacts | undefined> =>
-      (await this.records.files.find(tenant, id))?.object;
-    const estimatedTokens = await estimateTokens(request, { maxPositions: model.maxPositions, uploadOf });
+    const estimatedTokens = await this.estimate(tenant, request, model);
     return {
       estimatedTokens,
       stream: request.stream === true,
@@ -97,6 +99,17 @@ export class ChatService {
       await this.withdraw(job);
       throw error;
     }
+  }
+
+  private estimate(
+    tenant: string,
+    request: ChatRequest,
+    { maxPositions, pageTokens }: Pick<ModelRecord, 'maxPositions' | 'pageTokens'>,
+  ): Promise<number> {
+    let left = MOST_UPLOADS;
+    const uploadOf = async (id: string): Promise<UploadFacts | undefined> =>
+      left-- > 0 ? (await this.records.files.find(tenant, id))?.object : undefined;
+    return estimateTokens({ ...request }, { maxPositions, pageTokens, uploadOf });
   }
 
   private async follow(

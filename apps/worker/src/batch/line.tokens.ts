@@ -6,10 +6,12 @@ import type { UploadCache } from './upload.cache.js';
 export type LineTokens = (line: Pick<RunnableLine, 'model' | 'body'>) => Promise<number>;
 
 export function lineTokens(
-  models: readonly Pick<ModelRecord, 'id' | 'maxPositions'>[],
+  models: readonly Pick<ModelRecord, 'id' | 'maxPositions' | 'pageTokens'>[],
   uploads: Pick<UploadCache, 'factsOf'>,
 ): LineTokens {
-  const positions = new Map(models.map(({ id, maxPositions }) => [id, maxPositions]));
-  return ({ model, body }) =>
-    estimateTokens(body, { maxPositions: positions.get(model), uploadOf: (id) => uploads.factsOf(id) });
+  const known = new Map(models.map((model) => [model.id, model]));
+  return ({ model, body }) => {
+    const { maxPositions, pageTokens } = known.get(model) ?? {};
+    return estimateTokens(body, { maxPositions, pageTokens, uploadOf: (id) => uploads.factsOf(id) });
+  };
 }

@@ -14,6 +14,7 @@ import { OutcomeWriter } from '../outcome/outcome.writer.js';
 import { modelIdOf, workerIdOf, type WorkerSettings } from '../worker.settings.js';
 import { AttemptSettler } from './attempt.settler.js';
 import { CancellationWatch } from './cancellation.watch.js';
+import { pageTokens } from '../model/page.tokens.js';
 import { ModelHeartbeat } from './model.heartbeat.js';
 import { RequestJobRunner } from './request.job.runner.js';
 import { RunningRequests } from './running.requests.js';
@@ -118,10 +119,13 @@ function modelProviders(settings: WorkerSettings, warn: (error: unknown) => void
     },
     {
       provide: ModelHeartbeat,
-      useFactory: ({ models }: Records, { config: { family, decoder } }: OpenModel) => {
+      useFactory: ({ models }: Records, model: OpenModel) => {
+        const { family, decoder } = model.config;
+        const page = pageTokens(model, settings.MADAKV_PAGE_DPI);
         const kvBytesPerToken = decoder.layers * freshRowBytes(kvGeometry(decoder, 'cpu', 'fp32'));
         const { maxPositions } = decoder;
-        return new ModelHeartbeat(models, { id: modelIdOf(settings), family, maxPositions, kvBytesPerToken }, warn);
+        const record = { id: modelIdOf(settings), family, maxPositions, kvBytesPerToken };
+        return new ModelHeartbeat(models, { ...record, ...(page === undefined ? {} : { pageTokens: page }) }, warn);
       },
       inject: [RECORDS, MODEL],
     },

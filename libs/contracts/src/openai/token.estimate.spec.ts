@@ -60,6 +60,11 @@ describe('estimateTokens', () => {
     expect(await of('x'.repeat(400), { madakv: { extract: true } })).toBe(100 + 256);
   });
 
+  it('takes the tokens of a page from the model where it says them', async () => {
+    const body = { max_tokens: 1, messages: [{ content: [file({ file_id: 'file-report' })] }] };
+    expect(await estimateTokens(body, { ...context, pageTokens: 576 })).toBe(3 * 576 + 1);
+  });
+
   it('is no more than the model has positions', async () => {
     const body = { messages: [{ role: 'user', content: 'x'.repeat(40_000) }] };
     expect(await estimateTokens(body, { ...context, maxPositions: 4_096 })).toBe(4_096);

@@ -7,7 +7,7 @@ export const DEFAULT_ANSWER_TOKENS = 256;
 export const ESTIMATE = {
   /** UTF-8 bytes of text a token. */
   textBytes: 4,
-  /** Tokens of a page or an image: one of A4 at 150 dots an inch, as Qwen2.5-VL and the bundled reader see it. */
+  /** Tokens of a page or an image where the model does not say it: one of A4 at 140 dots an inch, as Qwen2.5-VL sees it. */
   pageTokens: 2_400,
   /** Bytes of a PDF a page. */
   pageBytes: 100_000,
@@ -24,6 +24,8 @@ export interface UploadFacts {
 export interface EstimateContext {
   /** Positions of the model, which prompt and answer share; absent: as many as they like. */
   readonly maxPositions?: number | undefined;
+  /** Of a page, or an image. */
+  readonly pageTokens?: number | undefined;
   /** @returns undefined for an upload that is not there */
   readonly uploadOf: (fileId: string) => Promise<UploadFacts | undefined>;
 }
@@ -36,7 +38,10 @@ type Body = Readonly<Record<string, unknown>>;
  * until the true figure is there. It may be too small, as nobody knows how many pages lie behind a URL.
  * @param body of a chat completion, checked or not
  */
-export async function estimateTokens(body: Body, { maxPositions, uploadOf }: EstimateContext): Promise<number> {
+export async function estimateTokens(
+  body: Body,
+  { maxPositions = Infinity, pageTokens = ESTIMATE.pageTokens, uploadOf }: EstimateContext,
+): Promise<number> {
   const madakv = recordOf(body['madakv']);
   const chosen = pagesChosen(madakv['pages']);
   let prompt = 0;
@@ -45,13 +50,13 @@ export async function estimateTokens(body: Body, { maxPositions, uploadOf }: Est
     if (typeof content === 'string') prompt += textTokens(content);
     for (const part of objectsOf(content)) {
       if (part['type'] === 'text') prompt += typeof part['text'] === 'string' ? textTokens(part['text']) : 0;
-      else prompt += ESTIMATE.pageTokens * Math.min(chosen, await pagesOf(part, uploadOf));
+      else prompt += pageTokens * Math.min(chosen, await pagesOf(part, uploadOf));
     }
   }
   const asked = [body['max_completion_tokens'], body['max_tokens']].find(isCount);
   const answers = madakv['extract'] === true ? fieldTokens(body['response_format'], asked) : undefined;
   const each = answers ?? [asked ?? DEFAULT_ANSWER_TOKENS];
-  return each.reduce((sum, answer) => sum + Math.min(prompt + answer, maxPositions ?? Infinity), 0);
+  return each.reduce((sum, answer) => sum + Math.min(prompt + answer, maxPositions), 0);
 }
 
 /** Most tokens of the answer to each field of an extraction; undefined where it is none. */

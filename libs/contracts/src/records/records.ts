@@ -139,6 +139,8 @@ export const ModelRecordSchema = z.object({
   maxPositions: z.int(),
   /** Of the whole cache over all layers, in float32. */
   kvBytesPerToken: z.int(),
+  /** Tokens of a page of A4. Absent where it takes no images, and in records of earlier versions. */
+  pageTokens: z.int().min(1).optional(),
   /** How a worker that answers keeps the cache, as one last said; absent before any did. */
   kv: z.object({ precision: z.enum(['fp32', 'fp16', 'int8']), onDevice: z.boolean() }).optional(),
   seenAtMs: z.int(),
