@@ -59,6 +59,7 @@ describe('tokens of a batch', () => {
     expect(failure).toMatchObject({ code: 'token_limit_exceeded', line: null, param: 'input_file_id' });
     expect(failure?.message).toContain(`taken for ${3 * LINE} tokens`);
     expect(failure?.message).toContain(said);
+    expect(failure?.message).toContain('send fewer at a time');
     expect(await stateOf(id)).toEqual({ used: 0, reserved: 0, queued: 0 });
     expect(world.generated.size).toBe(0);
   });
@@ -70,6 +71,7 @@ describe('tokens of a batch', () => {
     const second = await world.submit(inputOf(3), { limits: limitsOf(null, 8 * LINE) });
     await world.runBatchJob();
     expect((await failureOf(second))?.message).toContain(`${6 * LINE} are queued`);
+    expect((await failureOf(second))?.message).toContain('try again once other batches have ended');
     // Whatever the limits have become since, what was accepted is run.
     await world.drain();
     expect((await world.record(first)).object.request_counts).toEqual({ total: 6, completed: 6, failed: 0 });

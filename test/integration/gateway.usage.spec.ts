@@ -35,8 +35,17 @@ async function awayFromMidnight(): Promise<void> {
 describe('tokens of a day', () => {
   it('are told in OpenAI’s headers, and refused beyond the limit until midnight', async () => {
     await awayFromMidnight();
-    const gateway = await start(limits({ tokensPerDay: 110 }));
-    const first = await gateway.postJson('/v1/chat/completions', ask('say: a'));
+    const origin = 'https://app.example';
+    const gateway = await start({
+      ...limits({ tokensPerDay: 110 }),
+      MADAKV_GATEWAY_CORS_ORIGINS: JSON.stringify([origin]),
+    });
+    const first = await gateway.postJson('/v1/chat/completions', ask('say: a'), { headers: { origin } });
+    // Scripts of other pages may read all of them.
+    const told = [...first.headers.keys()].filter((name) => name.startsWith('x-ratelimit-'));
+    const exposed = (first.headers.get('access-control-expose-headers') ?? '').split(',').map((name) => name.trim());
+    expect(told).toHaveLength(6);
+    expect(exposed).toEqual(expect.arrayContaining(told));
     expect(first.status).toBe(200);
     expect(first.headers.get('x-ratelimit-limit-tokens')).toBe('110');
     // While it ran it was taken for 100; it came to 6.

@@ -33,8 +33,13 @@ function messageOf(
   { tokensPerDay, queuedTokens }: TokenLimits,
 ): string {
   const asked = `the requests of the input file are taken for ${tokens} tokens`;
-  return refused === 'queuedTokens'
-    ? `${asked}, and ${queued} are queued; the limit is ${queuedTokens} queued tokens: try again once other batches have ended`
-    : `${asked}; of the day on which it was created, ${used} tokens are used and ${reserved} reserved, and the limit is ` +
-        `${tokensPerDay} tokens a day: try again tomorrow (UTC)`;
+  if (refused === 'queuedTokens') {
+    const advice = tokens > (queuedTokens ?? 0) ? 'send fewer at a time' : 'try again once other batches have ended';
+    return `${asked}, and ${queued} are queued; the limit is ${queuedTokens} queued tokens: ${advice}`;
+  }
+  const advice = tokens > (tokensPerDay ?? 0) ? 'send fewer at a time' : 'try again tomorrow (UTC)';
+  return (
+    `${asked}; of the day on which it was created, ${used} tokens are used and ${reserved} reserved, and the limit is ` +
+    `${tokensPerDay} tokens a day: ${advice}`
+  );
 }
