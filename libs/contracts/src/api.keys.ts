@@ -12,7 +12,7 @@ export const ApiKeyRecordSchema = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits'),
   /** For people: where the key is used. */
   name: z.string().max(256).optional(),
-  /** Whether it sees the system as a whole: queues, devices, workers. Never other tenants' documents and answers. */
+  /** Whether it sees the system as a whole: queues, devices, workers, usage. Never other tenants' documents and answers. */
   operator: z.boolean().optional(),
 });
 
