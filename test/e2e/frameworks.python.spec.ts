@@ -25,7 +25,7 @@ describe.skipIf('missing' in client)(`client code that others have written${miss
       pdf: PDF,
       png: PNG,
     })) as typeof seen;
-  });
+  }, 600_000);
   afterAll(() => system.stop());
 
   it('LiteLLM asks about documents and images, plain, streaming and for JSON of a schema', () => {

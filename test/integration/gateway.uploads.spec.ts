@@ -1,4 +1,11 @@
-import { MAX_PART_BYTES, MAX_UPLOAD_BYTES, storeKeys, type UploadObject, type UploadPart } from '@madakv/contracts';
+import {
+  MAX_PART_BYTES,
+  MAX_PARTS,
+  MAX_UPLOAD_BYTES,
+  storeKeys,
+  type UploadObject,
+  type UploadPart,
+} from '@madakv/contracts';
 import { DEFAULT_DOCUMENT_LIMITS } from '@madakv/documents';
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
@@ -225,6 +232,20 @@ describe('what does not fit together is refused, and can be mended', () => {
     expect((await post(id, Buffer.alloc(MAX_PART_BYTES))).status).toBe(200);
     expect((await cancel(id)).status).toBe(200);
   });
+});
+
+it('has so many parts at most', async () => {
+  const { id } = await create();
+  const parts = Object.fromEntries(Array.from({ length: MAX_PARTS }, (_, i) => [`part_${i}`, 0]));
+  await gateway.records.redis.hset(gateway.records.keys.uploadParts(id), parts);
+  const before = await counted('acme');
+  expect(await errorOf(await post(id, Buffer.from('a')))).toMatchObject({
+    status: 409,
+    message: `${id} has ${MAX_PARTS} parts; the limit is ${MAX_PARTS}.`,
+  });
+  expect(await counted('acme')).toBe(before);
+  expect(await gateway.keysBelow(`uploads/${id}`)).toEqual([]);
+  expect((await cancel(id)).status).toBe(200);
 });
 
 describe('an upload that comes to nothing', () => {
