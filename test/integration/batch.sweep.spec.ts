@@ -49,11 +49,13 @@ function file(id: string, expiresInHours?: number): FileRecord {
   };
 }
 
-it('deletes pages, traces and requests when they are old enough, and not before', async () => {
+it('deletes pages, texts, traces and requests when they are old enough, and not before', async () => {
   const keys = [
     storeKeys.body('chatcmpl-00a'),
     storeKeys.image('00b'),
     storeKeys.page('00c', 'd', 1),
+    storeKeys.text('batch_00c_1'),
+    storeKeys.text('chatcmpl-00d.2'),
     storeKeys.trace('batch_00d_1'),
     storeKeys.trace('chatcmpl-00e'),
   ];
@@ -62,9 +64,9 @@ it('deletes pages, traces and requests when they are old enough, and not before'
     await sweep(hours);
     return [...(await world.keys('')).sort()];
   };
-  expect(await left(23)).toHaveLength(5);
+  expect(await left(23)).toHaveLength(7);
   expect(await left(25)).toEqual([...keys.slice(1)].sort());
-  expect(await left(169)).toEqual([...keys.slice(3)].sort());
+  expect(await left(169)).toEqual([...keys.slice(5)].sort());
   expect(await left(721)).toEqual([]);
 });
 

@@ -1,5 +1,6 @@
 import {
   newApiKey,
+  RequestTextSchema,
   storeKeys,
   TraceViewSchema,
   type AnsweredTrace,
@@ -7,6 +8,7 @@ import {
   type Heat,
   type History,
   type Overview,
+  type PromptText,
 } from '@madakv/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorOf, MODEL, TestGateway } from './gateway.fixture.js';
@@ -98,6 +100,40 @@ describe('a trace', () => {
     for (const what of ['trace', 'view']) {
       expect(await (await as(acme.key, `/v1/requests/chatcmpl-v2/${what}`)).text()).not.toContain('images/picture');
     }
+  });
+
+  it('has its prompt in words, page by page, for its tenant alone and while they are kept', async () => {
+    await store(traceOf('chatcmpl-t', [[0], [0], [0], [0]]));
+    const path = '/v1/requests/chatcmpl-t/text';
+    expect(await errorOf(await as(acme.key, path))).toMatchObject({ status: 404, message: /is not kept/ });
+    const text: PromptText = {
+      version: 1,
+      tokens: 10,
+      runs: [
+        { kind: 'special', start: 0, text: '<s>' },
+        { kind: 'special', start: 1, text: '<img>' },
+        { kind: 'image', start: 2, tokens: 6, image: 0 },
+        { kind: 'text', start: 8, pieces: ['Total', '?'] },
+      ],
+    };
+    await gateway.store.put(storeKeys.text('chatcmpl-t'), Buffer.from(JSON.stringify(text)));
+    const page = RequestTextSchema.parse(await (await as(acme.key, `${path}?limit=3`)).json());
+    expect(page).toMatchObject({ id: 'chatcmpl-t', tokens: 10, next: 8 });
+    expect(page.data[2]).toEqual({ kind: 'image', start: 2, tokens: 6, image: 0 });
+    const rest = RequestTextSchema.parse(await (await as(acme.key, `${path}?from=${page.next ?? ''}`)).json());
+    expect(rest).toMatchObject({
+      data: [
+        { start: 8, tokens: 1, text: 'Total' },
+        { start: 9, text: '?' },
+      ],
+      next: null,
+    });
+    // Another tenant, though an operator, is told as little as of a request that never was.
+    expect((await as(ops.key, path)).status).toBe(404);
+    for (const query of ['from=-1', 'from=x', 'limit=0', 'limit=20000']) {
+      expect((await as(acme.key, `${path}?${query}`)).status).toBe(400);
+    }
+    expect(JSON.stringify(await (await as(acme.key, '/v1/requests/chatcmpl-t/view')).json())).not.toContain('Total');
   });
 
   it('of the largest model and prompt is gathered in one piece, without its positions', async () => {

@@ -40,6 +40,7 @@ import { OverviewService } from './overview/overview.service.js';
 import { ResponsesController } from './responses/responses.controller.js';
 import { RedisConnections } from './redis.connections.js';
 import { Sweeper } from './sweeper.js';
+import { TextReader } from './traces/text.reader.js';
 import { TraceReader } from './traces/trace.reader.js';
 import { TracesController } from './traces/traces.controller.js';
 import { UploadAssembly } from './uploads/upload.assembly.js';
@@ -114,6 +115,7 @@ export class GatewayModule {
         BatchesService,
         BatchLinesService,
         BatchRetry,
+        TextReader,
         TraceReader,
         OverviewService,
         UsageService,

@@ -26,6 +26,11 @@ export function uploadedFileId(uploadId: string): string {
   return `${ID_PREFIXES.file}${shortDigest(`file of ${uploadId}`)}`;
 }
 
+/** A question of a request, which with `madakv.extract` has several: the first has the request's own id. @param number counted from 1 */
+export function questionId(requestId: string, number: number): string {
+  return number === 1 ? requestId : `${requestId}.${number}`;
+}
+
 /** Id of a line's result in the output or error file. */
 export function batchResultId(requestId: string): string {
   return `batch_req_${shortDigest(requestId)}`;

@@ -6,5 +6,6 @@ export * from './comparison.js';
 export * from './csv.cells.js';
 export * from './kept.density.js';
 export * from './kept.heat.js';
+export * from './prompt.pieces.js';
 export * from './trace.view.js';
 export * from './units.js';

@@ -9,6 +9,8 @@ import { drawCells } from './heat.bytes.js';
 const CELL = 4;
 
 interface KeptPageProps {
+  /** Of the element. */
+  readonly id: string;
   readonly image: ImagePlace;
   /** Of the whole prompt. */
   readonly heat: Uint8Array;
@@ -16,9 +18,19 @@ interface KeptPageProps {
   readonly showCells: boolean;
 }
 
+/** What an image of a request is called. */
+export function imageName({ page, index }: Pick<ImagePlace, 'page' | 'index'>): string {
+  return page === null ? `Image ${index + 1}` : `Page ${page}`;
+}
+
+/** Id of the element that shows an image of a request. */
+export function imageElement(requestId: string, index: number): string {
+  return `${requestId}-image-${index}`;
+}
+
 /** A page with what was kept of it laid over. */
-export function KeptPage({ image, heat, showPage, showCells }: KeptPageProps) {
-  const { part, page, width, height, rows, columns, url, index } = image;
+export function KeptPage({ id, image, heat, showPage, showCells }: KeptPageProps) {
+  const { part, width, height, rows, columns, url, index } = image;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [gone, setGone] = useState(false);
   const cells = cellsOf(image, heat);
@@ -26,10 +38,10 @@ export function KeptPage({ image, heat, showPage, showCells }: KeptPageProps) {
     if (canvas.current !== null && columns > 0) drawCells(canvas.current, cells, columns, rows, CELL);
   });
   const kept = cells.filter((cell) => cell > 0).length;
-  const name = page === null ? `Image ${index + 1}` : `Page ${page}`;
+  const name = imageName(image);
   const figures = `${formatCount(kept)} of ${formatCount(cells.length)} cells kept by some head`;
   return (
-    <figure className="kept-page">
+    <figure className="kept-page" id={id} tabIndex={-1}>
       <figcaption>
         <b>{name}</b> <small title={part}>{`${columns}×${rows} cells, ${width}×${height} px`}</small>
         <small>
@@ -51,7 +63,7 @@ export function KeptPage({ image, heat, showPage, showCells }: KeptPageProps) {
         ) : null}
         {gone ? (
           <Notice kind="empty">
-            The picture is not kept any more: it goes two days after the last question about it.
+            The picture is not kept any more: it goes some days after the last question about it.
           </Notice>
         ) : null}
         {showCells && cells.length > 0 ? (

@@ -1,11 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { getJson, withQuery } from '../api/http.js';
 import type { Heat, TraceView } from '../api/types.js';
 import { ErrorNotice, Notice } from '../ui/notice.js';
 import { heatBytes } from './heat.bytes.js';
-import { KeptPage } from './kept.page.js';
-import { KeptText } from './kept.text.js';
+import { imageElement, KeptPage } from './kept.page.js';
+import { KeptWords } from './kept.words.js';
 
 export interface Choice {
   readonly layer: number | null;
@@ -37,6 +38,15 @@ export function KeptPages({ view, choice, compact = false }: KeptPagesProps) {
     placeholderData: (before) => before,
     staleTime: Infinity,
   });
+  const lookAt = (index: number): void => {
+    // It has to be there before it can be gone to.
+    flushSync(() => {
+      setShown(Math.max(shown, index + 1));
+    });
+    const element = document.getElementById(imageElement(trace.id, index));
+    element?.scrollIntoView({ block: 'nearest' });
+    element?.focus({ preventScroll: true });
+  };
   const heat = whole ? view.heat : (chosen.data ?? view.heat);
   const bytes = useMemo(() => (heat === null ? undefined : heatBytes(heat)), [heat]);
   if (bytes === undefined) return <Notice kind="empty">This trace says nothing of the rows that were kept.</Notice>;
@@ -70,7 +80,14 @@ export function KeptPages({ view, choice, compact = false }: KeptPagesProps) {
       <ErrorNotice error={chosen.error} />
       <div className="sheets">
         {images.slice(0, shown).map((image) => (
-          <KeptPage key={image.index} image={image} heat={bytes} showPage={showPage} showCells={showCells} />
+          <KeptPage
+            key={image.index}
+            id={imageElement(trace.id, image.index)}
+            image={image}
+            heat={bytes}
+            showPage={showPage}
+            showCells={showCells}
+          />
         ))}
       </div>
       {images.length > shown ? (
@@ -83,8 +100,8 @@ export function KeptPages({ view, choice, compact = false }: KeptPagesProps) {
           Show {Math.min(AT_ONCE, images.length - shown)} more of {images.length} pages
         </button>
       ) : null}
-      <h3>Text tokens</h3>
-      <KeptText heat={bytes} images={images} />
+      <h3>The prompt in its words</h3>
+      <KeptWords id={trace.id} heat={bytes} images={images} onImage={lookAt} />
     </div>
   );
 }

@@ -3,6 +3,7 @@ import { StorageError, type FileStore } from '@madakv/storage';
 import { Inject, Injectable } from '@nestjs/common';
 import { text } from 'node:stream/consumers';
 import { STORE } from '../gateway.tokens.js';
+import { RecentlyRead } from './recently.read.js';
 
 /** Of a request, or with a number of one of its questions. */
 const REQUEST_ID = /^[A-Za-z0-9_-]{1,100}(\.[0-9]{1,4})?$/;
@@ -12,14 +13,13 @@ const HELD = 8;
 /** Traces of a tenant's requests. One that is written never changes. */
 @Injectable()
 export class TraceReader {
-  /** The one that was read last stands last. */
-  private readonly held = new Map<string, TraceDocument>();
+  private readonly held = new RecentlyRead(HELD, (id) => this.load(id));
 
   constructor(@Inject(STORE) private readonly store: FileStore) {}
 
   /** @throws MadakvError not_found, also where it is another tenant's */
   async get(tenant: string, id: string, param = 'id'): Promise<TraceDocument> {
-    const trace = REQUEST_ID.test(id) ? await this.read(id) : undefined;
+    const trace = REQUEST_ID.test(id) ? await this.held.get(id) : undefined;
     if (trace?.tenant === tenant) return trace;
     throw new MadakvError('not_found', `There is no trace of a request ${id.slice(0, 128)}`, { param });
   }
@@ -29,19 +29,6 @@ export class TraceReader {
     const trace = await this.get(tenant, id, param);
     if (trace.error === null) return trace;
     throw new MadakvError('conflict', `${trace.id} was not answered: ${trace.error.code}`, { param });
-  }
-
-  private async read(id: string): Promise<TraceDocument | undefined> {
-    const held = this.held.get(id);
-    this.held.delete(id);
-    const trace = held ?? (await this.load(id));
-    if (trace === undefined) return undefined;
-    this.held.set(id, trace);
-    for (const oldest of this.held.keys()) {
-      if (this.held.size <= HELD) break;
-      this.held.delete(oldest);
-    }
-    return trace;
   }
 
   private async load(id: string): Promise<TraceDocument | undefined> {

@@ -3,11 +3,12 @@ import {
   type Comparison,
   type Heat,
   type RecentRequest,
+  type RequestText,
   type TraceDocument,
   type TraceView,
 } from '@madakv/contracts';
 import { sniffMediaType } from '@madakv/documents';
-import { compareTraces, keptHeat, promptTokens, traceView, withoutKeys } from '@madakv/insight';
+import { compareTraces, keptHeat, promptPieces, promptTokens, traceView, withoutKeys } from '@madakv/insight';
 import { StorageError, type FileStore } from '@madakv/storage';
 import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
 import type { Response } from 'express';
@@ -20,6 +21,7 @@ import { wholeNumber } from '../http/page.query.js';
 import { AuthenticatedCaller, Tenant } from '../http/request.context.js';
 import { ApiRoute } from '../openapi/api.route.js';
 import { OverviewService } from '../overview/overview.service.js';
+import { TextReader } from './text.reader.js';
 import { TraceReader } from './trace.reader.js';
 
 const PATH = {
@@ -39,12 +41,22 @@ const CompareQuerySchema = z.object({
   a: z.string().max(128).meta({ description: 'Id of a request.' }),
   b: z.string().max(128).meta({ description: 'Id of another one.' }),
 });
+const TextQuerySchema = z.object({
+  from: z
+    .string()
+    .regex(/^\d{1,9}$/, 'expected a token of the prompt, counted from 0')
+    .transform(Number)
+    .default(0)
+    .meta({ description: 'Token of the prompt with which the page begins, counted from 0.' }),
+  limit: wholeNumber(16_384, 4_096),
+});
 const RecentQuerySchema = z.object({ limit: wholeNumber(200, 50) });
 
 @Controller('v1/requests')
 export class TracesController {
   constructor(
     @Inject(TraceReader) private readonly traces: TraceReader,
+    @Inject(TextReader) private readonly texts: TextReader,
     @Inject(OverviewService) private readonly overviews: OverviewService,
     @Inject(STORE) private readonly store: FileStore,
   ) {}
@@ -130,11 +142,38 @@ export class TracesController {
     throw new MadakvError('not_found', `The trace of ${trace.id} has no such ${param}.`, { param });
   }
 
+  @Get(':id/text')
+  @ApiRoute({
+    tag: 'Requests',
+    summary: 'The text of a prompt, token by token',
+    description:
+      'As it was read, so that what was kept can be shown in its words. It is kept for as long as pictures of pages are, where the server keeps it.',
+    path: PATH,
+    query: TextQuerySchema,
+    response: { 'application/json': 'RequestText' },
+    errors: ['invalid_request', 'not_found'],
+  })
+  async getText(
+    @Tenant() tenant: string,
+    @Param('id') id: string,
+    @CheckedQuery(TextQuerySchema) { from, limit }: z.output<typeof TextQuerySchema>,
+  ): Promise<RequestText> {
+    // Whose it is stands in the trace.
+    const trace = await this.traces.get(tenant, id);
+    const text = await this.texts.get(trace.id);
+    if (text === undefined) {
+      throw new MadakvError('not_found', `The text of ${trace.id} is not kept, or not any more.`, { param: 'id' });
+    }
+    const { data, next } = promptPieces(text, from, limit);
+    return { object: 'request.text', id: trace.id, tokens: text.tokens, data: [...data], next };
+  }
+
   @Get(':id/images/:index')
   @ApiRoute({
     tag: 'Requests',
     summary: 'A page or image of a request',
-    description: 'As it was read. It is there for as long as its document is kept: two days after the last question.',
+    description:
+      'As it was read. It is there for as long as its document is kept: some days after the last question, as the server is set up.',
     path: { ...PATH, index: 'Its number in the prompt, counted from 0.' },
     response: { 'image/png': undefined, 'image/jpeg': undefined, 'image/webp': undefined, 'image/gif': undefined },
     errors: ['not_found'],

@@ -31,7 +31,8 @@ export const BATCH_SETTINGS = {
     min: 48,
     max: 8_760,
     default: 168,
-    about: 'How long rasterised pages and fetched images are kept for requests about the same document, in hours.',
+    about:
+      'How long rasterised pages and fetched images are kept for requests about the same document, and the text of prompts, in hours.',
   }),
   MADAKV_TRACE_DAYS: wholeNumber({
     min: 1,

@@ -68,7 +68,9 @@ export class Sweeper {
     const { documentCacheMs, traceMs } = this.options;
     const parts = storeParts(digits);
     let deleted = 0;
-    for (const prefix of [parts.documents, parts.images]) deleted += await this.deleteOlder(prefix, documentCacheMs);
+    for (const prefix of [parts.documents, parts.images, ...parts.texts]) {
+      deleted += await this.deleteOlder(prefix, documentCacheMs);
+    }
     for (const prefix of parts.traces) deleted += await this.deleteOlder(prefix, traceMs);
     deleted += await this.deleteOlder(parts.chats, ORPHAN_MS);
     deleted += await this.deleteOlder(parts.lines, ORPHAN_MS, this.ofEndedBatch());

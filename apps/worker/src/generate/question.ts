@@ -1,4 +1,4 @@
-import type { Need, PreparedRequest, RequestJob } from '@madakv/contracts';
+import { questionId, type Need, type PreparedRequest, type RequestJob } from '@madakv/contracts';
 import type { KvGeometry } from '@madakv/engine';
 import {
   generationSettings,
@@ -52,6 +52,5 @@ function questionOf(attempt: RequestAttempt, prepared: PreparedRequest, number: 
   const heldBack = settings.protocol === 'replay' && tokens > 1 ? 1 : 0;
   const demand = { tokens, heldBack, maxTokens: settings.maxTokens, cacheRatio, minCacheRatio };
   const { requestId } = attempt.request;
-  const id = number === 1 ? requestId : `${requestId}.${number}`;
-  return { attempt, id, prepared, settings, demand, need: memoryNeed(demand, kv) };
+  return { attempt, id: questionId(requestId, number), prepared, settings, demand, need: memoryNeed(demand, kv) };
 }

@@ -99,6 +99,13 @@ export const PREPARE_SETTINGS = {
     default: DEFAULT_DOCUMENT_LIMITS.documentTimeoutMs,
     about: 'Time to draw one PDF.',
   }),
+  MADAKV_KEEP_PROMPT_TEXT: json({
+    schema: z.boolean(),
+    default: true,
+    expected: 'true or false',
+    about:
+      'Whether the text of prompts is kept beside the pictures of pages and for as long, so that its tenant can see which words were kept.',
+  }),
 } as const;
 
 export const PrepareSettingsSchema = z.object(PREPARE_SETTINGS);
@@ -120,6 +127,8 @@ export interface PrepareOptions {
   readonly document: DocumentLimits;
   readonly image: ImageLimits;
   readonly fetch: FetchPolicy;
+  /** Whether the text of prompts is kept. */
+  readonly keepsText: boolean;
 }
 
 export function prepareOptions(settings: PrepareSettings): PrepareOptions {
@@ -154,5 +163,6 @@ export function prepareOptions(settings: PrepareSettings): PrepareOptions {
       totalTimeoutMs: settings.MADAKV_FETCH_TIMEOUT_MS,
       isAllowedAddress: addressRules(settings.MADAKV_FETCH_NETWORKS),
     },
+    keepsText: settings.MADAKV_KEEP_PROMPT_TEXT,
   };
 }

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import {
   MadakvError,
+  questionId,
+  storeKeys,
   type ChatRequest,
   type PreparedImageRef,
   type PreparedQuestion,
   type PreparedRequest,
+  type PromptText,
   type Warning,
 } from '@madakv/contracts';
 import { PdfRasteriser, type DocumentWarning } from '@madakv/documents';
@@ -37,6 +40,7 @@ import { PhaseClock } from './phase.clock.js';
 import { PartContents, type PartContent, type UserFiles } from './part.content.js';
 import type { PrepareOptions } from './prepare.settings.js';
 import { promptKey } from './prompt.key.js';
+import { promptText } from './prompt.text.js';
 import { RequestBudget } from './request.budget.js';
 import { asRequestProblem, placeOf } from './request.problem.js';
 import type { ServedCache } from './served.cache.js';
@@ -55,7 +59,7 @@ export interface PrepareInput {
 
 export interface PreparerParts {
   /** Opened with `specialTokensInText: 'text'`, as the engine's has to be. */
-  readonly model: Pick<OpenModel, 'config' | 'takesImages' | 'pages' | 'imageLayout' | 'layout'>;
+  readonly model: Pick<OpenModel, 'config' | 'takesImages' | 'pages' | 'imageLayout' | 'layout' | 'tokenizer'>;
   readonly store: Pick<FileStore, 'get' | 'head' | 'put'>;
   readonly files: UserFiles;
   readonly options: PrepareOptions;
@@ -74,10 +78,11 @@ interface Taken {
   readonly images: readonly PageImage[];
   readonly warnings: readonly DocumentWarning[];
 }
-interface Asked {
-  readonly messages: PreparedMessage[];
-  readonly images: PreparedImageRef[];
-  readonly parameters: Omit<ChatRequest, 'messages'>;
+/** What is the same for all questions of a request. */
+interface AskedWith {
+  readonly ofParts: ImagesOfParts;
+  readonly kv: KvGeometry;
+  readonly seed: () => number;
 }
 interface Work {
   readonly input: PrepareInput;
@@ -125,11 +130,7 @@ export class RequestPreparer {
     const { images, ofParts, warnings } = await this.takeDocuments({ input, budget, clock });
     const kv = await this.parts.cache.geometry(this.parts.model.config.decoder);
     const [first, ...others] = await measured(clock, 'tokenise', () =>
-      Promise.resolve(
-        questionsOf(body).map((question) =>
-          this.question(question, images, { ofParts, kv, seed: () => seedOf(requestId) }),
-        ),
-      ),
+      this.questions(input, images, { ofParts, kv, seed: () => seedOf(requestId) }),
     );
     const [fetch, rasterise, tokenise] = PHASES.map((phase) => clock.of(phase));
     const schema = extractionSchema(body);
@@ -154,25 +155,52 @@ export class RequestPreparer {
     this.rasteriser.close();
   }
 
+  /** One after the other: a long prompt's text is written before the next one is read. */
+  private async questions(
+    { requestId, body, signal }: PrepareInput,
+    images: PreparedImageRef[],
+    asked: AskedWith,
+  ): Promise<PreparedQuestion[]> {
+    const questions: PreparedQuestion[] = [];
+    for (const [i, each] of questionsOf(body).entries()) {
+      const { question, text } = this.question(each, images, asked);
+      await this.keepText(questionId(requestId, i + 1), text, signal);
+      questions.push(question);
+    }
+    return questions;
+  }
+
   private question(
     body: ChatRequest,
     images: PreparedImageRef[],
-    { ofParts, kv, seed }: { ofParts: ImagesOfParts; kv: KvGeometry; seed: () => number },
-  ): PreparedQuestion {
+    { ofParts, kv, seed }: AskedWith,
+  ): { readonly question: PreparedQuestion; readonly text: PromptText | undefined } {
     const messages = preparedMessages(body.messages, ofParts, body.madakv?.layout);
     const parameters = withSeed(withoutMessages(body), seed);
-    const { promptTokens, need, cacheRatio, minCacheRatio } = this.plan({ messages, images, parameters }, kv);
+    const { prompt, ofPrompt } = this.layOut(messages, images);
+    const { promptTokens, need, cacheRatio, minCacheRatio } = this.plan(prompt, parameters, kv);
     const { fullBytes } = need;
     const documentKey = promptKey(messages, images);
+    const { model, options } = this.parts;
     return {
-      messages,
-      parameters,
-      promptTokens: { ...promptTokens },
-      fullBytes,
-      cacheRatio,
-      minCacheRatio,
-      ...(documentKey === undefined ? {} : { documentKey }),
+      question: {
+        messages,
+        parameters,
+        promptTokens: { ...promptTokens },
+        fullBytes,
+        cacheRatio,
+        minCacheRatio,
+        ...(documentKey === undefined ? {} : { documentKey }),
+      },
+      text: options.keepsText ? promptText(prompt, ofPrompt, model.tokenizer) : undefined,
     };
+  }
+
+  /** Under the name of its trace; the trace itself has no text. */
+  private async keepText(id: string, text: PromptText | undefined, signal: AbortSignal | undefined): Promise<void> {
+    if (text === undefined) return;
+    signal?.throwIfAborted();
+    await this.parts.store.put(storeKeys.text(id), Buffer.from(JSON.stringify(text)));
   }
 
   private async takeDocuments(
@@ -261,19 +289,20 @@ export class RequestPreparer {
     return { images: [{ ...image, page: null }], warnings };
   }
 
-  private plan({ messages, images, parameters }: Asked, kv: KvGeometry) {
+  private plan(prompt: PreparedPrompt<ImageLayout>, parameters: Omit<ChatRequest, 'messages'>, kv: KvGeometry) {
     const { decoder } = this.parts.model.config;
-    const prompt = this.layOut(messages, images);
     return planGeneration(prompt, generationSettings(readParameters(parameters)), { decoder, kv });
   }
 
-  private layOut(messages: PreparedMessage[], images: PreparedImageRef[]): PreparedPrompt<ImageLayout> {
+  /** @returns `ofPrompt`: of each image of the prompt, which of the request's it is */
+  private layOut(
+    messages: PreparedMessage[],
+    images: PreparedImageRef[],
+  ): { readonly prompt: PreparedPrompt<ImageLayout>; readonly ofPrompt: readonly number[] } {
     const chat = chatMessages(messages, images.length);
     try {
-      return this.parts.model.layout(
-        chat.messages,
-        chat.images.map((index) => images[index]),
-      );
+      const sizes = chat.images.map((index) => images[index]);
+      return { prompt: this.parts.model.layout(chat.messages, sizes), ofPrompt: chat.images };
     } catch (cause) {
       if (!(cause instanceof PromptError)) throw cause;
       throw new MadakvError('invalid_request', `messages: ${cause.message}`, { param: 'messages', cause });

@@ -1,3 +1,4 @@
+export * from './prompt.text.js';
 export * from './records.js';
 export * from './store.keys.js';
 export * from './trace.document.js';

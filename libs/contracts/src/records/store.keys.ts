@@ -14,6 +14,8 @@ export const storeKeys = {
   answer: (requestId: string, sha256: string): string => `requests/${requestId}/answer.${sha256}.json`,
   /** In which order the lines of a batch are run. It lies beside those of its lines, which count from 1. */
   order: (batchId: string): string => `requests/${lineRequestId(batchId, 0)}/order.jsonl`,
+  /** Text of a request's prompt, or of one of its questions', token by token. */
+  text: (requestId: string): string => `texts/${requestId}.json`,
   trace: (requestId: string): string => `traces/${requestId}.json`,
   /** What is known of a document: how many pages it has. */
   document: (documentSha256: string): string => `documents/${documentSha256}/document.json`,
@@ -33,6 +35,7 @@ export const storeParts = (digits: string) =>
     uploads: `uploads/${ID_PREFIXES.upload}${digits}`,
     documents: `documents/${digits}`,
     images: `images/${digits}`,
+    texts: [`texts/${ID_PREFIXES.chat}${digits}`, `texts/${ID_PREFIXES.batch}${digits}`],
     chats: `requests/${ID_PREFIXES.chat}${digits}`,
     lines: `requests/${ID_PREFIXES.batch}${digits}`,
     traces: [`traces/${ID_PREFIXES.chat}${digits}`, `traces/${ID_PREFIXES.batch}${digits}`],
