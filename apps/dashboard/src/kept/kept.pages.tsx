@@ -53,26 +53,30 @@ export function KeptPages({ view, choice, compact = false }: KeptPagesProps) {
   return (
     <div className={compact ? 'kept compact' : 'kept'}>
       <div className="options">
-        <label>
-          <input
-            type="checkbox"
-            checked={showCells}
-            onChange={({ target }) => {
-              setShowCells(target.checked);
-            }}
-          />
-          kept cells
-        </label>
-        <label>
-          <input
-            type="checkbox"
-            checked={showPage}
-            onChange={({ target }) => {
-              setShowPage(target.checked);
-            }}
-          />
-          page
-        </label>
+        {images.length === 0 ? null : (
+          <>
+            <label>
+              <input
+                type="checkbox"
+                checked={showCells}
+                onChange={({ target }) => {
+                  setShowCells(target.checked);
+                }}
+              />
+              kept cells
+            </label>
+            <label>
+              <input
+                type="checkbox"
+                checked={showPage}
+                onChange={({ target }) => {
+                  setShowPage(target.checked);
+                }}
+              />
+              page
+            </label>
+          </>
+        )}
         <span className="scale" aria-hidden="true">
           <i className="none" /> nobody <i className="some" /> some <i className="all" /> all heads kept it
         </span>
@@ -100,7 +104,7 @@ export function KeptPages({ view, choice, compact = false }: KeptPagesProps) {
           Show {Math.min(AT_ONCE, images.length - shown)} more of {images.length} pages
         </button>
       ) : null}
-      <h3>The prompt in its words</h3>
+      <h3>The prompt in words</h3>
       <KeptWords id={trace.id} heat={bytes} images={images} onImage={lookAt} />
     </div>
   );

@@ -9,7 +9,9 @@ import { KeptText } from './kept.text.js';
 import { shadeOf, visibleText } from './visible.text.js';
 
 /** Pieces that are fetched at a time; the next follow when their end comes near. */
-const PAGE = 4_096;
+const PAGE = 2_048;
+/** Pieces of a paragraph that is laid out only where it is seen. */
+const MANY = 1_000;
 
 interface KeptWordsProps {
   /** Of the request. */
@@ -92,7 +94,7 @@ interface WordsProps extends KeptWordsProps {
 
 const Words = memo(function Words({ id, pieces, heat, images, onImage }: WordsProps) {
   return (
-    <p>
+    <p className={pieces.length > MANY ? 'many' : undefined}>
       {pieces.map((piece) =>
         piece.kind === 'image' ? (
           <ImageChip
