@@ -73,6 +73,34 @@ describe('eviction', () => {
     }
   });
 
+  it('says what share of the observed attention eviction left, where a policy observes what is asked', async () => {
+    const heads = engine.model.config.decoder.kvHeads;
+    for (const [name, cacheRatio] of [
+      ['madakv', 0.2],
+      ['madakv', 0.8],
+      ['snapkv', 0.2],
+    ] as const) {
+      const { trace } = await engine.generate(request(prompt, { policy: createPolicy(name), cacheRatio }));
+      for (const { attentionKept = [] } of trace.layers) {
+        expect(attentionKept).toHaveLength(heads);
+        for (const share of attentionKept) {
+          expect(share).toBeGreaterThan(0);
+          expect(share).toBeLessThanOrEqual(1);
+          expect(share).toBe(Number(share.toFixed(4)));
+        }
+      }
+    }
+    const all = await engine.generate(request(prompt, { policy: createPolicy('madakv'), cacheRatio: 1 }));
+    expect(all.trace.layers.flatMap(({ attentionKept = [0] }) => attentionKept).every((share) => share === 1)).toBe(
+      true,
+    );
+    for (const name of ['full', 'h2o', 'streaming-llm']) {
+      const cacheRatio = name === 'full' ? 1 : 0.4;
+      const { trace } = await engine.generate(request(prompt, { policy: createPolicy(name), cacheRatio }));
+      for (const layer of trace.layers) expect(layer).not.toHaveProperty('attentionKept');
+    }
+  });
+
   it('refuses a share that is too small, with the numbers', async () => {
     const ask = request(prompt, { policy: createPolicy('madakv'), cacheRatio: 0.001 });
     await expect(engine.generate(ask)).rejects.toThrow(/\d/);

@@ -1,4 +1,10 @@
-import type { LayerSelection, LayerSelector, Observation, PromptLayout } from '@madakv/madakv';
+import {
+  attentionKept,
+  type LayerSelection,
+  type LayerSelector,
+  type Observation,
+  type PromptLayout,
+} from '@madakv/madakv';
 import type { DecoderConfig } from '@madakv/models';
 import type { PrefillReport } from './decoder/prefill.group.js';
 import type {
@@ -30,6 +36,8 @@ export class Job {
   private readonly submittedAt = performance.now();
   private cancelled_: { readonly reason: unknown } | undefined;
   private selections: readonly LayerSelection[] = [];
+  /** `[layers]`, each `[heads]`; of a policy that observes chosen queries. */
+  private readonly attentionKept: Float64Array[] = [];
   private afterEvictionBytes = 0;
   private sharing: PrefillSharing = {
     requests: 1,
@@ -119,11 +127,24 @@ export class Job {
 
   /** Begins the policy's work on this request. */
   start(): LayerSelector {
-    return this.request.policy.start(
+    const selector = this.request.policy.start(
       this.layout,
       { layers: this.config.layers, heads: this.config.kvHeads },
       { tokensPerHead: this.request.cacheRatio * this.layout.tokens },
     );
+    // Of all queries it would say how the prompt reads itself, not what is asked of it.
+    return this.observation.kind === 'queries' ? this.measured(selector) : selector;
+  }
+
+  /** The selector, with note taken of the attention that it leaves. */
+  private measured(selector: LayerSelector): LayerSelector {
+    return {
+      select: (layer, importance) => {
+        const selection = selector.select(layer, importance);
+        this.attentionKept[layer] = attentionKept(importance, selection, this.layout);
+        return selection;
+      },
+    };
   }
 
   /** An image of its prompt was encoded, or remembered. */
@@ -186,7 +207,7 @@ export class Job {
         modalities: layout.modalities,
         promptTokens: countModalities(layout),
         sharing: this.sharing,
-        layers: traceLayers(this.selections, layout, this.config.kvHeads),
+        layers: traceLayers(this.selections, layout, this.config.kvHeads, this.attentionKept),
         bytes: {
           full: this.fullBytes(),
           peak: this.ledger.peakBytes,

@@ -7,6 +7,7 @@
  * `policies/`, on the frame of `ranked.selector.ts`; `policies/registry.ts` is the table of all.
  */
 export * from './apportion.js';
+export * from './attention.kept.js';
 export * from './compensation.js';
 export * from './demand.js';
 export * from './errors.js';

@@ -29,6 +29,7 @@ const trace: CacheTrace = {
       rows: 4,
       kept: [[1, 3]],
       preference: [[0.25, 0.75]],
+      attentionKept: [0.875],
       positions: ['DwA='],
     },
   ],

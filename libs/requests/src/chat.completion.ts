@@ -83,10 +83,11 @@ export function traceCache(trace: CacheTrace, requestedRatio: number): AnsweredT
     modalities: [...modalities],
     promptTokens: [...promptTokens],
     sharing: { ...sharing },
-    layers: layers.map(({ kept, preference, positions, ...layer }) => ({
+    layers: layers.map(({ kept, preference, attentionKept, positions, ...layer }) => ({
       ...layer,
       kept: kept.map((head) => [...head]),
       preference: preference.map((head) => [...head]),
+      ...(attentionKept === undefined ? {} : { attentionKept: [...attentionKept] }),
       positions: [...positions],
     })),
     bytes: { ...bytes },

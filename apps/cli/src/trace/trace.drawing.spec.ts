@@ -120,6 +120,21 @@ describe('drawTrace', () => {
     expect(text).toContain('    1     100   1,235      -8    100  ███▒▒▒▒▒▒▒▒             ▁▆ 40.0 %\n');
   });
 
+  it('says how much of the attention fell on kept rows, where the policy was measured by it', () => {
+    const trace = sampleTrace(2);
+    const [first, ...others] = trace.cache.layers;
+    const layers = [
+      { ...first, attentionKept: [0.9, 0.953] },
+      ...others.map((layer) => ({ ...layer, attentionKept: [1, 1] })),
+    ];
+    const drawn = drawTrace({ ...trace, cache: { ...trace.cache, layers } }, false);
+    expect(drawn).toContain('    0     200   1,235   +12.3    160  93 %  ');
+    expect(drawn).toContain('    1     100   1,235      -8    100 100 %  ');
+    expect(drawn).toContain('attn.: attention kept\n');
+    expect(drawn.split('\n').filter((line) => Array.from(line).length > 80)).toEqual([]);
+    expect(text).not.toContain('attn.');
+  });
+
   it('says what was asked for, granted, kept, and over which pages', () => {
     expect(text).toMatch(/^batch_0123456789abcdef01234567_7 {3}madakv-reader {3}2024-11-22 16:08:41 UTC\n/);
     expect(text).toContain('policy   madakv, 15.0 % of the cache granted (20.0 % asked for), replay protocol\n');

@@ -5,6 +5,8 @@ import { formatBytes, formatCount, formatMs, formatTime, keptDensity } from '@ma
 
 /** Everything fits a terminal of 80 columns. */
 const BAR_WIDTH = 22;
+/** Of the column that says how much of the attention fell on kept rows; the bars make room for it. */
+const ATTENTION_WIDTH = 6;
 const CACHE_WIDTH = 40;
 const TIME_WIDTH = 34;
 const PROMPT_WIDTH = 64;
@@ -141,10 +143,13 @@ function layers({ cache }: AnsweredTrace, colour: boolean): string[] {
   const legend = modalities.map((name, i) => `${partSign(i, colour)} ${name}`).join('  ');
   // With text and one other modality, that other one says it all.
   const shown = modalities.length > 1 ? 1 : 0;
-  const head = `  ${'layer'.padStart(5)} ${'budget'.padStart(7)} ${'demand'.padStart(7)} ${'comp.'.padStart(7)} ${'rows'.padStart(6)}  `;
+  const measured = cache.layers.some(({ attentionKept }) => attentionKept !== undefined);
+  const width = measured ? BAR_WIDTH - ATTENTION_WIDTH : BAR_WIDTH;
+  const attention = measured ? 'attn.'.padStart(ATTENTION_WIDTH) : '';
+  const head = `  ${'layer'.padStart(5)} ${'budget'.padStart(7)} ${'demand'.padStart(7)} ${'comp.'.padStart(7)} ${'rows'.padStart(6)}${attention}  `;
   return [
-    `Layers: rows a head   ${legend}  · budget left`,
-    `${head}${'kept'.padEnd(BAR_WIDTH)}  ${modalities[shown]} preferred`,
+    `Layers: rows a head   ${legend}  · budget left${measured ? '  attn.: attention kept' : ''}`,
+    `${head}${'kept'.padEnd(width)}  ${modalities[shown]} preferred`,
     ...cache.layers.map((layer) => {
       const cells = [
         String(layer.layer).padStart(5),
@@ -154,10 +159,16 @@ function layers({ cache }: AnsweredTrace, colour: boolean): string[] {
         formatCount(layer.rows).padStart(6),
       ];
       const kept = modalities.map((_, modality) => meanOf(layer.kept, modality));
-      const bar = stackedBar(kept, { whole: most, reach: layer.budget, width: BAR_WIDTH, colour });
-      return `  ${cells.join(' ')}  ${bar}  ${preference(layer, shown, colour)}`;
+      const bar = stackedBar(kept, { whole: most, reach: layer.budget, width, colour });
+      return `  ${cells.join(' ')}${measured ? attentionOf(layer) : ''}  ${bar}  ${preference(layer, shown, colour)}`;
     }),
   ];
+}
+
+/** Mean over its heads, in whole percent. */
+function attentionOf({ attentionKept: heads = [] }: LayerTraceDocument): string {
+  const mean = heads.reduce((sum, share) => sum + share, 0) / Math.max(1, heads.length);
+  return (heads.length === 0 ? '–' : `${Math.round(100 * mean)} %`).padStart(ATTENTION_WIDTH);
 }
 
 /** A column a head, and the mean. */

@@ -119,14 +119,31 @@ function Layers({ view: { trace }, choice, onChoose }: LayersProps) {
   const kept = layers.map(({ kept: heads }) =>
     heads.map((counts) => counts.reduce((sum, count) => sum + count, 0) / Math.max(1, total(promptTokens))),
   );
+  const attention = layers.every(({ attentionKept }) => attentionKept !== undefined)
+    ? layers.map(({ attentionKept = [] }) => attentionKept)
+    : [];
   return (
     <>
       <LayerBars layers={layers} />
       <p>
-        <small>A cell chooses its layer and head for the pages.</small>
+        <small>
+          A cell chooses its layer and head for the pages.{' '}
+          {attention.length === 0
+            ? 'Attention on kept rows is not known: this policy does not observe the question.'
+            : 'Attention on kept rows: of what the question attends to, the share that eviction left.'}
+        </small>
       </p>
       <div className="maps">
         <MatrixMap title="Rows kept" values={kept} layers={numbers} chosen={choice} onChoose={choose} />
+        {attention.length === 0 ? null : (
+          <MatrixMap
+            title="Attention on kept rows"
+            values={attention}
+            layers={numbers}
+            chosen={choice}
+            onChoose={choose}
+          />
+        )}
         {modalities.map((modality, m) => (
           <MatrixMap
             key={`kept ${modality}`}

@@ -17,6 +17,11 @@ export const LayerTraceSchema = z.object({
   /** `[heads][modalities]` */
   kept: z.array(z.array(z.int())),
   preference: z.array(z.array(z.number())),
+  /**
+   * `[heads]` share of the attention of the queries that the policy observes, as a rule the question's, that falls on kept rows. Absent where it
+   * observes none or all of them, and in traces of earlier versions.
+   */
+  attentionKept: z.array(z.number().min(0).max(1)).optional(),
   /** By head, base64 of one bit a prompt token, lowest bit first. */
   positions: z.array(z.string()),
 });

@@ -15,6 +15,11 @@ export interface LayerTrace {
   readonly kept: readonly (readonly number[])[];
   /** `[heads][modalities]` share of the attention (6). */
   readonly preference: readonly (readonly number[])[];
+  /**
+   * `[heads]` share of the attention of the queries that the policy observes which falls on kept rows (`attentionKept` of libs/madakv), to four
+   * digits. Absent where the policy observes none, or all of them.
+   */
+  readonly attentionKept?: readonly number[];
   /** By head, base64 of one bit a prompt token, lowest bit first: 1 where the token was kept. */
   readonly positions: readonly string[];
 }
@@ -90,7 +95,15 @@ export interface CacheTrace {
   };
 }
 
-export function traceLayers(selections: readonly LayerSelection[], layout: PromptLayout, heads: number): LayerTrace[] {
+/**
+ * @param attentionKept `[layers]`, each `[heads]`; of layers that have none nothing is said
+ */
+export function traceLayers(
+  selections: readonly LayerSelection[],
+  layout: PromptLayout,
+  heads: number,
+  attentionKept: readonly Float64Array[] = [],
+): LayerTrace[] {
   const modalities = layout.modalities.length;
   const byHead = (values: ArrayLike<number>): number[][] =>
     Array.from({ length: heads }, (_, head) =>
@@ -104,10 +117,16 @@ export function traceLayers(selections: readonly LayerSelection[], layout: Promp
     rows: selection.rows,
     kept: byHead(selection.keptByModality),
     preference: byHead(selection.preference),
+    ...(attentionKept.at(layer) === undefined ? {} : { attentionKept: Array.from(attentionKept[layer], rounded) }),
     positions: Array.from({ length: heads }, (_, head) =>
       encodePositions(selection.kept.subarray(head * selection.rows, (head + 1) * selection.rows), layout.tokens),
     ),
   }));
+}
+
+/** To four digits after the point. */
+function rounded(share: number): number {
+  return Math.round(1e4 * share) / 1e4;
 }
 
 /** Base64 of a bit set over `tokens` positions. */
