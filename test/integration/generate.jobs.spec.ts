@@ -313,7 +313,35 @@ describe('requests that cannot be answered', () => {
     await expect.poll(() => engine.running).toEqual([passing.requestId]);
     engine.finish(passing.requestId);
     await expect.poll(() => bench.answerOf(passing)).toMatchObject({ status: 200 });
-    expect(await bench.traceOf(passing)).toMatchObject({ attempt: 2 });
+    const { attempt, timeline = [], ms } = await bench.traceOf(passing);
+    expect(attempt).toBe(2);
+    const attempts = timeline.filter(({ kind }) => kind === 'attempt');
+    expect(attempts.map(({ stage, what, times }) => [stage, what, times])).toEqual([
+      ['prepare', 'prepared', 1],
+      ['generate', 'storage_unavailable', 1],
+      ['generate', 'answered', 1],
+    ]);
+    // Between the two it waited for the pause that every retry makes, and only then for its turn.
+    const retry = timeline.find(({ kind, what }) => kind === 'wait' && what === 'retry');
+    expect(retry).toMatchObject({ stage: 'generate', fromMs: attempts[1].untilMs });
+    expect((retry?.untilMs ?? 0) - (retry?.fromMs ?? 0)).toBeGreaterThan(0);
+    expect(attempts[2].untilMs).toBeLessThanOrEqual(Math.ceil(ms.total));
+    // What the first attempt took is not time that the second waited for memory.
+    expect(ms.lease).toBeLessThan(attempts[2].untilMs ?? 0);
+  });
+
+  it('tells of the worker that died over it, of which nobody heard', async () => {
+    const job = await bench.chat(hello);
+    await bench.records.crashes.begin(job.requestId);
+    await startWorker();
+    await expect.poll(() => engine.running).toEqual([job.requestId]);
+    engine.finish(job.requestId);
+    await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 200 });
+    const { timeline = [] } = await bench.traceOf(job);
+    expect(timeline.filter(({ kind, stage }) => kind === 'attempt' && stage === 'generate')).toMatchObject([
+      { what: 'worker_lost', worker: null, untilMs: null },
+      { what: 'answered' },
+    ]);
   });
 
   it('an answer that stands is not made again', async () => {

@@ -326,6 +326,7 @@ it('crashes are what began and never ended, by request', async () => {
   expect([await crashes.count('r'), await crashes.count('s'), await crashes.count('t')]).toEqual([2, 1, 0]);
   for (const request of ['r', 's', 't']) await crashes.end(request);
   expect([await crashes.count('r'), await crashes.count('s'), await crashes.count('t')]).toEqual([1, 0, 0]);
+  expect([await crashes.begun('r'), await crashes.begun('s')]).toEqual([[expect.any(Number)], []]);
   expect(await redis.keys(records.keys.crashes('*'))).toEqual([records.keys.crashes('r')]);
 });
 

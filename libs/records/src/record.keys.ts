@@ -37,6 +37,8 @@ export class RecordKeys {
   /** Sorted set: workers that hold a document, by when that ends. */
   residents = (model: string, documentKey: string): string => `${this.prefix}:resident:${model}:${documentKey}`;
   crashes = (requestId: string): string => `${this.prefix}:crashes:${requestId}`;
+  /** List: when work began that did not end, in milliseconds since 1970. */
+  begun = (requestId: string): string => `${this.prefix}:begun:${requestId}`;
   /** Hash of one hour's counts. @param tenant `*`: of all, a name that no tenant has */
   activity = (tenant: string, hour: number): string => `${this.prefix}:activity:${tenant}:${hour}`;
   /** Hash: bytes of the caches of a batch's answers. */

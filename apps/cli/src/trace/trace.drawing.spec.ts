@@ -135,6 +135,35 @@ describe('drawTrace', () => {
     expect(text).not.toContain('attn.');
   });
 
+  it('says what was tried before, and why it came to nothing', () => {
+    const entry = {
+      kind: 'attempt' as const,
+      stage: 'generate' as const,
+      worker: 'w',
+      fromMs: 400,
+      untilMs: 900,
+      times: 1,
+    };
+    const drawn = drawTrace(
+      {
+        ...sampleTrace(1),
+        timeline: [
+          { ...entry, stage: 'prepare', what: 'prepared', fromMs: 12, untilMs: 322 },
+          { ...entry, what: 'storage_unavailable', times: 2 },
+          { ...entry, what: 'worker_lost', worker: null, fromMs: 950, untilMs: null },
+          { ...entry, what: 'answered', fromMs: 1000, untilMs: 2300 },
+        ],
+      },
+      false,
+    );
+    expect(drawn).toContain(
+      '  tried at    +400 ms  generate: storage_unavailable (2 times) at w, ended after 500 ms\n',
+    );
+    expect(drawn).toContain('  tried at    +950 ms  generate: worker_lost\n');
+    expect(drawn).not.toContain('prepared');
+    expect(text).not.toContain('tried');
+  });
+
   it('says what was asked for, granted, kept, and over which pages', () => {
     expect(text).toMatch(/^batch_0123456789abcdef01234567_7 {3}madakv-reader {3}2024-11-22 16:08:41 UTC\n/);
     expect(text).toContain('policy   madakv, 15.0 % of the cache granted (20.0 % asked for), replay protocol\n');

@@ -1,4 +1,4 @@
-import type { AnsweredTrace, FailedTrace, LayerTraceDocument, TraceDocument } from '@madakv/contracts';
+import type { AnsweredTrace, FailedTrace, LayerTraceDocument, TimelineEntry, TraceDocument } from '@madakv/contracts';
 import { warningsOf, warningText } from '../api/answer.warnings.js';
 import { partMark, partSign, sparkline, stackedBar } from '../terminal/stacked.bar.js';
 import { formatBytes, formatCount, formatMs, formatTime, keptDensity } from '@madakv/insight';
@@ -191,7 +191,7 @@ function prompt({ cache }: AnsweredTrace): string[] {
   ];
 }
 
-function times({ ms, error }: TraceDocument): string[] {
+function times({ ms, error, timeline = [] }: TraceDocument): string[] {
   const reached = [
     ['waiting to prepare', ms.queuePrepare],
     ['prepare', ms.prepare],
@@ -219,7 +219,20 @@ function times({ ms, error }: TraceDocument): string[] {
     return `  ${name.padEnd(21)}${drawn.padEnd(TIME_WIDTH + 1)} ${formatMs(took).padStart(10)}`;
   });
   const until = error === null ? `in all, first token ${formatMs(ms.firstToken)} after submission` : 'until it failed';
-  return [`Time: ${formatMs(total)} ${until}`, ...lines];
+  return [`Time: ${formatMs(total)} ${until}`, ...lines, ...triedBefore(timeline)];
+}
+
+/** Attempts that came to nothing. */
+function triedBefore(timeline: readonly TimelineEntry[]): string[] {
+  const attempts = timeline.filter(({ kind }) => kind === 'attempt').slice(0, -1);
+  return attempts.flatMap(({ stage, what, worker, fromMs, untilMs, times: count }) => {
+    if (what === 'prepared') return [];
+    const took = untilMs === null ? '' : `, ended after ${formatMs(untilMs - fromMs)}`;
+    const by = worker === null ? '' : ` at ${worker}`;
+    return [
+      `  tried at ${`+${formatMs(fromMs)}`.padStart(10)}  ${stage}: ${what}${count > 1 ? ` (${count} times)` : ''}${by}${took}`,
+    ];
+  });
 }
 
 function lease({ leaseId, deviceId, fencingToken, requests, grantedBytes, events }: AnsweredTrace['lease']): string[] {

@@ -21,7 +21,12 @@ export type {
   RecentRequest,
   RequestText,
   SessionObject,
+  TimelineEntry,
   TraceView,
   UsageReport,
+  Webhook,
+  WebhookDelivery,
+  WebhookEventType,
+  WebhookWithSecret,
   WorkerObject,
 } from '@madakv/contracts';

@@ -5,6 +5,8 @@ export interface Lane {
   readonly fromMs: number;
   readonly tookMs: number;
   readonly detail?: string;
+  /** What kind of time it was: waiting, an attempt that came to nothing, one whose end nobody saw, a step of another lane. */
+  readonly tone?: 'wait' | 'failed' | 'open' | 'step';
 }
 
 /** Steps one below the other, each from when it began to when it ended. */
@@ -22,8 +24,8 @@ export function Lanes({ lanes, totalMs }: { readonly lanes: readonly Lane[]; rea
         </tr>
       </thead>
       <tbody>
-        {lanes.map(({ name, fromMs, tookMs, detail }) => (
-          <tr key={name}>
+        {lanes.map(({ name, fromMs, tookMs, detail, tone }, i) => (
+          <tr key={i} className={tone}>
             <th scope="row">
               {name}
               {detail === undefined ? null : <small> {detail}</small>}

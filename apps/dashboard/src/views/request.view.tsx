@@ -16,7 +16,7 @@ import { StatusBadge } from '../ui/status.badge.js';
 import { ChoiceOfHeads } from './choice.of.heads.js';
 import { RequestHeader } from './request.header.js';
 import { LeaseHistory, MemoryChart } from './request.memory.js';
-import { lanesOf } from './request.times.js';
+import { timesOf } from './request.times.js';
 
 export function traceQuery(id: string) {
   return {
@@ -74,8 +74,7 @@ function Trace({ view }: { readonly view: TraceView }) {
           </>
         )}
         <Tabs.Content value="times">
-          <Lanes lanes={lanesOf(trace)} totalMs={trace.ms.total ?? 0} />
-          <Unaccounted trace={trace} />
+          <Times trace={trace} />
         </Tabs.Content>
         <Tabs.Content value="memory">
           <MemoryChart trace={trace} />
@@ -95,11 +94,17 @@ function Trace({ view }: { readonly view: TraceView }) {
   );
 }
 
-/** A worker that reads for several at once gives each step of one in turns with those of the others. */
-function Unaccounted({ trace }: { readonly trace: TraceView['trace'] }) {
-  const restMs = (trace.ms.total ?? 0) - lanesOf(trace).reduce((sum, { tookMs }) => sum + tookMs, 0);
-  if (restMs < 0.02 * (trace.ms.total ?? 0)) return null;
-  return <p className="facts">{formatMs(restMs)} more went by between these steps, while the worker served others.</p>;
+function Times({ trace }: { readonly trace: TraceView['trace'] }) {
+  const { lanes, restMs } = timesOf(trace);
+  const totalMs = trace.ms.total ?? 0;
+  return (
+    <>
+      <Lanes lanes={lanes} totalMs={totalMs} />
+      {restMs < 0.02 * totalMs ? null : (
+        <p className="facts">{formatMs(restMs)} more went by between these steps, while the worker served others.</p>
+      )}
+    </>
+  );
 }
 
 interface LayersProps {

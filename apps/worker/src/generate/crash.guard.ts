@@ -7,13 +7,18 @@ const MAX_CRASHES = 3;
 
 /** Counts the engines that die over requests. */
 export class CrashGuard {
-  constructor(private readonly crashes: Pick<CrashCounter, 'begin' | 'end' | 'count'>) {}
+  constructor(private readonly crashes: Pick<CrashCounter, 'begin' | 'end' | 'count' | 'begun'>) {}
 
   /** @returns how many have died over it. @throws FinalError where those are enough */
   async check(requestId: string): Promise<number> {
     const crashed = await this.crashes.count(requestId);
     if (crashed >= MAX_CRASHES) throw diedTooOften(crashed);
     return crashed;
+  }
+
+  /** When engines began with it that died, in milliseconds since 1970. */
+  begun(requestId: string): Promise<number[]> {
+    return this.crashes.begun(requestId);
   }
 
   /** Runs the engine's work on a request. `begin` is to be called when the engine has begun with it. */

@@ -157,7 +157,9 @@ export class GenerateProcessor {
     signal.throwIfAborted();
     if (!budget.available) throw new MadakvError('budget_unavailable', 'the memory-budget service is away');
     const asked = askedRequest(attempt, prepared, engine.info.kv);
-    return { asked, crashed: await crashes.check(request.requestId) };
+    const crashed = await crashes.check(request.requestId);
+    if (crashed > 0) learnt.begunAtMs = await crashes.begun(request.requestId);
+    return { asked, crashed };
   }
 
   /** Leaves the job to a worker that holds its document, for a short while. @throws HandBack for that while */

@@ -93,6 +93,8 @@ export class QuestionRunner {
       otelTraceId: currentTraceId(),
       lease: share.history,
       at: { taken: attempt.takenAtMs, asked, granted, answered: Date.now() },
+      begunAtMs: attempt.learnt.begunAtMs,
+      holderSinceMs: attempt.learnt.holderSinceMs,
     });
     spans.record(answer, trace);
     return { question, answer, trace: { ...trace, id } };

@@ -17,8 +17,8 @@ export interface EndedWork extends Pick<RequestAttempt, 'request' | 'learnt'> {
 export type Settlement =
   /** There is nothing left to do for it. */
   | { readonly kind: 'settled' }
-  /** It is nobody's fault: the job goes back without having used an attempt. */
-  | { readonly kind: 'back'; readonly delayMs: number }
+  /** It is nobody's fault: the job goes back without having used an attempt. `error`: why, where it was not told to wait. */
+  | { readonly kind: 'back'; readonly delayMs: number; readonly error?: MadakvError }
   /** It may pass: it is tried again after a pause. */
   | { readonly kind: 'again'; readonly error: MadakvError }
   /** It goes on in jobs of its own. */
@@ -42,7 +42,7 @@ export class AttemptSettler {
   constructor(
     private readonly outcomes: Pick<OutcomeWriter, 'fail'>,
     private readonly log: SettlerLog,
-    private readonly workerId: string,
+    readonly worker: string,
     /** Told once a request has ended, with an answer or without: it will never ask for memory again, whatever was stated for it. */
     private readonly onEnded: (request: RequestJob) => void,
   ) {}
@@ -61,8 +61,8 @@ export class AttemptSettler {
     if (error instanceof HandBack) return { kind: 'back', delayMs: error.delayMs };
     if (error instanceof GoesAlone) return { kind: 'alone' };
     const failure = asMadakvError(error);
-    if (failure.code === 'worker_stopping') return { kind: 'back', delayMs: WORKER_STOPPING_MS };
-    if (failure.code === 'budget_unavailable') return { kind: 'back', delayMs: BUDGET_AWAY_MS };
+    if (failure.code === 'worker_stopping') return { kind: 'back', delayMs: WORKER_STOPPING_MS, error: failure };
+    if (failure.code === 'budget_unavailable') return { kind: 'back', delayMs: BUDGET_AWAY_MS, error: failure };
     if (failure.retryable && !(error instanceof FinalError) && !last) {
       this.log.warn(`${request.requestId}: ${failure.code}, is tried again: ${failure.message}`);
       return { kind: 'again', error: failure };
@@ -77,7 +77,7 @@ export class AttemptSettler {
       await this.fail(ended, attempt, failure);
     } catch (unwritten) {
       this.log.warn(`${request.requestId}: its outcome cannot be written yet: ${errorTrail(asMadakvError(unwritten))}`);
-      return { kind: 'back', delayMs: UNWRITTEN_MS };
+      return { kind: 'back', delayMs: UNWRITTEN_MS, error: asMadakvError(unwritten) };
     }
     return { kind: 'settled' };
   }
@@ -85,18 +85,20 @@ export class AttemptSettler {
   /** Writes the error as the request's answer. @param attempt from 1 */
   fail({ request, stage, takenAtMs, learnt }: EndedWork, attempt: number, error: MadakvError): Promise<void> {
     return withTraceparent(request.traceparent, async () => {
-      const { customId, prepared, lease, askedAtMs, grantedAtMs } = learnt;
+      const { customId, prepared, lease, askedAtMs, grantedAtMs, begunAtMs, holderSinceMs } = learnt;
       const trace = failedTrace({
         request,
         customId,
         stage,
         error,
         attempt,
-        worker: this.workerId,
+        worker: this.worker,
         otelTraceId: currentTraceId(),
         prepared,
         lease,
         at: { taken: takenAtMs, asked: askedAtMs, granted: grantedAtMs, failed: Date.now() },
+        begunAtMs,
+        holderSinceMs,
       });
       await this.outcomes.fail({ ...request, customId }, error, trace);
       requestSettled({ model: request.model, seconds: (Date.now() - request.acceptedAtMs) / 1_000, error });

@@ -60,7 +60,8 @@ export class PrepareProcessor {
     const attributes = { requestId, tenant, model, attempt: attempt.attempt };
     return withSpan('prepare', { of: model, attributes }, async (span) => {
       const body = given.body();
-      const prepared = await preparer.prepare({ requestId, tenant, customId: given.customId, body, queueMs, signal });
+      const read = await preparer.prepare({ requestId, tenant, customId: given.customId, body, queueMs, signal });
+      const prepared = request.past === undefined ? read : { ...read, past: request.past };
       span.set({ images: prepared.images.length, fullBytes: prepared.fullBytes });
       await store.put(storeKeys.prepared(requestId), Buffer.from(JSON.stringify(prepared)));
       return prepared;

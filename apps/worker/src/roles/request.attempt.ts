@@ -28,6 +28,10 @@ export interface Learnt {
   askedAtMs: number | undefined;
   grantedAtMs: number | undefined;
   lease: LeaseHistory | undefined;
+  /** When engines began with it that died, in milliseconds since 1970. */
+  begunAtMs: readonly number[];
+  /** Since when it waits for the worker that holds its document. */
+  holderSinceMs: number | undefined;
 }
 
 /** One attempt at a request. */
@@ -64,5 +68,13 @@ export interface TakenJob {
 export type WorkEnd = PromiseSettledResult<RequestJobResult>;
 
 export function nothingLearnt(): Learnt {
-  return { customId: null, prepared: undefined, askedAtMs: undefined, grantedAtMs: undefined, lease: undefined };
+  return {
+    customId: null,
+    prepared: undefined,
+    askedAtMs: undefined,
+    grantedAtMs: undefined,
+    lease: undefined,
+    begunAtMs: [],
+    holderSinceMs: undefined,
+  };
 }

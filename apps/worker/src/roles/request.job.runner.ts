@@ -22,6 +22,7 @@ import {
   type TakenJob,
   type WorkEnd,
 } from './request.attempt.js';
+import { withPast } from './past.attempts.js';
 import type { RunningRequests } from './running.requests.js';
 
 /** @returns how it ended for each of the attempts, in their order; what it throws is how it ended for all of them */
@@ -60,7 +61,10 @@ export class RequestJobRunner {
       await this.sendAlone(data, requests, 0);
       return SETTLED;
     }
-    const open = requests.map((request) => ({ request, learnt: nothingLearnt() }));
+    const open = requests.map((request) => ({
+      request,
+      learnt: { ...nothingLearnt(), holderSinceMs: data.holderSinceMs },
+    }));
     const ends = await this.running.trackAll(requests, async (signals) => {
       const attempts = open.map((each, i) => ({
         ...each,
@@ -83,7 +87,8 @@ export class RequestJobRunner {
         settlements.push(await this.settler.settle(ended, end.reason, job.attemptsMade + 1, last));
       }
     }
-    await this.conclude(job, token, data, requests, settlements);
+    const noted = requests.map((request, i) => this.noted(request, settlements[i], takenAtMs));
+    await this.conclude(job, token, data, noted, settlements);
     return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : [])).at(0) ?? SETTLED;
   }
 
@@ -118,7 +123,10 @@ export class RequestJobRunner {
         each.kind === kind ? [{ settlement: each as Extract<Settlement, { kind: Kind }>, request: requests[i] }] : [],
       );
     const again = of('again');
-    if (again.length > 0 && again.length === settlements.length) throw again[0].settlement.error;
+    if (again.length > 0 && again.length === settlements.length) {
+      await this.keep(job, requests);
+      throw again[0].settlement.error;
+    }
     if (isGroupJob(data)) {
       await this.sendAlone(
         data,
@@ -133,8 +141,31 @@ export class RequestJobRunner {
     }
     const back = of('back');
     if (back.length === 0) return;
+    if (back.some(({ settlement }) => settlement.error !== undefined)) await this.keep(job, requests);
     await job.moveToDelayed(Date.now() + Math.max(...back.map(({ settlement }) => settlement.delayMs)), token);
     throw new DelayedError();
+  }
+
+  /** What ended without an end is told of in the trace that comes. */
+  private noted(request: RequestJob, settlement: Settlement, takenAtMs: number): RequestJob {
+    const error = settlement.kind === 'again' || settlement.kind === 'back' ? settlement.error : undefined;
+    if (error === undefined) return request;
+    const { worker } = this.settler;
+    return withPast(request, { worker, fromMs: takenAtMs, untilMs: Date.now(), code: error.code });
+  }
+
+  /** With the job that is made again. What it waited for is over: the next attempt waits anew. Nothing fails for want of a note. */
+  private async keep(job: BullModelJob, requests: readonly RequestJob[]): Promise<void> {
+    const byId = new Map(requests.map((request) => [request.requestId, request]));
+    const current = parse(job.data);
+    const kept = (request: RequestJob): RequestJob => {
+      const { past } = byId.get(request.requestId) ?? {};
+      return past === undefined ? request : { ...request, past };
+    };
+    const changed = isGroupJob(current) ? { ...current, members: current.members.map(kept) } : kept(current);
+    delete changed.roomSinceMs;
+    delete changed.holderSinceMs;
+    await job.updateData(changed).catch(() => undefined);
   }
 
   private taken(job: BullModelJob, data: ModelJob): TakenJob {

@@ -38,7 +38,14 @@ const lease: LeaseHistory = {
   grantedBytes: 920,
   events: [{ atMs: T0 + 100, event: 'granted', bytes: 4_600 }],
 };
-const common = { request, attempt: 2, worker: 'w', otelTraceId: undefined };
+const common = {
+  request,
+  attempt: 2,
+  worker: 'w',
+  otelTraceId: undefined,
+  begunAtMs: [],
+  holderSinceMs: undefined,
+};
 
 function failure(changes: Partial<FailureSources>): FailureSources {
   return {

@@ -7,8 +7,10 @@ import type {
   PreparedImageRef,
   PreparedRequest,
   RequestJob,
+  TimelineEntry,
 } from '@madakv/contracts';
 import { traceCache } from '@madakv/requests';
+import { timelineOf } from './timeline.js';
 import type { EngineAnswer, EngineImagePlace } from '../engine/engine.host.js';
 
 /** The memory that a request has, or had. */
@@ -27,6 +29,10 @@ interface RequestSources {
   readonly attempt: number;
   readonly worker: string;
   readonly otelTraceId: string | undefined;
+  /** When engines began with it that died. */
+  readonly begunAtMs: readonly number[];
+  /** Since when it waited for the worker that holds its document. */
+  readonly holderSinceMs: number | undefined;
 }
 
 export interface AnswerSources extends RequestSources {
@@ -68,6 +74,12 @@ export function answeredTrace(sources: AnswerSources): AnsweredTrace {
   const { vision, prefill, observe, evict, firstToken, decode } = answer.trace.ms;
   return {
     ...head(sources, prepared),
+    timeline: timelineOf({
+      ...timelineStart(sources, 'generate'),
+      askedAtMs: at.asked,
+      grantedAtMs: at.granted,
+      last: { stage: 'generate', worker: sources.worker, fromMs: at.taken, untilMs: at.answered, what: 'answered' },
+    }),
     error: null,
     device: lease.ref.deviceId,
     images: prepared.images.map((image, i) => ({ ...placeOf(image), ...tokensOf(answer.imagePlaces[i]) })),
@@ -94,9 +106,15 @@ export function answeredTrace(sources: AnswerSources): AnsweredTrace {
 
 /** What is known of a request that failed. */
 export function failedTrace(sources: FailureSources): FailedTrace {
-  const { request, stage, error, prepared, lease } = sources;
+  const { request, stage, error, prepared, lease, at } = sources;
   return {
     ...head(sources, { customId: sources.customId, warnings: prepared?.warnings ?? [] }),
+    timeline: timelineOf({
+      ...timelineStart(sources, stage),
+      askedAtMs: at.asked,
+      grantedAtMs: at.granted,
+      last: { stage, worker: sources.worker, fromMs: at.taken ?? at.failed, untilMs: at.failed, what: error.code },
+    }),
     error: {
       stage,
       code: error.code,
@@ -122,7 +140,7 @@ export function failedTrace(sources: FailureSources): FailedTrace {
       evict: null,
       firstToken: null,
       decode: null,
-      total: Math.max(0, sources.at.failed - request.acceptedAtMs),
+      total: Math.max(0, at.failed - request.acceptedAtMs),
     },
   };
 }
@@ -142,6 +160,24 @@ function timesUntilLease({ request, prepared, at: { taken, asked, granted, faile
     prepare: prepared === undefined ? null : prepareMs(prepared),
     queueGenerate: prepared === undefined || queued === Infinity ? null : queueGenerateMs(request, prepared, queued),
     lease: asked === undefined ? null : Math.max(0, (granted ?? failed) - asked),
+  };
+}
+
+/** What came before the attempt that ended it. */
+function timelineStart(
+  { request, prepared, begunAtMs, holderSinceMs }: AnswerSources | FailureSources,
+  stage: TimelineEntry['stage'],
+) {
+  const { acceptedAtMs, past = [] } = request;
+  const takenAtMs = acceptedAtMs + (prepared?.ms.queue ?? 0);
+  return {
+    acceptedAtMs,
+    prepare: {
+      past: stage === 'prepare' ? past : (prepared?.past ?? []),
+      ...(prepared === undefined ? {} : { takenAtMs, readyAtMs: takenAtMs + prepareMs(prepared) }),
+    },
+    generate: { past: stage === 'generate' ? past : [], begunAtMs },
+    holderSinceMs,
   };
 }
 

@@ -56,6 +56,17 @@ export const BodySourceSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('body'), fileKey: z.string() }),
 ]);
 
+/** An attempt at a job that came to nothing and was made again. Times are milliseconds since 1970. */
+export const PastAttemptSchema = z.object({
+  worker: z.string(),
+  fromMs: z.int(),
+  untilMs: z.int(),
+  /** Code of the error that ended it. */
+  code: z.string(),
+  /** How often that happened in a row. */
+  times: z.int().min(1),
+});
+
 /** Data of prepare and generate jobs alike. Documents never stand in it. The job's id is the request's id. */
 export const RequestJobSchema = z.object({
   requestId: z.string(),
@@ -74,6 +85,8 @@ export const RequestJobSchema = z.object({
   roomSinceMs: z.int().optional(),
   /** Since when it waits for a worker that holds its document, in milliseconds since 1970. */
   holderSinceMs: z.int().optional(),
+  /** What was tried in this job before, for the trace; the first and the latest of many. */
+  past: z.array(PastAttemptSchema).optional(),
   /** W3C traceparent of the trace that it is in, where its job is not its own. */
   traceparent: z.string().optional(),
 });
@@ -126,6 +139,7 @@ export const MAX_STALLED = 2;
 export type BatchJob = z.infer<typeof BatchJobSchema>;
 export type WebhookJob = z.infer<typeof WebhookJobSchema>;
 export type BodySource = z.infer<typeof BodySourceSchema>;
+export type PastAttempt = z.infer<typeof PastAttemptSchema>;
 export type RequestJob = z.infer<typeof RequestJobSchema>;
 export type GroupJob = z.infer<typeof GroupJobSchema>;
 export type RequestJobResult = z.infer<typeof RequestJobResultSchema>;

@@ -3,7 +3,7 @@ import { BatchObjectSchema } from '../openai/batches.js';
 import { UsageSchema, WarningSchema } from '../openai/chat.completion.js';
 import { FileObjectSchema } from '../openai/files.js';
 import { UploadObjectSchema } from '../openai/uploads.js';
-import { ModelIdSchema } from '../jobs/queue.catalogue.js';
+import { ModelIdSchema, PastAttemptSchema } from '../jobs/queue.catalogue.js';
 
 /** A stored file: OpenAI's object, whose it is, and where its content lies. */
 export const FileRecordSchema = z.object({
@@ -128,6 +128,8 @@ export const PreparedRequestSchema = PreparedQuestionSchema.extend({
   warnings: z.array(WarningSchema).default([]),
   /** Of a request with `madakv.extract`: the question of the first field is the request's own, and these are the others'. */
   extraction: z.object({ schema: z.unknown(), others: z.array(PreparedQuestionSchema) }).optional(),
+  /** Attempts at preparing it that came to nothing. */
+  past: z.array(PastAttemptSchema).optional(),
   ms: z.object({ queue: z.number(), fetch: z.number(), rasterise: z.number(), tokenise: z.number() }),
 });
 

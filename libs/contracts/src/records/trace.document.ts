@@ -79,6 +79,24 @@ const TimesSchema = z.object({
   total: ms,
 });
 
+/** An attempt at a request, or a time that it waited. Milliseconds since its acceptance. */
+export const TimelineEntrySchema = z.object({
+  kind: z.enum(['attempt', 'wait']),
+  stage: z.enum(['prepare', 'generate']),
+  /**
+   * How an attempt ended: `prepared`, `answered`, the code of an error, or `worker_lost` where its process died with it. What was waited for: its
+   * turn in the `queue`, being tried again (`retry`), the worker that holds its `document`, or `memory`.
+   */
+  what: z.string(),
+  /** Whose attempt it was; null where that is not known, and of waits. */
+  worker: z.string().nullable(),
+  fromMs: ms,
+  /** Null where nobody saw its end. */
+  untilMs: ms.nullable(),
+  /** Attempts in a row that ended alike. */
+  times: z.int().min(1),
+});
+
 /** What every request has. */
 const RequestTraceSchema = z.object({
   version: z.literal(1),
@@ -94,6 +112,8 @@ const RequestTraceSchema = z.object({
   /** The process that ended it. */
   worker: z.string(),
   attempt: z.int(),
+  /** In the order in which they began; absent in traces of earlier versions. */
+  timeline: z.array(TimelineEntrySchema).optional(),
   /** What of its documents was not read; traces of earlier versions have none. */
   warnings: z.array(WarningSchema).default([]),
 });
@@ -173,6 +193,7 @@ export const FailedTraceSchema = RequestTraceSchema.extend({
 export const TraceDocumentSchema = z.union([AnsweredTraceSchema, FailedTraceSchema]);
 
 export type LayerTraceDocument = z.infer<typeof LayerTraceSchema>;
+export type TimelineEntry = z.infer<typeof TimelineEntrySchema>;
 export type LeaseEvent = z.infer<typeof LeaseEventSchema>;
 export type AnsweredTrace = z.infer<typeof AnsweredTraceSchema>;
 export type FailedTrace = z.infer<typeof FailedTraceSchema>;
