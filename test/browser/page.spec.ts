@@ -188,6 +188,25 @@ describe.skipIf(noBrowser !== undefined)('the page', () => {
     expect(overlay).toEqual(sheet);
     expect(await page.evaluate("document.querySelector('.sheet img').naturalWidth")).toBe(trace.images[0].width);
 
+    // The question in its words, each token shaded as that head kept it or not.
+    const words = page.getByRole('region', { name: 'The prompt as it was read' });
+    expect((await words.innerText()).replaceAll('·', ' ')).toContain('What is the total amount?');
+    const wordBits = Buffer.from(trace.cache.layers[3].positions[1], 'base64');
+    const shades = await page.evaluate<[number, string][]>(
+      `[...document.querySelectorAll('.words span')].map(({ title, className }) => [+/token (\\d+)/.exec(title)[1], className.replace('special ', '')])`,
+    );
+    expect(shades.length).toBeGreaterThan(30);
+    expect(new Set(shades.map(([, shade]) => shade))).toEqual(new Set(['k0', 'k8']));
+    expect(
+      shades.filter(([token, shade]) => (((wordBits[token >> 3] >> (token & 7)) & 1) === 1) !== (shade === 'k8')),
+    ).toEqual([]);
+    await words.getByRole('link', { name: /^page 1, / }).click();
+    expect(await page.evaluate('document.activeElement.id')).toBe(`${reduced}-image-0`);
+    await page.getByRole('tab', { name: 'Layers and heads' }).click();
+    await page.getByRole('img', { name: /^Attention on kept rows: 6 layers, 4 heads/ }).waitFor();
+    await page.getByRole('tab', { name: 'Times' }).click();
+    await page.getByRole('row', { name: /^generate / }).waitFor();
+
     await page.goto(`/compare?a=${reduced}&b=${full}`);
     await page.getByText('The answers are the same').waitFor();
     const { rows: inCommon } = await comparisonOf(reduced, full);
@@ -245,7 +264,7 @@ describe.skipIf(noBrowser !== undefined)('the page', () => {
       await page.getByRole('tab', { name: tab }).click();
       await expectAccessible(page, AXE, `${tab}, ${colorScheme} ${width}`);
     }
-    for (const path of ['/', '/batches', '/requests', '/try', '/compare', '/models']) {
+    for (const path of ['/', '/batches', '/requests', '/try', '/compare', '/models', '/webhooks']) {
       await page.goto(path);
       await page.getByRole('heading', { level: 1 }).waitFor();
       if (path === '/') await page.getByText('live', { exact: true }).waitFor();

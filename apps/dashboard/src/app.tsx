@@ -14,6 +14,7 @@ import { RequestsView } from './views/requests.view.js';
 import { LINK, SignInView } from './views/sign.in.view.js';
 import { TryView } from './views/try.view.js';
 import { UsageView } from './views/usage.view.js';
+import { WebhooksView } from './views/webhooks.view.js';
 
 const SECTIONS = [
   ['/', 'Overview'],
@@ -23,6 +24,7 @@ const SECTIONS = [
   ['/compare', 'Compare'],
   ['/models', 'Models'],
   ['/usage', 'Usage'],
+  ['/webhooks', 'Webhooks'],
 ] as const;
 
 export function App() {
@@ -60,6 +62,14 @@ export function App() {
 function SignedIn({ session }: { readonly session: SessionObject }) {
   const [path] = useLocation();
   const main = useRef<HTMLElement>(null);
+  const nav = useRef<HTMLElement>(null);
+  // On a narrow screen the views are in one line that scrolls: where one is is to be seen. Not by scrollIntoView, from which the keyboard goes on.
+  useEffect(() => {
+    const current = nav.current?.querySelector<HTMLElement>('[aria-current]');
+    if (nav.current === null || current == null) return;
+    const { offsetLeft, clientWidth } = nav.current;
+    nav.current.scrollLeft = current.offsetLeft - offsetLeft - (clientWidth - current.offsetWidth) / 2;
+  }, [path]);
   const queries = useQueryClient();
   const signOut = async (): Promise<void> => {
     await send('/v1/session', { method: 'DELETE' }).catch(() => undefined);
@@ -75,7 +85,7 @@ function SignedIn({ session }: { readonly session: SessionObject }) {
         <Link href="/" className="brand" aria-label="madakv, overview">
           <img src="/icon.svg" alt="" width="20" height="20" /> madakv
         </Link>
-        <nav aria-label="Views">
+        <nav ref={nav} aria-label="Views">
           {SECTIONS.map(([href, name]) => (
             <Link key={href} href={href} aria-current={isCurrent(path, href) ? 'page' : undefined}>
               {name}
@@ -103,6 +113,7 @@ function SignedIn({ session }: { readonly session: SessionObject }) {
           <Route path="/requests/:id">{({ id }) => <RequestView key={id} id={id} />}</Route>
           <Route path="/try" component={TryView} />
           <Route path="/compare" component={CompareView} />
+          <Route path="/webhooks" component={WebhooksView} />
           <Route path="/models">
             <ModelsView operator={session.operator} />
           </Route>

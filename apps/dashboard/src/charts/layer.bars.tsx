@@ -17,7 +17,9 @@ const BOTTOM = 20;
 export function LayerBars({ layers }: { readonly layers: readonly LayerFigures[] }) {
   const [frame, width] = useWidth<HTMLElement>();
   const most = Math.max(1, ...layers.flatMap(({ budget, demand, rows }) => [budget, demand, rows]));
-  const least = Math.min(0, ...layers.map(({ compensation }) => compensation));
+  // What is all but nothing is none: its label would be a zero below zero.
+  const lowest = Math.min(0, ...layers.map(({ compensation }) => compensation));
+  const least = lowest > -0.5 ? 0 : lowest;
   const step = (width - LEFT - 8) / Math.max(1, layers.length);
   const y = (value: number): number => 8 + ((most - value) / (most - least)) * (HEIGHT - 8 - BOTTOM);
   const middle = (i: number): number => LEFT + (i + 0.5) * step;

@@ -17,7 +17,7 @@ const TOP = 18;
 export function MatrixMap({ title, values, layers, chosen, onChoose }: MatrixMapProps) {
   const [frame, width] = useWidth<HTMLElement>(240);
   const heads = Math.max(1, ...values.map((row) => row.length));
-  const cell = Math.max(4, Math.min(28, (width - LEFT) / heads));
+  const cell = Math.max(4, Math.min(40, (width - LEFT) / heads));
   const high = Math.max(6, Math.min(20, 480 / Math.max(1, values.length)));
   const all = values.flat();
   const [least, most] = [Math.min(...all), Math.max(...all)];

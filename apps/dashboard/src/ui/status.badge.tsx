@@ -1,9 +1,12 @@
 const TONES: Readonly<Record<string, string>> = {
   completed: 'good',
   ready: 'good',
+  enabled: 'good',
+  delivered: 'good',
   failed: 'bad',
   expired: 'bad',
   cancelled: 'dull',
+  disabled: 'dull',
   waiting: 'dull',
   unknown: 'dull',
   ending: 'dull',

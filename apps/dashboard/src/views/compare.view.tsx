@@ -144,32 +144,34 @@ function Overlap({ comparison: { rows, layers } }: { readonly comparison: Compar
         <b>{formatShare(rows.overlap)}</b> of the rows that either kept, {formatCount(rows.both)}; only the first kept{' '}
         {formatCount(rows.only_a)}, only the other {formatCount(rows.only_b)}
       </p>
-      <table className="overlap">
-        <thead>
-          <tr>
-            <th scope="col">Layer</th>
-            <th scope="col">In common</th>
-            <th scope="col">Both</th>
-            <th scope="col">Only one</th>
-            <th scope="col">Only the other</th>
-          </tr>
-        </thead>
-        <tbody>
-          {layers.map(({ layer, both, only_a: onlyA, only_b: onlyB, overlap }) => (
-            <tr key={layer}>
-              <th scope="row">{layer}</th>
-              <td>
-                <ShareBar share={overlap} label={`layer ${layer}`} /> {formatShare(overlap)}
-              </td>
-              {[both, onlyA, onlyB].map((count, i) => (
-                <td key={i} className="number">
-                  {formatCount(count)}
-                </td>
-              ))}
+      <div className="scroll" tabIndex={0} role="region" aria-label="Rows in common by layer">
+        <table className="overlap">
+          <thead>
+            <tr>
+              <th scope="col">Layer</th>
+              <th scope="col">In common</th>
+              <th scope="col">Both</th>
+              <th scope="col">Only one</th>
+              <th scope="col">Only the other</th>
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {layers.map(({ layer, both, only_a: onlyA, only_b: onlyB, overlap }) => (
+              <tr key={layer}>
+                <th scope="row">{layer}</th>
+                <td className="nowrap">
+                  <ShareBar share={overlap} label={`layer ${layer}`} /> {formatShare(overlap)}
+                </td>
+                {[both, onlyA, onlyB].map((count, i) => (
+                  <td key={i} className="number">
+                    {formatCount(count)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </section>
   );
 }

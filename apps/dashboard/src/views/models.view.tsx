@@ -116,11 +116,13 @@ function Fit({ kvBytesPerToken, precision, maxPositions, capacity }: FitProps) {
         <tbody>
           {RATIOS.map((ratio) => (
             <tr key={ratio}>
-              <th scope="row">{100 * ratio} %</th>
+              <th scope="row" className="nowrap">
+                {100 * ratio} %
+              </th>
               {prompts.map((tokens) => {
                 const bytes = ratio * tokens * kvBytesPerToken;
                 return (
-                  <td key={tokens} className="number">
+                  <td key={tokens} className="number nowrap">
                     {formatBytes(bytes)}{' '}
                     {capacity === undefined ? null : <small>{formatCount(Math.floor(capacity / bytes))} fit</small>}
                   </td>

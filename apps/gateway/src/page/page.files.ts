@@ -15,7 +15,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** Addresses of the page itself: what a browser is sent that asks for one of them is the same. */
-const VIEWS = /^\/(?:|batches(?:\/[^/]+)?|requests(?:\/[^/]+)?|try|compare|models|usage)\/?$/;
+const VIEWS = /^\/(?:|batches(?:\/[^/]+)?|requests(?:\/[^/]+)?|try|compare|models|usage|webhooks)\/?$/;
 
 /**
  * The page needs its own scripts, styles and images and its own host; pictures that somebody drops onto it are shown before they are
