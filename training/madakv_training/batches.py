@@ -11,11 +11,11 @@ from itertools import zip_longest
 import numpy as np
 
 from . import tokens
-from .bindings import Asked, Bindings, Bound, bound
+from .bindings import Asked, Bindings, Bound, Judged, bound
 from .config import CELL, MERGE, PATCH
 from .content import Page, Passage
 from .episode import Episode
-from .questions import QA
+from .questions import QA, Judgement
 
 QUESTION_WEIGHT = 0.3  # loss on the tokens of a question: to foresee a label is to find it on the page, most of what an answer needs
 
@@ -41,6 +41,7 @@ class Batch:
     pages: list[PageArrays]
     bound: Bound
     asked: Asked
+    judged: Judged
     stage: int = 0
 
 
@@ -145,6 +146,8 @@ def collate(episodes: list[Episode], stage: int = 0, pad_to: int = 16) -> Batch:
     targets = np.zeros((B, Q), np.int64)
     weights = np.zeros((B, Q), np.float32)
     groups: dict[tuple[int, int], list[tuple[Page, int]]] = {}
+    known = bound([p.bindings if e.taught else [] for p, e in zip(prefixes, episodes, strict=True)], P)
+    judged: list[tuple[int, int, int, int, int]] = []
     for b, (p, item) in enumerate(zip(prefixes, packed, strict=True)):
         prefix[b, : len(p.ids)] = p.ids
         positions[:, b, : len(p.ids)] = np.concatenate(p.positions, 1)
@@ -158,6 +161,9 @@ def collate(episodes: list[Episode], stage: int = 0, pad_to: int = 16) -> Batch:
             positions[:, b, P + at : P + at + n] = np.arange(p.next, p.next + n)
             targets[b, at : at + n - 1] = ids[1:]
             weights[b, at : at + n - 1] = w[1:]
+            question = episodes[b].asked[number] if number < len(episodes[b].asked) else None
+            if isinstance(question, Judgement) and all(of := [known.labels[b].get(label, 0) for label in question.labels]):
+                judged.append((b, P + at + int(np.argmax(np.array(w[1:]) > QUESTION_WEIGHT)), P + at, of[0], of[-1]))
             at += n
     early = [(b, P + int(np.argmax(weights[b] > QUESTION_WEIGHT)), *p.question) for b, p in enumerate(prefixes) if p.question]
     pages = [_looked_at(grid, found) for grid, found in groups.items()]
@@ -170,7 +176,8 @@ def collate(episodes: list[Episode], stage: int = 0, pad_to: int = 16) -> Batch:
         targets,
         weights,
         pages,
-        bound([p.bindings if e.taught else [] for p, e in zip(prefixes, episodes, strict=True)], P),
+        known,
         Asked(*np.array(early, np.int64).reshape(-1, 4).T),
+        Judged(*np.array([j[:3] for j in judged], np.int64).reshape(-1, 3).T, np.array([j[3:] for j in judged], np.int64).reshape(-1, 2)),
         stage,
     )

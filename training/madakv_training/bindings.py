@@ -31,6 +31,17 @@ class Bound:
     placed: np.ndarray  # int64 [m]: where prompts have several pages, tokens whose page matters: each page's first mark, and what is part of values and names
     page: np.ndarray  # uint8 [m]: their page, counted from 1
     opens: np.ndarray  # int64 [m]: the first mark of that page
+    labels: list[dict[str, int]]  # of each prompt: identities by name, 0 for one that several of its parts have
+
+
+@dataclass
+class Judged:
+    """Of questions that are answered by what follows from values: where an answer begins, and the values that it follows from."""
+
+    row: np.ndarray  # int64 [n]: which prompt of the batch
+    at: np.ndarray  # int64 [n]: the token before the answer, of the P + Q
+    begin: np.ndarray  # int64 [n]: the first token of its branch, of the P + Q
+    of: np.ndarray  # int64 [n, 2]: identities of the labels whose values they are; the same one twice where there is one
 
 
 @dataclass
@@ -53,8 +64,11 @@ def bound(parts: list[list[tuple[int, int, Bindings]]], width: int) -> Bound:
     placed: list[int] = []
     pages: list[int] = []
     opens: list[int] = []
+    labels: list[dict[str, int]] = []
     last = 0
     for b, found in enumerate(parts):
+        known: dict[str, int] = {}
+        labels.append(known)
         several = max((page for _, page, _ in found), default=0) > 1
         for first, page, bindings in found:
             if page and several:
@@ -64,6 +78,7 @@ def bound(parts: list[list[tuple[int, int, Bindings]]], width: int) -> Bound:
                 opens += [b * width + first - 1] * len(here)
             identity = {name: last + i for i, name in enumerate(bindings.names, 1)}
             last += len(identity)
+            known |= {name: 0 if name in known else i for name, i in identity.items()}
             for name, at in bindings.names.items():
                 part_of[b, [first + i for i in at]] = identity[name]
                 start_of[b, first + at[0]] = identity[name]
@@ -80,4 +95,5 @@ def bound(parts: list[list[tuple[int, int, Bindings]]], width: int) -> Bound:
         np.array(placed, np.int64),
         np.array(pages, np.uint8),
         np.array(opens, np.int64),
+        labels,
     )

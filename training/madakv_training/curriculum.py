@@ -41,7 +41,7 @@ class Stage:
 LESSON = Mix(transcribe=0.15, cells=0.0, absent=0.0, judge=0.0, literal=0.85)
 PLAIN = Mix(transcribe=0.06, cells=0.25, absent=0.05, judge=0.0, literal=0.5)
 CELLS = Mix(transcribe=0.0, cells=1.0, absent=0.03, judge=0.0)
-FULL = Mix(transcribe=0.06, cells=0.4, absent=0.1, judge=0.06, literal=0.1, schema=0.22)
+FULL = Mix(transcribe=0.06, cells=0.4, absent=0.13, judge=0.08, literal=0.1, schema=0.22)
 
 STAGES = [
     Stage("reading", (8, 8), (8, 16), (0, 0), 1600, 0, noise=0.3, advance=0.8),
@@ -231,7 +231,7 @@ def episodes(r: random.Random, index: int, scale: float = 1.0) -> list[Episode]:
     if stage.first and r.random() < stage.first:
         return asked_first(r, stage, scale)
     if r.random() < stage.drill:
-        return r.choice([tables, tables, texts, pairs, pairs, numbered, numbered, long_text, judged])(r, stage, scale)
+        return r.choice([tables, tables, texts, pairs, pairs, numbered, numbered, long_text, judged, judged])(r, stage, scale)
     if r.random() < stage.multi:
         return several(r, stage, scale)
     grid = grid_of(r, stage)

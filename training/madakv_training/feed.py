@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .batches import Batch
-from .model import Asked, Bindings, Pages
+from .model import Asked, Bindings, Judged, Pages
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Fed:
     pages: list[Pages]
     bound: Bindings
     asked: Asked
+    judged: Judged
 
 
 def branch_mask(owner: Tensor, prefix_lengths: Tensor, prefix: int) -> Tensor:
@@ -59,5 +60,7 @@ def feed(batch: Batch, device: torch.device, ranges: bool = False) -> Fed:
     bindings = Bindings(t(b.values), t(b.names), t(b.wanted), t(b.part_of), t(b.start_of), t(b.placed), t(b.page), t(b.opens))
     a = batch.asked
     asked = Asked(t(a.row), t(a.at), t(a.first), t(a.end), t(batch.prefix_lengths))
+    j = batch.judged
+    judged = Judged(t(j.row), t(j.at), t(j.begin), t(j.of), asked.lengths)
     mask = (branch_ranges if ranges else branch_mask)(owner, t(batch.prefix_lengths), batch.prefix.shape[1])
-    return Fed(t(batch.prefix), t(batch.branches), owner, t(batch.positions), mask, t(batch.targets), t(batch.weights), pages, bindings, asked)
+    return Fed(t(batch.prefix), t(batch.branches), owner, t(batch.positions), mask, t(batch.targets), t(batch.weights), pages, bindings, asked, judged)

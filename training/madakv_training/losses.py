@@ -47,9 +47,9 @@ def naming_loss(logits: Tensor, names: Tensor) -> Tensor:
 
 def binding_loss(bound: Bound, names: Tensor, pages: Tensor) -> Tensor:
     """Values name what they are the values of, and look there; what is on one of several pages knows on which, and looks to its beginning; answers look back to
-    questions that came first. No name of a batch may be in sight, as where skew pushed labels off the page."""
+    questions that came first, and to the values that a judgement follows from. No name of a batch may be in sight, as where skew pushed labels off the page."""
     paged = F.cross_entropy(bound.pages.float(), pages.long(), reduction="sum") / max(1, len(pages))
-    looks = sum(t.sum() / max(1, len(t)) for t in (bound.attended, bound.opened, bound.recalled))
+    looks = sum(t.sum() / max(1, len(t)) for t in (bound.attended, bound.opened, bound.recalled, bound.judged))
     return naming_loss(bound.names, names) - looks + paged
 
 

@@ -18,6 +18,7 @@ from .layers import DecoderBlock, RMSNorm, VisionBlock, text_angles, vision_angl
 PATCHES_A_CELL = MERGE * MERGE
 PIXELS_A_PATCH = 3 * PATCH * PATCH
 RECALL = {3: slice(0, 4), 4: slice(4, 8)}  # heads of blocks that look from where an answer begins to its question: those that do so by themselves where the question is near
+JUDGED = (4, slice(0, 4))  # block and heads that look, from where an answer begins that follows from values, to these: two heads for each of two
 BINDING = 2  # block in which values look at their labels, and after which they know them: late enough to find them, early enough to be found
 
 
@@ -59,15 +60,27 @@ class Asked:
 
 
 @dataclass
+class Judged:
+    """bindings.Judged as tensors, and the prefixes' lengths [batch]."""
+
+    row: Tensor
+    at: Tensor
+    begin: Tensor
+    of: Tensor
+    lengths: Tensor
+
+
+@dataclass
 class Bound:
     """What the model made of bindings: logits of the names [n, NAME_CHARS * CLASSES]; logarithms of the attention on what should be attended to, from values [m] to their
-    names, opened [k] from placed tokens to the first mark of their page, recalled [a] from answers to early questions; pages: logits of the placed tokens' pages [k, 1 + LAST_PAGE]."""
+    names, opened [k] from placed tokens to the first mark of their page, recalled [a] from answers to early questions, judged [j] from answers to the values that they follow from; pages: logits of the placed tokens' pages [k, 1 + LAST_PAGE]."""
 
     names: Tensor
     attended: Tensor
     pages: Tensor
     opened: Tensor
     recalled: Tensor
+    judged: Tensor
 
 
 @lru_cache(maxsize=512)
@@ -158,6 +171,33 @@ def recalled(block: DecoderBlock, x: Tensor, cos: Tensor, sin: Tensor, asked: As
     return (torch.logsumexp(scores.masked_fill(~wanted.unsqueeze(1), -1e9), 2) - torch.logsumexp(scores.masked_fill(~seen.unsqueeze(1), -1e9), 2)).flatten()
 
 
+def judged(block: DecoderBlock, x: Tensor, cos: Tensor, sin: Tensor, questions: Judged, bindings: Bindings, heads: slice) -> Tensor:
+    """How much these query heads of a block attend, from where an answer begins, to the values that it follows from: the first half of the heads to one, the others to the other.
+
+    x [batch, prefix + branch tokens, width]: the block's input. -> logarithms [n * heads].
+    """
+    attn = block.self_attn
+    batch, prefix = bindings.part_of.shape
+    value_of = torch.zeros(batch * prefix, dtype=torch.long, device=x.device)
+    value_of[bindings.values] = bindings.wanted[:, 0].long()
+    key = torch.arange(x.shape[1], device=x.device)
+    out: list[Tensor] = []
+    for b in range(batch):
+        mine = (questions.row == b).nonzero()[:, 0]
+        if not len(mine):
+            continue
+        h, at = block.input_layernorm(x[b : b + 1]), questions.at[mine]
+        k = attn.turn(attn.k_proj, h, cos[b : b + 1], sin[b : b + 1]).view(len(key), -1, attn.dim).repeat_interleave(attn.groups, 1)[:, heads]
+        q = attn.turn(attn.q_proj, h[0, at], cos[b, at], sin[b, at]).view(len(mine), -1, attn.dim)[:, heads]
+        scores = torch.einsum("nhd,thd->nht", q, k).float() * attn.dim**-0.5
+        seen = (key < questions.lengths[b]) | ((key >= questions.begin[mine].unsqueeze(1)) & (key <= at.unsqueeze(1)))
+        of = questions.of[mine].repeat_interleave(scores.shape[1] // 2, 1).unsqueeze(2)
+        wanted = F.pad(value_of.view(batch, prefix)[b], (0, len(key) - prefix)) == of
+        share = torch.logsumexp(scores.masked_fill(~wanted, -1e9), 2) - torch.logsumexp(scores.masked_fill(~seen.unsqueeze(1), -1e9), 2)
+        out.append(share[wanted.any(2)])
+    return torch.cat(out) if out else x.new_zeros(0)
+
+
 class PatchEmbed(nn.Module):
     """Both temporal copies of a still image are the same, so training keeps the sum of the two kernels; export halves it again."""
 
@@ -239,7 +279,15 @@ class Reader(nn.Module):
         return x, seen
 
     def forward(
-        self, prefix: Tensor, pages: list[Pages], branches: Tensor, positions: Tensor, mask: Tensor, bindings: Bindings | None = None, asked: Asked | None = None
+        self,
+        prefix: Tensor,
+        pages: list[Pages],
+        branches: Tensor,
+        positions: Tensor,
+        mask: Tensor,
+        bindings: Bindings | None = None,
+        asked: Asked | None = None,
+        questions: Judged | None = None,
     ) -> tuple[Tensor, list[Tensor], Bound | None]:
         """prefix ids [batch, P], branch ids [batch, Q], positions [3, batch, P + Q], mask [batch, 1, Q, P + Q] (0 or very negative) or ranges [3, batch, P + Q] (kernels.attention).
 
@@ -248,18 +296,22 @@ class Reader(nn.Module):
         x, seen = self.embed(prefix, pages)
         x = torch.cat([x, self.model.embed_tokens(branches)], 1)
         cos, sin = (a.to(torch.get_autocast_dtype(x.device.type)) if torch.is_autocast_enabled(x.device.type) else a for a in text_angles(positions, self.config))
-        last, known, recall = len(self.model.layers) - 1, None, []
+        last, known, recall, looks = len(self.model.layers) - 1, None, [], x.new_zeros(0)
         for i, block in enumerate(self.model.layers):
             before = x
             x = block(x, prefix.shape[1], cos, sin, mask, i == last)
             if i in RECALL and asked is not None and len(asked.row):
                 recall.append(recalled(block, before, cos, sin, asked, prefix.shape[1], RECALL[i]))
+            if i == JUDGED[0] and questions is not None and bindings is not None and len(questions.row):
+                looks = judged(block, before, cos, sin, questions, bindings, JUDGED[1])
             if i == BINDING and bindings is not None and len(bindings.values):
                 flat = x[:, : prefix.shape[1]].reshape(-1, x.shape[-1])
                 values, placed = (F.rms_norm(flat[at].float(), flat.shape[-1:]) for at in (bindings.values, bindings.placed))
-                known = Bound(self.name_head(values), attended(block, before, cos, sin, bindings), self.page_head(placed), opened(block, before, cos, sin, bindings), x.new_zeros(0))
+                known = Bound(self.name_head(values), attended(block, before, cos, sin, bindings), self.page_head(placed), opened(block, before, cos, sin, bindings), x.new_zeros(0), x.new_zeros(0))
         if recall and known is not None:
             known.recalled = torch.cat(recall)
+        if known is not None:
+            known.judged = looks
         logits = F.linear(self.model.norm(x), self.model.embed_tokens.weight)
         return logits, [self.glyph_head(s) for s in seen], known
 

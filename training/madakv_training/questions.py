@@ -36,6 +36,17 @@ ENDINGS = [""] * 14 + [" Answer with the value only.", " Answer briefly.", " Rep
 QA = tuple[str, str]
 
 
+class Judgement(tuple[str, str]):
+    """A question whose answer stands nowhere: it follows from the values of these labels."""
+
+    labels: tuple[str, ...]
+
+    def __new__(cls, question: str, answer: str, *labels: str) -> Judgement:
+        self = super().__new__(cls, (question, answer))
+        self.labels = labels
+        return self
+
+
 def spoken(r: random.Random, label: str) -> str:
     """A label as a question would name it: as printed, in lower case, or with a word written out."""
     t = r.random()
@@ -106,13 +117,13 @@ def judgements(r: random.Random, facts: list[Fact], count: int) -> list[QA]:
             larger = r.random() < 0.5
             words = ["larger", "higher", "greater"] if larger else ["smaller", "lower"]
             answer = a if (na > nb) == larger else b
-            out.append((r.choice(ASK_LARGER).format(c=r.choice(words), a=a.label, b=b.label), answer.label))
+            out.append(Judgement(r.choice(ASK_LARGER).format(c=r.choice(words), a=a.label, b=b.label), answer.label, a.label, b.label))
         elif len(facts) >= 2:
             fact, other = r.sample(facts, 2)
             same = r.random() < 0.5
             if other.value == fact.value:
                 continue
-            out.append((r.choice(ASK_EQUAL).format(l=spoken(r, fact.label), v=fact.value if same else other.value), "yes" if same else "no"))
+            out.append(Judgement(r.choice(ASK_EQUAL).format(l=spoken(r, fact.label), v=fact.value if same else other.value), "yes" if same else "no", fact.label))
     return out
 
 

@@ -126,7 +126,7 @@ class Trainer:
             if lesson:
                 glyphs = self.model.read(fed.pages)
             else:
-                logits, glyphs, known = self.model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask, fed.bound, fed.asked)
+                logits, glyphs, known = self.model(fed.prefix, fed.pages, fed.branches, fed.positions, fed.mask, fed.bound, fed.asked, fed.judged)
         reading = reading_loss(glyphs, fed.pages) if glyphs else fed.weights.new_zeros(())
         answer = reading.new_zeros(()) if lesson else answer_loss(logits, fed.targets, fed.weights)
         binding = reading.new_zeros(()) if known is None else binding_loss(known, fed.bound.names, fed.bound.page)

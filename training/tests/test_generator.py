@@ -156,6 +156,19 @@ def test_where_an_answer_begins_and_its_question_is_are_known():
         assert bytes(batch.targets[row, at - width : at - width + len(answer)].tolist()) == answer
 
 
+def test_judgements_know_the_values_that_they_follow_from():
+    shown = page(7, True)
+    found = [f for f in shown.content.facts if f.label in shown.bindings.names]  # what stands in running text is not taught
+    asked = questions.judgements(random.Random(1), found, 12)
+    batch = collate([Episode([shown], [questions.fact_question(random.Random(1), shown.content.facts[0]), *asked])])
+    width = batch.prefix.shape[1]
+    assert len(batch.judged.row) == len(asked) > 4
+    for (_, answer), at, of in zip(asked, batch.judged.at, batch.judged.of, strict=True):
+        assert bytes(batch.targets[0, at - width : at - width + len(answer.encode())].tolist()).decode() == answer
+        assert set(of) <= set(batch.bound.wanted[:, 0])
+    assert {len(set(qa.labels)) for qa in asked} == {1, 2}
+
+
 def test_texts_around_documents_leave_the_documents_in_order():
     shown = [page(i) for i in range(3)]
     changed = 0

@@ -22,7 +22,8 @@ from madakv_training.feed import feed
 from madakv_training.glyphs import CLASSES, NAME_CHARS, SLOTS
 from madakv_training.layers import text_angles
 from madakv_training.losses import binding_loss
-from madakv_training.model import Bound, Reader, attended, opened, recalled
+from madakv_training.model import Bound, Reader, attended, judged, opened, recalled
+from madakv_training.questions import judgements
 from madakv_training.weights import SUPERVISION
 
 transformers = pytest.importorskip("transformers")
@@ -149,6 +150,31 @@ def test_attention_to_an_early_question_is_what_the_block_computes():
                 assert torch.isclose(found[b, head].exp(), seen[start:end].sum(), atol=1e-5)
 
 
+def test_attention_to_values_that_a_judgement_follows_from_is_what_the_block_computes():
+    model, episodes = Reader(MODELS["tiny"]).eval(), []
+    for seed in range(99):
+        if len(episodes) < 2 and (e := single(random.Random(seed), STAGES[6], (12, 16))) and (asked := judgements(random.Random(seed), e.pages[0].content.facts, 6)):
+            episodes.append(Episode(e.parts, [("Total?", "12"), *asked]))
+    f = feed(collate(episodes), torch.device("cpu"))
+    block, width = model.model.layers[0], f.prefix.shape[1]
+    with torch.no_grad():
+        x, _ = model.embed(f.prefix, f.pages)
+        x = torch.cat([x, model.model.embed_tokens(f.branches)], 1)
+        cos, sin = text_angles(f.positions, model.config)
+        found = judged(block, x, cos, sin, f.judged, f.bound, slice(0, 2)).view(-1, 2)
+        assert len(found) == len(f.judged.row) > 4
+        for i, (b, at) in enumerate(zip(f.judged.row.tolist(), f.judged.at.tolist(), strict=True)):
+            ids, _, _ = infer.prompt(episodes[b], episodes[b].asked[int(f.owner[b, at - width])][0])
+            own = [*range(int(f.judged.lengths[b])), *range(int(f.judged.begin[i]), at + 1)]
+            assert torch.cat([f.prefix[b], f.branches[b]])[own].tolist() == ids
+            h = block.input_layernorm(x[b : b + 1, own])
+            q, k = block.self_attn.queries(h, cos[b : b + 1, own], sin[b : b + 1, own]), block.self_attn.keys_values(h, cos[b : b + 1, own], sin[b : b + 1, own])[0]
+            for head in range(2):
+                seen = torch.softmax(q[0, head, -1] @ k[0, 0].T * block.self_attn.dim**-0.5, -1)
+                values = [int(v) - b * width for v, w in zip(f.bound.values, f.bound.wanted[:, 0], strict=True) if w == f.judged.of[i, head]]
+                assert torch.isclose(found[i, head].exp(), seen[values].sum(), atol=1e-5)
+
+
 def test_attention_to_the_beginning_of_a_page_is_what_the_block_computes():
     model = Reader(MODELS["tiny"]).eval()
     shown = pages_of_a_document(random.Random(5), Scene((8, 12)), 2, 3, 2)
@@ -166,5 +192,5 @@ def test_attention_to_the_beginning_of_a_page_is_what_the_block_computes():
 
 
 def test_values_without_a_name_in_sight_leave_the_loss_finite():
-    bound = Bound(torch.zeros(2, NAME_CHARS * CLASSES), torch.zeros(0), torch.zeros(0, 1 + LAST_PAGE), torch.zeros(0), torch.zeros(0))
+    bound = Bound(torch.zeros(2, NAME_CHARS * CLASSES), torch.zeros(0), torch.zeros(0, 1 + LAST_PAGE), torch.zeros(0), torch.zeros(0), torch.zeros(0))
     assert torch.isfinite(binding_loss(bound, torch.zeros(2, NAME_CHARS), torch.zeros(0)))
