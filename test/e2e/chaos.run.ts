@@ -133,7 +133,7 @@ export class ChaosRun {
   private async checkNothingLeft(batch: Batch): Promise<void> {
     await expect.poll(() => this.heldAndWaiting()).toEqual([]);
     await expect.poll(() => this.jobs()).toEqual([]);
-    // The record, that the batch is closed to outcomes that come late, and what its answers kept. How often a request was begun in vain lapses.
+    // The record, that the batch is closed to outcomes that come late, and what its answers kept. How often a request was begun in vain, and when, lapses.
     const { keys: names } = this.records;
     const keys = [names.batch(batch.id), names.lineCounts(batch.id), names.batchCache(batch.id)].sort();
     await expect.poll(() => this.keysOf(batch)).toEqual(keys);
@@ -165,7 +165,8 @@ export class ChaosRun {
 
   private async keysOf({ id }: Batch): Promise<string[]> {
     const keys = await this.redis.keys(`*${id}*`);
-    return keys.filter((key) => !key.startsWith(this.records.keys.crashes(id))).sort();
+    const lapsing = [this.records.keys.crashes(id), this.records.keys.begun(id)];
+    return keys.filter((key) => !lapsing.some((start) => key.startsWith(start))).sort();
   }
 
   /** What lies between input and output. */
