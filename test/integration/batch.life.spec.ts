@@ -321,8 +321,9 @@ describe('cancelling', () => {
     expect(object.cancelled_at).toBeDefined();
     const { output, errors } = await world.results(id);
     expect(output.map((result) => result.custom_id)).toEqual(['c1']);
-    expect(errors.map((result) => [result.custom_id, result.error?.code])).toEqual(
-      ['c2', 'c3', 'c4', 'c5', 'c6', 'c7'].map((customId) => [customId, 'batch_cancelled']),
+    // With its number each is known also where the input file is not there any more.
+    expect(errors.map((result) => [result.custom_id, result.error?.code, result.error?.line])).toEqual(
+      [2, 3, 4, 5, 6, 7].map((line) => [`c${line}`, 'batch_cancelled', line]),
     );
     expect(await world.keys('requests/')).toEqual([]);
   });

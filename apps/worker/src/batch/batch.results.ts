@@ -116,14 +116,14 @@ export class BatchResultWriter {
       response: { status_code, request_id: requestId, body },
       error: null,
     });
-    const unanswered = { ...base, response: null, error: UNANSWERED[ending ?? 'none'] };
+    const unanswered = { ...base, response: null, error: { ...UNANSWERED[ending ?? 'none'], line } };
     if (outcome === undefined) return unanswered;
     if (outcome.state === 'refused') {
       if (outcome.answer !== null) return response(outcome.answer.status, outcome.answer.body);
       return { ...base, response: null, error: outcome.error === null ? null : { ...outcome.error, line } };
     }
     const answer = await this.answer(outcome.key);
-    if (answer === undefined) return { ...unanswered, error: UNANSWERED.none };
+    if (answer === undefined) return { ...unanswered, error: { ...UNANSWERED.none, line } };
     // A request that was stopped because its batch ends is as one that never ran.
     if (ending !== null && answer.status === CANCELLED_STATUS) return unanswered;
     return response(answer.status, answer.body);
