@@ -127,6 +127,7 @@ export class FakeWorker {
     const lines = input.split('\n').flatMap((line, i) => (line === '' ? [] : [{ number: i + 1, line }]));
     await this.change(record, {
       status: 'in_progress',
+      in_progress_at: Math.floor(Date.now() / 1000),
       request_counts: { total: lines.length, completed: 0, failed: 0 },
     });
     const results = lines.map(({ number, line }) => {

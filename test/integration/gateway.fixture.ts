@@ -96,11 +96,16 @@ export class TestGateway {
     return new OpenAI({ apiKey: KEYS[tenant], baseURL: `${this.url}/v1`, maxRetries });
   }
 
-  fetch(path: string, init: RequestInit & { tenant?: TestTenant | 'none' } = {}): Promise<Response> {
+  /** @param url of another gateway beside it */
+  fetch(
+    path: string,
+    init: RequestInit & { tenant?: TestTenant | 'none' } = {},
+    url: string = this.url,
+  ): Promise<Response> {
     const { tenant = 'acme', ...rest } = init;
     const headers = new Headers(rest.headers);
     if (tenant !== 'none') headers.set('authorization', `Bearer ${KEYS[tenant]}`);
-    return fetch(`${this.url}${path}`, { ...rest, headers });
+    return fetch(`${url}${path}`, { ...rest, headers });
   }
 
   postJson(path: string, body: unknown, init: RequestInit & { tenant?: TestTenant | 'none' } = {}): Promise<Response> {

@@ -57,6 +57,7 @@ async function end(id: string, output: readonly object[], errors: readonly objec
     object: {
       ...found.object,
       status: 'completed',
+      in_progress_at: 1_700_000_000,
       output_file_id: `file-output-${id}`,
       error_file_id: `file-error-${id}`,
     },

@@ -7,9 +7,13 @@ import {
   type BatchObject,
   type BatchResult,
 } from '@madakv/contracts';
+import { LocalFileStore, type FileStore } from '@madakv/storage';
+import { Readable } from 'node:stream';
 import { toFile } from 'openai';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { FilesService } from '../../apps/gateway/src/files/files.service.js';
+import { STORE } from '../../apps/gateway/src/gateway.tokens.js';
 import { batchInput, errorOf, TestGateway } from './gateway.fixture.js';
 
 let gateway: TestGateway;
@@ -27,8 +31,13 @@ async function submit(lines: number, more: object = {}): Promise<string> {
   return (await client.batches.create({ input_file_id: file.id, endpoint, completion_window: '24h', ...more })).id;
 }
 
-/** Ends a batch as a worker does: lines with an answer, and lines that failed. */
-async function end(id: string, answers: Record<number, string>, failed: readonly number[]): Promise<void> {
+/** Ends a batch as a worker does: lines with an answer, lines that failed, and lines that were not come to. */
+async function end(
+  id: string,
+  answers: Record<number, string>,
+  failed: readonly number[],
+  unasked: readonly number[] = [],
+): Promise<void> {
   const resultOf = (line: number, status_code: number, body: object): string =>
     `${JSON.stringify({
       id: `r${line}`,
@@ -42,13 +51,54 @@ async function end(id: string, answers: Record<number, string>, failed: readonly
   );
   const error = { message: 'no room', type: 't', param: null, code: 'budget_unavailable' };
   const errors = failed.map((line) => resultOf(line, 503, { error }));
-  const [output_file_id, error_file_id] = [`file-output-${id}`, `file-error-${id}`];
-  await gateway.store.put(storeKeys.file(output_file_id), Buffer.from(output.join('')));
-  await gateway.store.put(storeKeys.file(error_file_id), Buffer.from(errors.join('')));
+  for (const line of unasked) {
+    const [code, message] = ['batch_cancelled', 'cancelled'];
+    errors.push(
+      `${JSON.stringify({ id: `r${line}`, custom_id: `line-${line}`, response: null, error: { code, message, line } })}\n`,
+    );
+  }
+  const files = {
+    ...(await written(id, 'output', output)),
+    ...(await written(id, 'error', errors)),
+  };
   const request_counts = { total: output.length + errors.length, completed: output.length, failed: errors.length };
   await gateway.records.batches.update(id, (found) => ({
     ...found,
-    object: { ...found.object, status: 'completed', output_file_id, error_file_id, request_counts },
+    object: { ...found.object, status: 'completed', in_progress_at: 1_700_000_000, request_counts, ...files },
+  }));
+}
+
+/** A file without lines is not there. */
+async function written(
+  batchId: string,
+  kind: 'output' | 'error',
+  lines: readonly string[],
+): Promise<Record<string, string>> {
+  if (lines.length === 0) return {};
+  const id = `file-${kind}-${batchId}`;
+  const key = storeKeys.file(id);
+  const { bytes, sha256 } = await gateway.store.put(key, Buffer.from(lines.join('')));
+  const object = {
+    id,
+    object: 'file',
+    bytes,
+    created_at: 1_700_000_000,
+    filename: `${batchId}_${kind}.jsonl`,
+  } as const;
+  await gateway.records.files.create({
+    tenant: 'acme',
+    key,
+    sha256,
+    object: { ...object, purpose: 'batch_output', status: 'processed' },
+  });
+  return { [`${kind}_file_id`]: id };
+}
+
+/** Ends a batch as a worker does before its lines were asked: it has no results. */
+async function endUnasked(id: string): Promise<void> {
+  await gateway.records.batches.update(id, (found) => ({
+    ...found,
+    object: { ...found.object, status: 'cancelled', cancelled_at: 1_700_000_000 },
   }));
 }
 
@@ -58,8 +108,8 @@ async function retry(id: string): Promise<BatchObject> {
   return (await response.json()) as BatchObject;
 }
 
-async function results(id: string, query = ''): Promise<BatchResult[]> {
-  const lines = await (await gateway.fetch(`/v1/batches/${id}/results${query}`)).text();
+async function results(id: string, query = '', url?: string): Promise<BatchResult[]> {
+  const lines = await (await gateway.fetch(`/v1/batches/${id}/results${query}`, {}, url)).text();
   return lines
     .trimEnd()
     .split('\n')
@@ -67,13 +117,11 @@ async function results(id: string, query = ''): Promise<BatchResult[]> {
 }
 
 /** Of each line what it says, and which batch answered it. */
-async function told(id: string, query = ''): Promise<unknown[]> {
-  return (await results(id, query)).map(({ custom_id, response, madakv }) => {
-    const { choices, error } = response?.body as {
-      choices?: { message: { content: string } }[];
-      error?: { code: string };
-    };
-    return [custom_id, choices?.[0].message.content ?? error?.code, madakv?.answered_by];
+async function told(id: string, query = '', url?: string): Promise<unknown[]> {
+  return (await results(id, query, url)).map(({ custom_id, response, error, madakv }) => {
+    const body = response?.body as
+      { choices?: { message: { content: string } }[]; error?: { code: string } } | undefined;
+    return [custom_id, body?.choices?.[0].message.content ?? (body?.error ?? error)?.code, madakv?.answered_by];
   });
 }
 
@@ -184,7 +232,7 @@ it('joins nothing of a retry that runs, and needs no file of one that answered n
   expect((await told(id))[1]).toEqual(['line-2', 'budget_unavailable', undefined]);
   await end(second.id, {}, [2]);
   expect((await told(id))[1]).toEqual(['line-2', 'budget_unavailable', undefined]);
-  await gateway.store.delete(storeKeys.file(`file-output-${second.id}`));
+  await gateway.store.delete(storeKeys.file(`file-error-${second.id}`));
   expect(await told(id)).toHaveLength(2);
 });
 
@@ -202,6 +250,142 @@ it('makes the batch that a gateway named and did not live to make, and passes ov
   const next = await retry(id);
   expect(next.id).not.toBe(named);
   expect((await lines(next.id)).map(({ line }) => line)).toEqual([2]);
+});
+
+it('passes over a retry that ended before it began', async () => {
+  const id = await submit(2);
+  await end(id, { 1: 'yes' }, [2]);
+  const cancelled = await retry(id);
+  await endUnasked(cancelled.id);
+  const next = await retry(id);
+  expect(next.id).not.toBe(cancelled.id);
+  expect((await lines(next.id)).map(({ line }) => line)).toEqual([2]);
+  await end(next.id, { 2: 'late' }, []);
+  expect((await told(id))[1]).toEqual(['line-2', 'late', next.id]);
+});
+
+it('asks all lines of a batch that ended before it began', async () => {
+  const id = await submit(2);
+  await endUnasked(id);
+  const made = await retry(id);
+  expect((await lines(made.id)).map(({ line }) => line)).toEqual([1, 2]);
+  await end(made.id, { 1: 'a' }, [2]);
+  expect((await lines(id)).map(({ status, answered_by }) => [status, answered_by])).toEqual([
+    ['unknown', made.id],
+    ['unknown', null],
+  ]);
+  expect(await told(id)).toEqual([['line-1', 'a', made.id]]);
+  const unread = await submit(1);
+  await endUnasked(unread);
+  const { inputKey } = (await gateway.records.batches.get(unread)) ?? {};
+  await gateway.store.delete(inputKey ?? '');
+  expect(await errorOf(await gateway.postJson(`/v1/batches/${unread}/retry`, {}))).toMatchObject({
+    status: 409,
+    message: 'The input file is gone: send its lines as a new batch.',
+  });
+});
+
+it('does not take a retry whose error file is gone for one that answered everything', async () => {
+  const id = await submit(2);
+  await end(id, { 1: 'yes' }, [2]);
+  const second = await retry(id);
+  await end(second.id, {}, [2]);
+  expect((await gateway.fetch(`/v1/files/file-error-${second.id}`, { method: 'DELETE' })).status).toBe(200);
+  const refused = await errorOf(await gateway.postJson(`/v1/batches/${id}/retry`, {}));
+  expect(refused).toMatchObject({ status: 409 });
+  expect(refused.message).toContain(`The error file of ${second.id} is gone`);
+});
+
+it('copies from the input of any of its batches, as long as one is there', async () => {
+  const id = await submit(3);
+  await end(id, { 1: 'yes' }, [2, 3]);
+  const second = await retry(id);
+  await end(second.id, { 3: 'late' }, [2]);
+  await gateway.client().files.delete(second.input_file_id);
+  const third = await retry(id);
+  expect((await lines(third.id)).map(({ line }) => line)).toEqual([2]);
+  await end(third.id, {}, [2]);
+  const first = await gateway.records.batches.get(id);
+  await gateway.client().files.delete(first?.object.input_file_id ?? '');
+  const fourth = await retry(id);
+  expect((await lines(fourth.id)).map(({ line }) => line)).toEqual([2]);
+});
+
+it('may be as large as the input that it copies from, however that came', async () => {
+  const id = await submit(2);
+  await end(id, {}, [1, 2]);
+  const puts = vi.spyOn(gateway.app.get<FileStore>(STORE), 'put');
+  const made = await retry(id);
+  const key = storeKeys.file(made.input_file_id);
+  expect(puts.mock.calls.find(([to]) => to === key)?.[2]).toEqual({ maxBytes: batchInput(2).length + 1 });
+  puts.mockRestore();
+  const write = (limit: number): Promise<unknown> =>
+    gateway.app.get(FilesService).writeInput('acme', 'a.jsonl', 1, Readable.from([Buffer.alloc(11, '\n')]), limit);
+  await expect(write(10)).rejects.toMatchObject({
+    code: 'too_large',
+    message: 'The file is larger than the limit of 10 bytes.',
+  });
+  await expect(write(11)).resolves.toMatchObject({ bytes: 11 });
+});
+
+it('joins answers also where the input file is gone, of lines that were never come to too', async () => {
+  const id = await submit(4);
+  await end(id, { 1: 'yes' }, [], [2, 3, 4]);
+  const second = await retry(id);
+  await end(second.id, { 2: 'two', 4: 'four' }, [3]);
+  const first = await gateway.records.batches.get(id);
+  await gateway.client().files.delete(first?.object.input_file_id ?? '');
+  // Another gateway has not looked at it while the file was there.
+  const other = await gateway.beside();
+  try {
+    expect(await told(id, '', other.url)).toEqual([
+      ['line-1', 'yes', undefined],
+      ['line-2', 'two', second.id],
+      ['line-3', 'batch_cancelled', undefined],
+      ['line-4', 'four', second.id],
+    ]);
+  } finally {
+    await other.stop();
+  }
+});
+
+it('has the failures again where the output of a retry was deleted', async () => {
+  const id = await submit(2);
+  await end(id, { 1: 'yes' }, [2]);
+  const second = await retry(id);
+  await end(second.id, { 2: 'late' }, []);
+  expect((await told(id))[1]).toEqual(['line-2', 'late', second.id]);
+  await gateway.client().files.delete(`file-output-${second.id}`);
+  expect(await told(id)).toEqual([
+    ['line-1', 'yes', undefined],
+    ['line-2', 'budget_unavailable', undefined],
+  ]);
+  expect((await lines(id)).map(({ answered_by }) => answered_by)).toEqual([null, null]);
+});
+
+it('reads no file of retries that answered nothing', async () => {
+  const id = await submit(2);
+  await end(id, { 1: 'yes' }, [2]);
+  const retries: BatchObject[] = [];
+  for (let i = 0; i < 5; i++) {
+    const made = await retry(id);
+    await end(made.id, {}, [2]);
+    retries.push(made);
+  }
+  const other = await gateway.beside();
+  const reads = vi.spyOn(LocalFileStore.prototype, 'get');
+  try {
+    const page = (await (await gateway.fetch(`/v1/batches/${id}/lines`, {}, other.url)).json()) as BatchLinePage;
+    expect(page.data.map(({ answered_by }) => answered_by)).toEqual([null, null]);
+    const read = reads.mock.calls.map(([key]) => key);
+    const first = await gateway.records.batches.get(id);
+    expect(read).toContain(first?.inputKey);
+    const theirs = retries.flatMap((made) => [made.input_file_id, `file-error-${made.id}`]);
+    expect(read.filter((key) => theirs.some((file) => key === storeKeys.file(file)))).toEqual([]);
+  } finally {
+    reads.mockRestore();
+    await other.stop();
+  }
 });
 
 it('has nothing to do where no line failed, and is its tenant’s alone', async () => {

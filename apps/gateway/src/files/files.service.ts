@@ -109,19 +109,21 @@ export class FilesService {
   /**
    * Stores lines of this program's own making as the input of a batch; nothing is kept where that fails.
    * @param lines how many requests there are: they count as queued, blank lines between them do not
-   * @throws MadakvError rate_limit_exceeded where they do not fit the tenant's room; what reading the content throws
+   * @param maxBytes how large they may be in all
+   * @throws MadakvError rate_limit_exceeded where they do not fit the tenant's room, too_large; what reading the content throws
    */
   async writeInput(
     tenant: string,
     filename: string,
     lines: number,
     content: AsyncIterable<Uint8Array>,
+    maxBytes: number,
   ): Promise<FileObject> {
     const id = newId('file');
     const key = storeKeys.file(id);
     const room = await this.stored.room(tenant);
     try {
-      const { bytes, sha256 } = await this.store.put(key, content, { maxBytes: Math.min(MAX_FILE_BYTES.batch, room) });
+      const { bytes, sha256 } = await this.store.put(key, content, { maxBytes: Math.min(maxBytes, room) });
       const created_at = Math.floor(Date.now() / 1000);
       const object: FileObject = {
         id,
@@ -138,8 +140,7 @@ export class FilesService {
       return object;
     } catch (error) {
       await this.remove(tenant, id).catch(() => undefined);
-      if (error instanceof StorageError && error.code === 'too_large') throw this.stored.exceeded(tenant);
-      throw error;
+      throw error instanceof StorageError && error.code === 'too_large' ? this.beyond(tenant, maxBytes, room) : error;
     }
   }
 
@@ -217,8 +218,13 @@ export class FilesService {
       return { filename: filenameOf(filename), result, facts };
     } catch (error) {
       if (!(error instanceof StorageError && error.code === 'too_large')) throw error;
-      throw room < limit ? this.stored.exceeded(tenant) : tooLarge(limit);
+      throw this.beyond(tenant, limit, room);
     }
+  }
+
+  /** Which of the two content was too large for. */
+  private beyond(tenant: string, limit: number, room: number): MadakvError {
+    return room < limit ? this.stored.exceeded(tenant) : tooLarge(limit);
   }
 }
 

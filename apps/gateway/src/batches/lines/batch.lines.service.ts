@@ -18,7 +18,7 @@ import { STORE } from '../../gateway.tokens.js';
 import { LineIndex, type IndexedLine, type LineFilter, type ResultPlace } from './line.index.js';
 import { LineIndexBuilder } from './line.index.builder.js';
 import type { ResultSource } from './batch.results.stream.js';
-import { LaterAnswers, retriesAfter, type EndedBatch } from './retry.chain.js';
+import { isUnanswered, joinedResults, retriesAfter, type EndedBatch, type LaterAnswers } from './retry.chain.js';
 
 /** Lines of all indexes that are held, some tens of megabytes. */
 const HELD_LINES = 200_000;
@@ -31,6 +31,8 @@ interface HeldIndex {
   updatedAtMs: number;
   /** One at a time: two would count the same failures twice. */
   updating?: Promise<void> | undefined;
+  /** What retries have answered of it, and which retries these are. */
+  answers?: { readonly of: string; readonly found: Promise<LaterAnswers> } | undefined;
 }
 
 /** The lines of batches: in pages, by what they came to, one by one. */
@@ -51,11 +53,11 @@ export class BatchLinesService {
   async page(tenant: string, id: string, filter: LineFilter, offset: number, limit: number): Promise<BatchLinePage> {
     const record = await this.record(tenant, id);
     const index = await this.indexOf(record);
-    const answers = await this.laterAnswers(record);
+    const answers = await this.laterAnswers(record, await this.answeringRetries(record));
     const found = index.find(filter);
     const data = found
       .slice(offset, offset + limit)
-      .map((entry) => index.objectOf(entry, answers.of(entry)?.record.object.id ?? null));
+      .map((entry) => index.objectOf(entry, answers.get(entry.line) ?? null));
     return { object: 'list', data, total: found.length, offset, counts: index.counts() };
   }
 
@@ -72,8 +74,8 @@ export class BatchLinesService {
     if (entry === undefined) {
       throw new MadakvError('not_found', `${id} has no line ${number}.`, { param: 'line' });
     }
-    const answers = await this.laterAnswers(record);
-    const object = index.objectOf(entry, answers.of(entry)?.record.object.id ?? null);
+    const answers = await this.laterAnswers(record, await this.answeringRetries(record));
+    const object = index.objectOf(entry, answers.get(entry.line) ?? null);
     return { ...object, result: await this.resultOf(id, entry) };
   }
 
@@ -93,16 +95,55 @@ export class BatchLinesService {
    */
   async results(tenant: string, id: string, joined: boolean): Promise<ResultSource[]> {
     const batch = await this.ended(tenant, id);
-    return joined ? (await this.laterAnswers(batch.record)).join(batch) : [batch];
+    if (!joined) return [batch];
+    const retries = await this.answeringRetries(batch.record);
+    const answers = await this.laterAnswers(batch.record, retries);
+    const ids = new Set(answers.values());
+    const answering: EndedBatch[] = [];
+    // Of the others nothing is needed, be their files there or not.
+    for (const retry of retries.filter(({ object }) => ids.has(object.id))) {
+      answering.push({ record: retry, index: await this.indexOf(retry) });
+    }
+    return joinedResults(batch, answers, answering);
   }
 
-  /** What retries that have ended have answered of a batch's failed lines. */
-  private async laterAnswers(record: BatchRecord): Promise<LaterAnswers> {
-    const retries = hasEnded(record.object.status) ? await retriesAfter(this.records.batches, record) : [];
-    const ended = retries.filter(({ object }) => hasEnded(object.status));
-    return new LaterAnswers(
-      await Promise.all(ended.map(async (retry) => ({ record: retry, index: await this.indexOf(retry) }))),
+  /** Of a batch that has ended, the later ones of its chain that have ended with answers which are still there. */
+  private async answeringRetries(record: BatchRecord): Promise<readonly BatchRecord[]> {
+    if (!hasEnded(record.object.status)) return [];
+    const retries = await retriesAfter(this.records.batches, record);
+    const isThere = await Promise.all(
+      retries.map(async ({ object: { status, output_file_id: fileId } }) => {
+        return hasEnded(status) && fileId !== undefined && (await this.records.files.has(fileId));
+      }),
     );
+    return retries.filter((_, i) => isThere[i]);
+  }
+
+  /** What these have answered of a batch's failed lines: found out once, going through one after another. */
+  private async laterAnswers(record: BatchRecord, retries: readonly BatchRecord[]): Promise<LaterAnswers> {
+    if (retries.length === 0) return new Map();
+    const held = await this.heldOf(record);
+    const of = retries.map(({ object }) => object.id).join();
+    held.answers = held.answers?.of === of ? held.answers : { of, found: this.answersIn(held.index, retries) };
+    const { answers } = held;
+    try {
+      return await answers.found;
+    } catch (error) {
+      if (held.answers === answers) held.answers = undefined;
+      throw error;
+    }
+  }
+
+  private async answersIn(index: LineIndex, retries: readonly BatchRecord[]): Promise<LaterAnswers> {
+    const answers = new Map<number, string>();
+    const failed = index.lines.filter((entry) => isUnanswered(entry));
+    for (const retry of retries) {
+      const later = await this.indexOf(retry);
+      for (const { line } of failed) {
+        if (!answers.has(line) && later.get(line)?.status === 'completed') answers.set(line, retry.object.id);
+      }
+    }
+    return answers;
   }
 
   private async record(tenant: string, id: string): Promise<BatchRecord> {
@@ -112,6 +153,10 @@ export class BatchLinesService {
   }
 
   private async indexOf(record: BatchRecord): Promise<LineIndex> {
+    return (await this.heldOf(record)).index;
+  }
+
+  private async heldOf(record: BatchRecord): Promise<HeldIndex> {
     const { id, status } = record.object;
     const ended = hasEnded(status);
     let made = this.held.get(id);
@@ -124,7 +169,7 @@ export class BatchLinesService {
       if (!ended) await this.refresh(held);
       // Nobody waits for it: it waits for the indexes of others.
       void this.shrink(id);
-      return held.index;
+      return held;
     } catch (error) {
       this.held.delete(id);
       throw error;

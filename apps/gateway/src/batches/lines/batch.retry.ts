@@ -1,6 +1,6 @@
 import { MadakvError, retryBatchId, type BatchObject, type BatchRecord } from '@madakv/contracts';
 import { hasEnded, Records } from '@madakv/records';
-import { scanLines, StorageError, type FileStore } from '@madakv/storage';
+import { scanLines, StorageError, type FileInfo, type FileStore } from '@madakv/storage';
 import { Inject, Injectable } from '@nestjs/common';
 import { FilesService } from '../../files/files.service.js';
 import { STORE } from '../../gateway.tokens.js';
@@ -43,10 +43,12 @@ export class BatchRetry {
     const last = made.at(-1);
     if (last !== undefined && !hasEnded(last.object.status)) return this.batches.get(tenant, last.object.id);
     const failed = await this.failedOf(tenant, [first, ...made]);
-    if (failed.lines.size === 0 && last !== undefined && last.object.id !== id) {
-      return this.batches.get(tenant, last.object.id);
+    if (failed.lines.size === 0) {
+      const { source } = failed;
+      const allAnswered = source.object.request_counts.failed === 0;
+      if (allAnswered && last !== undefined && last.object.id !== id) return this.batches.get(tenant, last.object.id);
+      throw nothingFailed(source);
     }
-    if (failed.lines.size === 0) throw nothingFailed(failed.source);
     if (made.length >= MAX_RETRIES) {
       throw new MadakvError(
         'conflict',
@@ -64,25 +66,42 @@ export class BatchRetry {
       const { retries = [] } = found;
       return retries.includes(next.id) ? undefined : { ...found, retries: [...retries, next.id] };
     });
-    return this.make(tenant, id, failed, next);
+    return this.make(tenant, id, failed, await this.inputOf(first, failed.source), next);
   }
 
-  /** What failed of the last batch of a chain that ran. One that was refused as a whole has asked nothing. */
+  /**
+   * What failed of the last batch of a chain that ran. One that was refused as a whole, or that ended before it began, has
+   * asked nothing; where the first ended so, that is all of it.
+   */
   private async failedOf(tenant: string, chain: readonly BatchRecord[]): Promise<FailedLines> {
-    const source = chain.findLast(({ object }) => object.status !== 'failed') ?? chain[0];
+    const source = chain.findLast((record) => hasBegun(record)) ?? chain[0];
     const { index } = await this.lines.ended(tenant, source.object.id);
+    const unasked = !hasBegun(source) && source.object.status !== 'failed';
     // A line that is none, or too long, would fail again the same way, but that is for its owner to see.
-    return { source, lines: new Set(index.find({ status: 'failed' }).map(({ line }) => line)) };
+    return { source, lines: new Set(index.find({ status: unasked ? 'unknown' : 'failed' }).map(({ line }) => line)) };
+  }
+
+  /**
+   * The first batch's input has all lines of the chain; a retry's has those that it asked.
+   * @throws MadakvError conflict where both are gone
+   */
+  private async inputOf(first: BatchRecord, source: BatchRecord): Promise<FileInfo> {
+    const found = (await this.store.head(first.inputKey)) ?? (await this.store.head(source.inputKey));
+    if (found === undefined) throw inputGone();
+    return found;
   }
 
   private async make(
     tenant: string,
     id: string,
     { source, lines }: FailedLines,
+    input: FileInfo,
     next: { readonly id: string; readonly of: string },
   ): Promise<BatchObject> {
-    const content = this.copied(source.inputKey, lines);
-    const file = await this.files.writeInput(tenant, `${id}_retry.jsonl`, lines.size, content);
+    const content = this.copied(input.key, lines);
+    // Blank lines are no longer than those they stand for; the last may have had no newline.
+    const maxBytes = input.bytes + 1;
+    const file = await this.files.writeInput(tenant, `${id}_retry.jsonl`, lines.size, content, maxBytes);
     const pairs = Object.entries(source.object.metadata ?? {}).filter(([name]) => name !== 'retry_of');
     const metadata = Object.fromEntries([...pairs.slice(0, MAX_PAIRS - 1), ['retry_of', id]]);
     const { endpoint, completion_window } = source.object;
@@ -105,7 +124,7 @@ export class BatchRetry {
   private async *copied(key: string, lines: ReadonlySet<number>): AsyncGenerator<Uint8Array, void, undefined> {
     const pieces = await this.store.get(key).catch((error: unknown) => {
       if (!(error instanceof StorageError && error.code === 'not_found')) throw error;
-      throw new MadakvError('conflict', 'The input file is gone: send its lines as a new batch.', { cause: error });
+      throw inputGone(error);
     });
     try {
       let next = 1;
@@ -125,7 +144,18 @@ interface FailedLines {
   readonly lines: ReadonlySet<number>;
 }
 
-function nothingFailed({ object: { id, request_counts } }: BatchRecord): MadakvError {
+/** Whether its lines were asked: each has a result then. */
+function hasBegun({ object: { status, in_progress_at } }: BatchRecord): boolean {
+  return status !== 'failed' && in_progress_at !== undefined;
+}
+
+function inputGone(cause?: unknown): MadakvError {
+  return new MadakvError('conflict', 'The input file is gone: send its lines as a new batch.', { cause });
+}
+
+function nothingFailed(source: BatchRecord): MadakvError {
+  const { id, request_counts, status } = source.object;
+  if (!hasBegun(source) && status !== 'failed') return inputGone();
   const why =
     request_counts.failed === 0
       ? `No line of ${id} failed.`

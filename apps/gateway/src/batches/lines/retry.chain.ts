@@ -25,33 +25,29 @@ export async function retriesAfter(
   return found.filter((each) => each !== undefined);
 }
 
-/** What later batches of a chain have answered of what failed in one of them. */
-export class LaterAnswers {
-  constructor(private readonly retries: readonly EndedBatch[]) {}
+/** By number: the batch that answered a line which failed in an earlier one. One at most has, as no other asks it after that. */
+export type LaterAnswers = ReadonlyMap<number, string>;
 
-  /** @returns the batch that answered a failed line: one at most has, as no other asks it after that */
-  of({ line, status }: IndexedLine): EndedBatch | undefined {
-    if (status !== 'failed') return undefined;
-    return this.retries.find(({ index }) => index.get(line)?.status === 'completed');
-  }
+/** What of a line may be answered by a retry; unknown is one that was never asked, or whose result is gone. */
+export function isUnanswered({ status }: IndexedLine): boolean {
+  return status === 'failed' || status === 'unknown';
+}
 
-  /** All results of a batch, with those of the retries in place of its failures. */
-  join(batch: EndedBatch): ResultSource[] {
-    const answers = new Map<number, EndedBatch>();
-    for (const entry of batch.index.lines) {
-      const answer = this.of(entry);
-      if (answer !== undefined) answers.set(entry.line, answer);
-    }
-    // Of the others nothing is needed, be their files there or not.
-    const answering = new Set(answers.values());
-    const needed = this.retries.filter((retry) => answering.has(retry));
-    return [
-      { ...batch, tells: (line) => !answers.has(line) },
-      ...needed.map((retry) => ({
-        ...retry,
-        tells: (line: number) => answers.get(line) === retry,
-        isRetry: true,
-      })),
-    ];
-  }
+/**
+ * All results of a batch, with those of the retries in place of its failures.
+ * @param answering the retries that `answers` names
+ */
+export function joinedResults(
+  batch: EndedBatch,
+  answers: LaterAnswers,
+  answering: readonly EndedBatch[],
+): ResultSource[] {
+  return [
+    { ...batch, tells: (line) => !answers.has(line) },
+    ...answering.map((retry) => ({
+      ...retry,
+      tells: (line: number) => answers.get(line) === retry.record.object.id,
+      isRetry: true,
+    })),
+  ];
 }
