@@ -108,13 +108,15 @@ export class TestGateway {
     return fetch(`${url}${path}`, { ...rest, headers });
   }
 
-  postJson(path: string, body: unknown, init: RequestInit & { tenant?: TestTenant | 'none' } = {}): Promise<Response> {
-    return this.fetch(path, {
-      ...init,
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...(init.headers as Record<string, string> | undefined) },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    });
+  postJson(
+    path: string,
+    body: unknown,
+    init: RequestInit & { tenant?: TestTenant | 'none' } = {},
+    url: string = this.url,
+  ): Promise<Response> {
+    const headers = { 'content-type': 'application/json', ...(init.headers as Record<string, string> | undefined) };
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    return this.fetch(path, { ...init, method: 'POST', headers, body: text }, url);
   }
 
   async keysBelow(prefix: string): Promise<string[]> {

@@ -3,14 +3,18 @@ import {
   MAX_PARTS,
   MAX_UPLOAD_BYTES,
   storeKeys,
+  uploadedFileId,
   type UploadObject,
   type UploadPart,
 } from '@madakv/contracts';
 import { DEFAULT_DOCUMENT_LIMITS } from '@madakv/documents';
+import { Records } from '@madakv/records';
+import type { FileStore } from '@madakv/storage';
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { toFile } from 'openai';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { STORE } from '../../apps/gateway/src/gateway.tokens.js';
 import { UploadsService } from '../../apps/gateway/src/uploads/uploads.service.js';
 import { batchInput, errorOf, formOf, PDF, TestGateway, type TestTenant } from './gateway.fixture.js';
 
@@ -43,13 +47,43 @@ async function add(id: string, content: Buffer | string, tenant?: TestTenant): P
   expect(response.status).toBe(200);
   return ((await response.json()) as UploadPart).id;
 }
-const complete = (id: string, part_ids: readonly string[], more: object = {}): Promise<Response> =>
-  gateway.postJson(`/v1/uploads/${id}/complete`, { part_ids, ...more });
+const complete = (id: string, part_ids: readonly string[], more: object = {}, url?: string): Promise<Response> =>
+  gateway.postJson(`/v1/uploads/${id}/complete`, { part_ids, ...more }, {}, url);
 const cancel = (id: string): Promise<Response> => gateway.postJson(`/v1/uploads/${id}/cancel`, {});
 
 /** Bytes that count against a tenant's room. */
 async function counted(tenant: string): Promise<number> {
   return Number(await gateway.records.redis.get(`{madakv}:stored:${tenant}:sum`));
+}
+
+/** The store that the gateway works with. */
+const store = (): FileStore => gateway.app.get<FileStore>(STORE);
+
+/** Holds the gateway where it writes the file of an upload, all of it but for its end. */
+function holdFile(id: string): { readonly isHeld: Promise<void>; readonly release: () => void } {
+  const whole = store();
+  const put = whole.put.bind(whole);
+  let hold: () => void = () => undefined;
+  let release: () => void = () => undefined;
+  const isHeld = new Promise<void>((resolve) => {
+    hold = resolve;
+  });
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const gate = vi.spyOn(whole, 'put').mockImplementation((key, source, options) => {
+    if (key !== storeKeys.file(uploadedFileId(id)) || source instanceof Uint8Array) return put(key, source, options);
+    gate.mockRestore();
+    const content = async function* (): AsyncGenerator<Uint8Array> {
+      for await (const piece of source) {
+        yield piece;
+        hold();
+        await released;
+      }
+    };
+    return put(key, content(), options);
+  });
+  return { isHeld, release };
 }
 
 /** As if its hour were over. */
@@ -125,7 +159,11 @@ describe('an upload in parts', () => {
     const upload = await create();
     const parts = [await add(upload.id, '01234'), await add(upload.id, '56789')];
     const before = await counted('acme');
+    const puts = vi.spyOn(store(), 'put');
     const all = await Promise.all(Array.from({ length: 5 }, () => complete(upload.id, parts)));
+    // One of them copies it; the others wait.
+    expect(puts.mock.calls.map(([key]) => key)).toEqual([storeKeys.file(uploadedFileId(upload.id))]);
+    puts.mockRestore();
     const done = await Promise.all(all.map(async (each) => (await each.json()) as UploadObject));
     expect(new Set(done.map(({ status, file }) => `${status} ${file?.id ?? ''}`)).size).toBe(1);
     const again = (await (await complete(upload.id, parts)).json()) as UploadObject;
@@ -146,11 +184,35 @@ describe('an upload in parts', () => {
     const part = await add(upload.id, '0123456789');
     const claimed = { completion: { partIds: [part], md5: null } };
     await gateway.records.uploads.update(upload.id, (found) => ({ ...found, ...claimed }));
-    expect((await complete(upload.id, [part, 'part_x'])).status).toBe(400);
-    expect(await (await complete(upload.id, [part])).json()).toMatchObject({
-      status: 'completed',
-      file: { bytes: 10 },
+    const other = await gateway.beside();
+    try {
+      expect((await complete(upload.id, [part, 'part_x'], {}, other.url)).status).toBe(400);
+      const done = { status: 'completed', file: { bytes: 10 } };
+      expect(await (await complete(upload.id, [part], {}, other.url)).json()).toMatchObject(done);
+      expect(await (await complete(upload.id, [part])).json()).toMatchObject(done);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it('waits for the gateway that makes the file, and makes it where that one has died', async () => {
+    const upload = await create();
+    const part = await add(upload.id, '0123456789');
+    const lease = `{madakv}:upload-lease:${upload.id}`;
+    await gateway.records.redis.set(lease, 'another gateway');
+    let answered = false;
+    const done = complete(upload.id, [part]).finally(() => {
+      answered = true;
     });
+    const claim = async (): Promise<unknown> => (await gateway.records.uploads.find('acme', upload.id))?.completion;
+    await expect.poll(claim).toEqual({ partIds: [part], md5: null });
+    // What says something else is told at once.
+    expect((await complete(upload.id, [part], { md5: md5(Buffer.from('a')) })).status).toBe(409);
+    expect(answered).toBe(false);
+    // As its end of time would have it.
+    await gateway.records.redis.del(lease);
+    expect(await (await done).json()).toMatchObject({ status: 'completed', file: { bytes: 10 } });
+    expect(await gateway.records.redis.exists(lease)).toBe(0);
   });
 
   it('of a document is told by its content', async () => {
@@ -191,12 +253,28 @@ describe('what does not fit together is refused, and can be mended', () => {
       param: 'md5',
       message: `The content has the MD5 ${md5(Buffer.from('0123456789'))}; expected ${right}.`,
     });
+    // It was found out before there was a file of it.
+    expect(await gateway.keysBelow(storeKeys.file(uploadedFileId(id)))).toEqual([]);
     expect(await errorOf(await complete(id, [a, b], { md5: 'short' }))).toMatchObject({ status: 400, param: 'md5' });
     const before = await counted('acme');
     const done = await complete(id, [b, a], { md5: right.toUpperCase() });
     expect(await done.json()).toMatchObject({ status: 'completed' });
     // What was not used counts no more.
     expect(await counted('acme')).toBe(before - 5);
+  });
+
+  it('but never what somebody else has begun to complete meanwhile', async () => {
+    const { id } = await create();
+    const part = await add(id, '0123456789');
+    const file = holdFile(id);
+    const failing = complete(id, [part], { md5: md5(Buffer.from('other')) });
+    await file.isHeld;
+    const completion = { partIds: [part], md5: null };
+    await gateway.records.uploads.update(id, (found) => ({ ...found, completion }));
+    file.release();
+    expect(await errorOf(await failing)).toMatchObject({ status: 400, param: 'md5' });
+    expect((await gateway.records.uploads.find('acme', id))?.completion).toEqual(completion);
+    expect((await complete(id, [part])).status).toBe(200);
   });
 
   it.each([
@@ -288,19 +366,88 @@ describe('an upload that comes to nothing', () => {
   });
 
   it('leaves no file where it is cancelled while the file is made', async () => {
+    const before = await counted('acme');
     const { id } = await create();
     const part = await add(id, '0123456789');
-    const [done, cancelled] = await Promise.all([complete(id, [part]), cancel(id)]);
-    const files = (await gateway.client().files.list()).data.filter(({ bytes }) => bytes === 10);
-    const { object } = (await gateway.records.uploads.find('acme', id)) ?? {};
-    if (object?.status === 'completed') {
-      expect([done.status, cancelled.status]).toEqual([200, 409]);
-      expect(files.map((file) => file.id)).toContain(object.file?.id);
-    } else {
-      expect([done.status, cancelled.status]).toEqual([409, 200]);
-      expect(await gateway.keysBelow('uploads/')).toEqual([]);
-    }
+    const file = holdFile(id);
+    const completing = complete(id, [part]);
+    await file.isHeld;
+    expect((await cancel(id)).status).toBe(200);
+    file.release();
+    expect(await errorOf(await completing)).toMatchObject({
+      status: 409,
+      message: `${id} is cancelled; create another upload.`,
+    });
+    expect(await gateway.records.files.has(uploadedFileId(id))).toBe(false);
+    expect(await gateway.keysBelow(storeKeys.file(uploadedFileId(id)))).toEqual([]);
+    expect(await gateway.keysBelow('uploads/')).toEqual([]);
+    expect(await counted('acme')).toBe(before);
   });
+
+  it('counts no part that came while it ended', async () => {
+    const before = await counted('acme');
+    const { id } = await create();
+    await add(id, '01234');
+    const { uploads } = gateway.app.get(Records);
+    const update = uploads.update.bind(uploads);
+    // The end has begun, and whoever adds a part has not heard of it.
+    const late = vi.spyOn(uploads, 'update').mockImplementationOnce(async (...args) => {
+      await add(id, '56789');
+      return update(...args);
+    });
+    expect((await cancel(id)).status).toBe(200);
+    late.mockRestore();
+    expect(await counted('acme')).toBe(before);
+    expect(await gateway.keysBelow('uploads/')).toEqual([]);
+  });
+
+  it('is cleared by the next sweep where its end could not', async () => {
+    const before = await counted('acme');
+    const { id } = await create();
+    for (let i = 0; i < 20; i++) await add(id, `part ${i}`);
+    const failed = vi.spyOn(store(), 'delete').mockRejectedValueOnce(new Error('the disk is away'));
+    expect((await cancel(id)).status).toBe(200);
+    failed.mockRestore();
+    expect(await gateway.keysBelow(`uploads/${id}`)).not.toEqual([]);
+    expect(await gateway.app.get(UploadsService).sweep()).toBe(0);
+    expect(await gateway.keysBelow(`uploads/${id}`)).toEqual([]);
+    expect(await counted('acme')).toBe(before);
+    expect(await gateway.records.redis.zscore(gateway.records.keys.pendingUploads(), id)).toBeNull();
+  });
+
+  it('does not expire where it was begun to be completed a moment before', async () => {
+    const { id } = await create();
+    const part = await add(id, '0123456789');
+    const { pendingUploads } = gateway.records.keys;
+    await gateway.records.redis.zadd(pendingUploads(), 1_600_000_000, id);
+    const { uploads } = gateway.app.get(Records);
+    const due = uploads.due.bind(uploads);
+    const found = vi.spyOn(uploads, 'due').mockImplementationOnce(async (...args) => {
+      const records = await due(...args);
+      expect(records.map(({ object }) => object.id)).toContain(id);
+      const completion = { partIds: [part], md5: null };
+      const expiresAt = Math.floor(Date.now() / 1000) + 3_600;
+      await gateway.records.uploads.update(id, (record) => ({ ...record, completion }), { expiresAt });
+      return records;
+    });
+    expect(await gateway.app.get(UploadsService).sweep()).toBe(0);
+    found.mockRestore();
+    expect(await gateway.keysBelow(`uploads/${id}`)).toHaveLength(1);
+    expect((await complete(id, [part])).status).toBe(200);
+  });
+});
+
+it('finds room that others have left before it refuses an upload for which there is none', async () => {
+  const { id } = await create({ bytes: 10 }, 'other');
+  await add(id, '0123456789', 'other');
+  // Files that workers have deleted: nobody told here.
+  const gone = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`file-gone-${i}`, 20_000]));
+  await gateway.records.redis.hset('{madakv}:stored:other', gone);
+  await gateway.records.redis.incrby('{madakv}:stored:other:sum', 300 * 20_000);
+  const large = await create({ bytes: ROOM - 10 }, 'other');
+  expect(await counted('other')).toBe(10);
+  for (const each of [id, large.id]) await gateway.postJson(`/v1/uploads/${each}/cancel`, {}, { tenant: 'other' });
+  expect(await counted('other')).toBe(0);
 });
 
 it('counts against the tenant’s room, at the beginning and with each part, and is its tenant’s alone', async () => {

@@ -44,6 +44,8 @@ import { TextReader } from './traces/text.reader.js';
 import { TraceReader } from './traces/trace.reader.js';
 import { TracesController } from './traces/traces.controller.js';
 import { UploadAssembly } from './uploads/upload.assembly.js';
+import { UploadLease } from './uploads/upload.lease.js';
+import { UploadRemains } from './uploads/upload.remains.js';
 import { UploadsController } from './uploads/uploads.controller.js';
 import { UploadsService } from './uploads/uploads.service.js';
 import { UsageController } from './usage/usage.controller.js';
@@ -110,6 +112,8 @@ export class GatewayModule {
         IdempotencyKeys,
         FilesService,
         UploadAssembly,
+        UploadLease,
+        UploadRemains,
         UploadsService,
         Sweeper,
         BatchesService,

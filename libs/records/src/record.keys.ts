@@ -9,7 +9,7 @@ export class RecordKeys {
   upload = (id: string): string => `${this.prefix}:upload:${id}`;
   /** Hash: part -> bytes, as long as the upload is pending; empty name: that it is. */
   uploadParts = (id: string): string => `${this.prefix}:upload-parts:${id}`;
-  /** Sorted set: ids of pending uploads, by the seconds since 1970 when they expire. */
+  /** Sorted set: ids of uploads that are pending, or have left what is not cleared, by the seconds since 1970 when they are due. */
   pendingUploads = (): string => `${this.prefix}:uploads-pending`;
   batch = (id: string): string => `${this.prefix}:batchrecord:${id}`;
   batches = (tenant: string): string => `${this.prefix}:batches:${tenant}`;

@@ -34,19 +34,20 @@ return 1
 /**
  * Replaces the record of a pending upload that is as it was read.
  *   KEYS  record, parts, pending uploads
- *   ARGV  id, record as read, record as it shall be, seconds to keep it when it ends with this, seconds since 1970 when it expires
- *         when it does not
+ *   ARGV  id, record as read, record as it shall be, seconds to keep it when it ends with this (then what it leaves is to be
+ *         cleared), seconds since 1970 when that, or else its expiry, is due, seconds since 1970 at which it must be due now
+ *   returns 1; 0 when it is not as it was read; -1 when it is not due
  */
 const REPLACE = new Script(`
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+if ARGV[6] ~= '' and tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or '0') > tonumber(ARGV[6]) then return -1 end
 if ARGV[4] == '' then
   redis.call('SET', KEYS[1], ARGV[3])
-  redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1])
 else
   redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[4])
   redis.call('DEL', KEYS[2])
-  redis.call('ZREM', KEYS[3], ARGV[1])
 end
+redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1])
 return 1
 `);
 const REPLACE_ATTEMPTS = 100;
@@ -80,10 +81,6 @@ export class UploadRepository {
     return new Map(Object.entries(parts).flatMap(([part, bytes]) => (part === '' ? [] : [[part, Number(bytes)]])));
   }
 
-  async hasPart(id: string, partId: string): Promise<boolean> {
-    return (await this.redis.hexists(this.keys.uploadParts(id), partId)) === 1;
-  }
-
   /** @returns `full` where the upload has as many parts as it may; `closed` where it is not pending any more */
   async addPart(id: string, partId: string, bytes: number, most: number): Promise<'added' | 'closed' | 'full'> {
     const added = await ADD_PART.run(this.redis, [this.keys.uploadParts(id)], [partId, bytes, most]);
@@ -93,14 +90,15 @@ export class UploadRepository {
   /**
    * Changes a pending upload in one step against all others who change it. One that has ended stays as it is, for a day.
    * @param change gets the record as it stands; undefined leaves it. May be called several times
-   * @param expiresAt when it counts as expired as long as it stays pending, in seconds since 1970
+   * @param times in seconds since 1970: `expiresAt`, when it counts as expired as long as it stays pending; `dueAt`, where it
+   *   stays as it is unless it counts as expired then
    * @returns the record as it stands afterwards
    * @throws MadakvError not_found
    */
   async update(
     id: string,
     change: (record: UploadRecord) => UploadRecord | undefined,
-    expiresAt?: number,
+    { expiresAt, dueAt }: { readonly expiresAt?: number; readonly dueAt?: number } = {},
   ): Promise<UploadRecord> {
     for (let attempt = 0; attempt < REPLACE_ATTEMPTS; attempt++) {
       const text = await this.redis.get(this.keys.upload(id));
@@ -109,18 +107,31 @@ export class UploadRepository {
       const changed = found.object.status === 'pending' ? change(found) : undefined;
       if (changed === undefined) return found;
       const { status, expires_at } = changed.object;
-      const args = [status === 'pending' ? '' : KEEP_SECONDS, expiresAt ?? expires_at];
-      if ((await REPLACE.run(this.redis, this.keysOf(id), [id, text, JSON.stringify(changed), ...args])) === 1) {
-        return changed;
-      }
+      const times =
+        status === 'pending' ? ['', expiresAt ?? expires_at] : [KEEP_SECONDS, Math.floor(Date.now() / 1000)];
+      const args = [id, text, JSON.stringify(changed), ...times, dueAt ?? ''];
+      const replaced = await REPLACE.run(this.redis, this.keysOf(id), args);
+      if (replaced === 1) return changed;
+      if (replaced === -1) return found;
     }
     throw new MadakvError('storage_unavailable', `upload ${id} was changed by others ${REPLACE_ATTEMPTS} times`);
   }
 
-  /** Pending uploads whose time is over, those first that are so for longest. @param at seconds since 1970 */
-  async expired(at: number, most: number): Promise<UploadRecord[]> {
+  /** What an upload that has ended left is not there any more. */
+  async cleared(id: string): Promise<void> {
+    await this.redis.zrem(this.keys.pendingUploads(), id);
+  }
+
+  /**
+   * Pending uploads whose time is over, and those that have ended and left what is not cleared; those first that are so for
+   * longest.
+   * @param at seconds since 1970
+   */
+  async due(at: number, most: number): Promise<UploadRecord[]> {
     const ids = await this.redis.zrangebyscore(this.keys.pendingUploads(), '-inf', at, 'LIMIT', 0, most);
     const records = await Promise.all(ids.map((id) => this.get(id)));
+    // Nobody knows whose such a one was: its parts are found as files without an upload.
+    await Promise.all(ids.filter((_, i) => records[i] === undefined).map((id) => this.cleared(id)));
     return records.filter((record) => record !== undefined);
   }
 

@@ -24,7 +24,7 @@ import { StoredBytes } from '../limits/stored.bytes.js';
 import { ContentFacts } from './content.facts.js';
 import { checkDocument, filenameOf, MAX_FILE_BYTES, tooLarge } from './file.limits.js';
 import { InputLines } from './input.lines.js';
-import { readForm, type FormFile } from './upload.form.js';
+import { contentLength, readForm, type FormFile } from './upload.form.js';
 
 /** Files that one sweep looks at, at most. */
 const SWEPT = 1_000;
@@ -73,7 +73,7 @@ export class FilesService {
   /** Stores the upload as it comes; nothing is kept of one that fails. */
   async upload(tenant: string, request: IncomingMessage): Promise<FileObject> {
     const id = newId('file');
-    const room = await this.stored.room(tenant);
+    const room = await this.stored.room(tenant, contentLength(request));
     const gone = new AbortController();
     request.once('close', () => {
       if (!request.complete) gone.abort(new MadakvError('cancelled', 'the caller hung up'));
@@ -121,7 +121,7 @@ export class FilesService {
   ): Promise<FileObject> {
     const id = newId('file');
     const key = storeKeys.file(id);
-    const room = await this.stored.room(tenant);
+    const room = await this.stored.room(tenant, maxBytes);
     try {
       const { bytes, sha256 } = await this.store.put(key, content, { maxBytes: Math.min(maxBytes, room) });
       const created_at = Math.floor(Date.now() / 1000);

@@ -109,3 +109,9 @@ function malformed(cause: unknown): MadakvError {
   const why = cause instanceof Error ? cause.message : String(cause);
   return new MadakvError('invalid_request', `The form cannot be read: ${why}.`, { cause });
 }
+
+/** Bytes that a form will have, some more than its file; 1 where nobody says. */
+export function contentLength({ headers }: Pick<IncomingMessage, 'headers'>): number {
+  const said = Number(headers['content-length']);
+  return Number.isSafeInteger(said) && said > 0 ? said : 1;
+}

@@ -6,6 +6,8 @@ import type { GatewaySettings } from '../gateway.settings.js';
 import { REDIS, SETTINGS } from '../gateway.tokens.js';
 import { TenantLimits } from './tenant.limits.js';
 
+/** Entries that are asked about in one go: without waiting for each other's answers. */
+const LOOKED_AT_AT_A_TIME = 256;
 /** Nothing but deleting frees room. In milliseconds. */
 const RETRY_MS = 60_000;
 
@@ -52,12 +54,16 @@ export class StoredBytes {
     @Inject(TenantLimits) private readonly limits: TenantLimits,
   ) {}
 
-  /** @returns bytes that may still be stored @throws MadakvError rate_limit_exceeded when that is none */
-  async room(tenant: string): Promise<number> {
+  /**
+   * @param needed where there is not as much, what others have deleted is looked for first
+   * @returns bytes that may still be stored
+   * @throws MadakvError rate_limit_exceeded when that is none
+   */
+  async room(tenant: string, needed = 1): Promise<number> {
     const { storedBytes } = this.limits.of(tenant);
     const left = async (): Promise<number> => storedBytes - Number((await this.redis.get(this.keys(tenant)[1])) ?? 0);
     let room = await left();
-    if (room <= 0 && (await this.forgetDeleted(tenant))) room = await left();
+    if (room < needed && (await this.forgetDeleted(tenant))) room = await left();
     if (room <= 0) throw this.exceeded(tenant);
     return room;
   }
@@ -91,19 +97,22 @@ export class StoredBytes {
 
   /** Workers delete expired files, of which nobody tells here. @returns whether there were any */
   private async forgetDeleted(tenant: string): Promise<boolean> {
+    const entries = await this.redis.hkeys(this.keys(tenant)[0]);
     let forgotten = false;
-    for (const id of await this.redis.hkeys(this.keys(tenant)[0])) {
-      const [uploadId] = id.split('/');
-      const partId = id.split('/').at(1);
-      const isThere =
-        partId === undefined
-          ? (await this.records.files.find(tenant, id)) !== undefined
-          : await this.records.uploads.hasPart(uploadId, partId);
-      if (isThere) continue;
-      await this.remove(tenant, id);
-      forgotten = true;
+    for (let at = 0; at < entries.length; at += LOOKED_AT_AT_A_TIME) {
+      const some = entries.slice(at, at + LOOKED_AT_AT_A_TIME);
+      const isThere = await Promise.all(some.map((entry) => this.isThere(entry)));
+      const gone = some.filter((_, i) => !isThere[i]);
+      await Promise.all(gone.map((entry) => this.remove(tenant, entry)));
+      forgotten ||= gone.length > 0;
     }
     return forgotten;
+  }
+
+  /** A part counts before it is one of its upload's: it is there as long as that goes on. */
+  private isThere(entry: string): Promise<boolean> {
+    const [id, partId] = entry.split('/') as [string, string | undefined];
+    return partId === undefined ? this.records.files.has(id) : this.records.uploads.isPending(id);
   }
 
   async remove(tenant: string, fileId: string): Promise<void> {

@@ -4,6 +4,8 @@ import {
   uploadedFileId,
   type FileObject,
   type FileRecord,
+  type UploadObject,
+  type UploadPurpose,
   type UploadRecord,
 } from '@madakv/contracts';
 import { checkMediaType } from '@madakv/documents';
@@ -37,16 +39,9 @@ export class UploadAssembly {
     const id = uploadedFileId(upload.id);
     const { partIds, md5 } = completion ?? { partIds: [], md5: null };
     const facts = new ContentFacts();
-    const digest = createHash('md5');
-    const content = facts.pass(this.content(upload.id, partIds, digest), (head) => {
-      if (upload.purpose === 'user_data') checkMediaType(head);
-    });
+    // All who make it write to one key: what is not right must fail before it is there.
+    const content = verified(this.content(upload.id, partIds), facts, upload.purpose, md5);
     const { bytes, sha256 } = await this.store.put(storeKeys.file(id), content);
-    const found = digest.digest('hex');
-    if (md5 !== null && md5 !== found) {
-      throw new MadakvError('invalid_request', `The content has the MD5 ${found}; expected ${md5}.`, { param: 'md5' });
-    }
-    if (upload.purpose === 'user_data') checkDocument(facts.head, bytes);
     const created_at = Math.floor(Date.now() / 1000);
     const { filename, purpose } = upload;
     const object: FileObject = {
@@ -66,16 +61,55 @@ export class UploadAssembly {
     return object;
   }
 
-  private async *content(
-    uploadId: string,
-    partIds: readonly string[],
-    digest: ReturnType<typeof createHash>,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    for (const partId of partIds) {
-      for await (const piece of await this.store.get(storeKeys.uploadPart(uploadId, partId))) {
-        digest.update(piece as Buffer);
-        yield piece as Buffer;
-      }
-    }
+  private async *content(uploadId: string, partIds: readonly string[]): AsyncGenerator<Uint8Array, void, undefined> {
+    for (const partId of partIds) yield* await this.store.get(storeKeys.uploadPart(uploadId, partId));
   }
+}
+
+/**
+ * Passes content on, and fails with its end where it is not what was said of it.
+ * @throws MadakvError invalid_request, too_large; DocumentError
+ */
+async function* verified(
+  content: AsyncIterable<Uint8Array>,
+  facts: ContentFacts,
+  purpose: UploadPurpose,
+  md5: string | null,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const digest = createHash('md5');
+  let bytes = 0;
+  const checkHead = (head: Uint8Array): void => {
+    if (purpose === 'user_data') checkMediaType(head);
+  };
+  for await (const piece of facts.pass(content, checkHead)) {
+    digest.update(piece);
+    bytes += piece.length;
+    yield piece;
+  }
+  const found = digest.digest('hex');
+  if (md5 !== null && md5 !== found) {
+    throw new MadakvError('invalid_request', `The content has the MD5 ${found}; expected ${md5}.`, { param: 'md5' });
+  }
+  if (purpose === 'user_data') checkDocument(facts.head, bytes);
+}
+
+/** That these parts make up what the upload was created for. @throws MadakvError invalid_request */
+export function checkParts(
+  { id, bytes }: UploadObject,
+  partIds: readonly string[],
+  parts: ReadonlyMap<string, number>,
+): void {
+  let sum = 0;
+  const seen = new Set<string>();
+  for (const [i, partId] of partIds.entries()) {
+    const size = parts.get(partId);
+    const param = `part_ids.${i}`;
+    if (size === undefined) throw new MadakvError('invalid_request', `${id} has no part ${partId}.`, { param });
+    if (seen.has(partId)) throw new MadakvError('invalid_request', `${partId} is named twice.`, { param });
+    seen.add(partId);
+    sum += size;
+  }
+  if (sum === bytes) return;
+  const message = `The ${partIds.length} parts have ${sum} bytes; the upload was created for ${bytes} bytes.`;
+  throw new MadakvError('invalid_request', message, { param: 'part_ids' });
 }

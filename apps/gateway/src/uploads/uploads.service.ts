@@ -4,7 +4,6 @@ import {
   MAX_PARTS,
   newId,
   storeKeys,
-  uploadedFileId,
   type CompleteUpload,
   type CreateUpload,
   type UploadObject,
@@ -12,17 +11,19 @@ import {
   type UploadRecord,
   type UploadStatus,
 } from '@madakv/contracts';
+import { DocumentError } from '@madakv/documents';
 import { Records } from '@madakv/records';
 import { StorageError, type FileStore } from '@madakv/storage';
 import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { filenameOf, MAX_FILE_BYTES } from '../files/file.limits.js';
-import { FilesService } from '../files/files.service.js';
-import { readForm } from '../files/upload.form.js';
+import { contentLength, readForm } from '../files/upload.form.js';
 import type { GatewaySettings } from '../gateway.settings.js';
 import { SETTINGS, STORE } from '../gateway.tokens.js';
 import { StoredBytes } from '../limits/stored.bytes.js';
-import { UploadAssembly } from './upload.assembly.js';
+import { checkParts, UploadAssembly } from './upload.assembly.js';
+import { UploadLease } from './upload.lease.js';
+import { UploadRemains } from './upload.remains.js';
 
 /** Uploads that one sweep looks at, at most. */
 const SWEPT = 1_000;
@@ -39,8 +40,9 @@ export class UploadsService {
     @Inject(Records) private readonly records: Records,
     @Inject(STORE) private readonly store: FileStore,
     @Inject(StoredBytes) private readonly stored: StoredBytes,
-    @Inject(FilesService) private readonly files: FilesService,
     @Inject(UploadAssembly) private readonly assembly: UploadAssembly,
+    @Inject(UploadLease) private readonly lease: UploadLease,
+    @Inject(UploadRemains) private readonly remains: UploadRemains,
     @Inject(SETTINGS) private readonly settings: GatewaySettings,
   ) {}
 
@@ -52,7 +54,7 @@ export class UploadsService {
       const message = `The upload would have ${body.bytes} bytes; the limit of the purpose ${body.purpose} is ${limit} bytes.`;
       throw new MadakvError('too_large', message, { param: 'bytes' });
     }
-    if ((await this.stored.room(tenant)) < body.bytes) throw this.stored.exceeded(tenant);
+    if ((await this.stored.room(tenant, body.bytes)) < body.bytes) throw this.stored.exceeded(tenant);
     const created_at = Math.floor(Date.now() / 1000);
     const object: UploadObject = {
       id: newId('upload'),
@@ -82,7 +84,7 @@ export class UploadsService {
     mustBePending(await this.pending(tenant, id));
     const partId = newId('part');
     const key = storeKeys.uploadPart(id, partId);
-    const room = await this.stored.room(tenant);
+    const room = await this.stored.room(tenant, contentLength(request));
     const gone = new AbortController();
     request.once('close', () => {
       if (!request.complete) gone.abort(new MadakvError('cancelled', 'the caller hung up'));
@@ -100,15 +102,15 @@ export class UploadsService {
       }
       if (added === 'closed') mustBePending(await this.pending(tenant, id));
     } catch (error) {
-      await this.store.delete(key).catch(() => undefined);
       await this.stored.removeParts(tenant, id, [partId]).catch(() => undefined);
+      await this.store.delete(key).catch(() => undefined);
       throw error;
     }
     return { id: partId, object: 'upload.part', created_at: Math.floor(Date.now() / 1000), upload_id: id };
   }
 
   /**
-   * Makes the file. Asked for again, with the same parts, it is the same one.
+   * Makes the file. Asked for again, with the same parts, it is the same one; by several at once, one makes it.
    * @throws MadakvError not_found, conflict; invalid_request where parts and bytes do not fit together
    */
   async complete(tenant: string, id: string, { part_ids: partIds, md5 }: CompleteUpload): Promise<UploadObject> {
@@ -117,11 +119,42 @@ export class UploadsService {
     const { status } = found.object;
     if (status === 'pending') checkParts(found.object, partIds, await this.records.uploads.parts(id));
     else if (status !== 'completed') throw notPending(found.object);
-    const claimed = await this.claim(found, completion);
-    if (claimed.object.status === 'completed') return claimed.object;
+    for (;;) {
+      const claimed = await this.claim(found, completion);
+      if (claimed.object.status === 'completed') return claimed.object;
+      const made = await this.lease.run(id, () => this.make(claimed));
+      if (made !== undefined) return made;
+      await this.lease.freed(id);
+    }
+  }
+
+  /** Cancelled once more it stays so. @throws MadakvError not_found; conflict where it has ended otherwise */
+  async cancel(tenant: string, id: string): Promise<UploadObject> {
+    await this.pending(tenant, id);
+    const { object } = await this.end(id, 'cancelled');
+    if (object.status !== 'cancelled') throw notPending(object);
+    return object;
+  }
+
+  /** Gives up uploads whose time is over, and clears what others have left. @returns how many were given up */
+  async sweep(): Promise<number> {
+    const dueAt = Math.floor(Date.now() / 1000);
+    let expired = 0;
+    for (const record of await this.records.uploads.due(dueAt, SWEPT)) {
+      if (record.object.status !== 'pending') await this.remains.clear(record);
+      else if ((await this.end(record.object.id, 'expired', { dueAt })).object.status === 'expired') expired++;
+    }
+    return expired;
+  }
+
+  private async make(claimed: UploadRecord): Promise<UploadObject> {
+    const { tenant, object } = claimed;
     try {
+      // Who was before may have made it.
+      const found = await this.pending(tenant, object.id);
+      if (found.object.status === 'completed') return found.object;
       const file = await this.assembly.file(claimed);
-      const ended = await this.end(claimed, 'completed', file);
+      const ended = await this.end(object.id, 'completed', { file });
       if (ended.object.status === 'completed') return ended.object;
       throw notPending(ended.object);
     } catch (error) {
@@ -129,63 +162,51 @@ export class UploadsService {
     }
   }
 
-  /** Cancelled once more it stays so. @throws MadakvError not_found; conflict where it has ended otherwise */
-  async cancel(tenant: string, id: string): Promise<UploadObject> {
-    const { object } = await this.end(await this.pending(tenant, id), 'cancelled');
-    if (object.status !== 'cancelled') throw notPending(object);
-    return object;
-  }
-
-  /** Gives up uploads whose time is over. @returns how many */
-  async sweep(): Promise<number> {
-    let expired = 0;
-    for (const record of await this.records.uploads.expired(Math.floor(Date.now() / 1000), SWEPT)) {
-      if ((await this.end(record, 'expired')).object.status === 'expired') expired++;
-    }
-    return expired;
-  }
-
   /** Says what it is completed of, once: two who say the same make the same file, one who says something else is too late. */
   private async claim(
     { object: { id } }: UploadRecord,
     completion: NonNullable<UploadRecord['completion']>,
   ): Promise<UploadRecord> {
-    const until = Math.floor(Date.now() / 1000) + ASSEMBLY_SECONDS;
-    const claimed = await this.records.uploads.update(id, (record) => ({ completion, ...record }), until);
+    const expiresAt = Math.floor(Date.now() / 1000) + ASSEMBLY_SECONDS;
+    const claimed = await this.records.uploads.update(id, (record) => ({ completion, ...record }), { expiresAt });
     const { object } = claimed;
     if (object.status === 'cancelled' || object.status === 'expired') throw notPending(object);
-    if (JSON.stringify(claimed.completion) === JSON.stringify(completion)) return claimed;
+    if (isSame(claimed.completion, completion)) return claimed;
     const state = object.status === 'completed' ? 'was completed' : 'is being completed';
     throw new MadakvError('conflict', `${id} ${state} with other parts, or another md5.`, { param: 'part_ids' });
   }
 
   /** @returns the upload, where somebody else has completed it meanwhile @throws the error, or why it cannot be completed */
-  private async afterFailure({ tenant, object: { id } }: UploadRecord, error: unknown): Promise<UploadObject> {
+  private async afterFailure({ tenant, object, completion }: UploadRecord, error: unknown): Promise<UploadObject> {
+    const { id } = object;
     // What is wrong with the content is so for all who say the same of it: the next may say something else.
-    if (!(error instanceof StorageError) && !(error instanceof MadakvError && error.retryable)) {
-      await this.records.uploads.update(id, (record) => ({ ...record, completion: undefined }));
+    if ((error instanceof MadakvError || error instanceof DocumentError) && !error.retryable) {
+      await this.records.uploads.update(id, (record) =>
+        isSame(record.completion, completion) ? { ...record, completion: undefined } : undefined,
+      );
     }
     if (!(error instanceof StorageError && error.code === 'not_found')) throw error;
-    const { object } = await this.pending(tenant, id);
-    if (object.status === 'completed') return object;
-    throw object.status === 'pending' ? error : notPending(object);
+    const { object: found } = await this.pending(tenant, id);
+    if (found.status === 'completed') return found;
+    throw found.status === 'pending' ? error : notPending(found);
   }
 
-  /** Ends a pending upload, and deletes its parts. @returns it as it stands, which may be another end than this */
+  /**
+   * Ends a pending upload, and takes away what it leaves.
+   * @param with the file of one that is completed; the seconds since 1970 at which it must be due, or it stays
+   * @returns it as it stands, which may be another end than this
+   */
   private async end(
-    { tenant, object: { id } }: UploadRecord,
+    id: string,
     status: Exclude<UploadStatus, 'pending'>,
-    file: UploadObject['file'] = null,
+    { file = null, dueAt }: { readonly file?: UploadObject['file']; readonly dueAt?: number } = {},
   ): Promise<UploadRecord> {
-    const parts = await this.records.uploads.parts(id);
-    const ended = await this.records.uploads.update(id, (record) => ({
-      ...record,
-      object: { ...record.object, status, file },
-    }));
-    // Somebody may have begun to complete it.
-    if (ended.object.status !== 'completed') await this.files.remove(tenant, uploadedFileId(id));
-    await this.stored.removeParts(tenant, id, parts.keys());
-    for await (const { key } of this.store.list(storeKeys.uploadPart(id, ''))) await this.store.delete(key);
+    const ended = await this.records.uploads.update(
+      id,
+      (record) => ({ ...record, object: { ...record.object, status, file } }),
+      dueAt === undefined ? {} : { dueAt },
+    );
+    if (ended.object.status !== 'pending') await this.remains.clear(ended);
     return ended;
   }
 
@@ -217,6 +238,10 @@ export class UploadsService {
   }
 }
 
+function isSame(a: UploadRecord['completion'], b: UploadRecord['completion']): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
 function mustBePending({ object }: UploadRecord): void {
   if (object.status !== 'pending') throw notPending(object);
 }
@@ -224,21 +249,4 @@ function mustBePending({ object }: UploadRecord): void {
 function notPending({ id, status, expires_at }: UploadObject): MadakvError {
   const since = status === 'expired' ? ` since ${new Date(expires_at * 1000).toISOString()}` : '';
   return new MadakvError('conflict', `${id} is ${status}${since}; create another upload.`, { param: 'id' });
-}
-
-/** @throws MadakvError invalid_request */
-function checkParts({ id, bytes }: UploadObject, partIds: readonly string[], parts: ReadonlyMap<string, number>): void {
-  let sum = 0;
-  const seen = new Set<string>();
-  for (const [i, partId] of partIds.entries()) {
-    const size = parts.get(partId);
-    const param = `part_ids.${i}`;
-    if (size === undefined) throw new MadakvError('invalid_request', `${id} has no part ${partId}.`, { param });
-    if (seen.has(partId)) throw new MadakvError('invalid_request', `${partId} is named twice.`, { param });
-    seen.add(partId);
-    sum += size;
-  }
-  if (sum === bytes) return;
-  const message = `The ${partIds.length} parts have ${sum} bytes; the upload was created for ${bytes} bytes.`;
-  throw new MadakvError('invalid_request', message, { param: 'part_ids' });
 }
