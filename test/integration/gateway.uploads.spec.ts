@@ -11,12 +11,14 @@ import { DEFAULT_DOCUMENT_LIMITS } from '@madakv/documents';
 import { Records } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { STORE } from '../../apps/gateway/src/gateway.tokens.js';
 import { UploadsService } from '../../apps/gateway/src/uploads/uploads.service.js';
-import { batchInput, errorOf, formOf, PDF, TestGateway, type TestTenant } from './gateway.fixture.js';
+import { batchInput, errorOf, formOf, KEYS, PDF, TestGateway, type TestTenant } from './gateway.fixture.js';
 
 const ROOM = 8_000_000;
 let gateway: TestGateway;
@@ -213,6 +215,34 @@ describe('an upload in parts', () => {
     await gateway.records.redis.del(lease);
     expect(await (await done).json()).toMatchObject({ status: 'completed', file: { bytes: 10 } });
     expect(await gateway.records.redis.exists(lease)).toBe(0);
+  });
+
+  it('keeps Node’s fetch waiting while it is made', async () => {
+    const upload = await create();
+    const part = await add(upload.id, '0123456789');
+    const lease = `{madakv}:upload-lease:${upload.id}`;
+    await gateway.records.redis.set(lease, 'another gateway');
+    const other = await gateway.beside({ MADAKV_GATEWAY_INTERIM_MS: '50' });
+    try {
+      const asking = request(`${other.url}/v1/uploads/${upload.id}/complete`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${KEYS.acme}`,
+          'content-type': 'application/json',
+          'user-agent': 'node',
+          connection: 'keep-alive',
+        },
+      });
+      const answer = once(asking, 'response') as Promise<[IncomingMessage]>;
+      const interim = once(asking, 'information') as Promise<[{ statusCode: number }]>;
+      asking.end(JSON.stringify({ part_ids: [part] }));
+      expect((await interim)[0].statusCode).toBe(102);
+      await gateway.records.redis.del(lease);
+      expect((await answer)[0].statusCode).toBe(200);
+      asking.destroy();
+    } finally {
+      await other.stop();
+    }
   });
 
   it('of a document is told by its content', async () => {

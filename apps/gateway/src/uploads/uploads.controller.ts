@@ -5,8 +5,11 @@ import {
   type UploadObject,
   type UploadPart,
 } from '@madakv/contracts';
-import { Controller, HttpCode, Inject, Param, Post, Req, UseInterceptors } from '@nestjs/common';
-import type { Request } from 'express';
+import { Controller, HttpCode, Inject, Param, Post, Req, Res, UseInterceptors } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { keepWaiting } from '../chat/interim.responses.js';
+import type { GatewaySettings } from '../gateway.settings.js';
+import { SETTINGS } from '../gateway.tokens.js';
 import { checked } from '../http/checked.query.js';
 import { BodyText, JsonBody } from '../http/json.body.js';
 import { Tenant } from '../http/request.context.js';
@@ -21,7 +24,10 @@ const JSON_ERRORS = ['invalid_request', 'invalid_json', 'unsupported_media_type'
 /** Files in parts, as OpenAI has them. */
 @Controller('v1/uploads')
 export class UploadsController {
-  constructor(@Inject(UploadsService) private readonly uploads: UploadsService) {}
+  constructor(
+    @Inject(UploadsService) private readonly uploads: UploadsService,
+    @Inject(SETTINGS) private readonly settings: GatewaySettings,
+  ) {}
 
   @Post()
   @HttpCode(200)
@@ -29,7 +35,7 @@ export class UploadsController {
   @ApiRoute({
     tag: 'Uploads',
     summary: 'Begin a file that comes in parts',
-    description: 'For an hour parts can be added to it; then it expires.',
+    description: 'Until `expires_at` parts can be added to it; then it expires.',
     body: { schema: 'CreateUpload' },
     response: { 'application/json': 'Upload' },
     errors: [...JSON_ERRORS, 'too_large'],
@@ -65,8 +71,20 @@ export class UploadsController {
     response: { 'application/json': 'Upload' },
     errors: [...JSON_ERRORS, 'invalid_document', 'not_found', 'conflict', 'too_large'],
   })
-  completeUpload(@Tenant() tenant: string, @Param('id') id: string, @BodyText() text: string): Promise<UploadObject> {
-    return this.uploads.complete(tenant, id, checked(CompleteUploadSchema, parseJson(text)));
+  async completeUpload(
+    @Tenant() tenant: string,
+    @Param('id') id: string,
+    @BodyText() text: string,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<UploadObject> {
+    // Gigabytes are copied before it is answered.
+    const interim = keepWaiting(request, response, this.settings.MADAKV_GATEWAY_INTERIM_MS);
+    try {
+      return await this.uploads.complete(tenant, id, checked(CompleteUploadSchema, parseJson(text)));
+    } finally {
+      interim.stop();
+    }
   }
 
   @Post(':id/cancel')
