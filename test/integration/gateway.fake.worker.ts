@@ -110,7 +110,9 @@ export class FakeWorker {
     const { usage } = completion(requestId, request, tokens);
     const outcome: Outcome = answer.status === 200 ? { state: 'completed', key, usage } : { state: 'failed', key };
     const ref = { requestId, source };
-    await this.records.outcomes.commit(ref, outcome, settlementOf(ref, outcome, { tenant, model, acceptedAtMs }));
+    // Who hangs up counts for what was computed until then.
+    const spent = verb === 'hang' ? { ...outcome, usage } : outcome;
+    await this.records.outcomes.commit(ref, outcome, settlementOf(ref, spent, { tenant, model, acceptedAtMs }));
     await this.records.events.append(requestId, { kind: 'end' });
     return { state: 'settled' };
   }

@@ -69,6 +69,16 @@ describe('tokens of a day', () => {
     expect(other.status).toBe(200);
   });
 
+  it('count for a stream that its caller ends before the last token', async () => {
+    await awayFromMidnight();
+    const gateway = await start(limits({ tokensPerDay: 200 }));
+    const stream = await gateway.client().chat.completions.create({ ...ask('hang: a|b|c'), stream: true });
+    // Leaving the loop hangs up.
+    for await (const { choices } of stream) if (choices[0].delta.content) break;
+    await expect.poll(async () => (await quotaOf(gateway))?.tokens_per_day.used).toBeGreaterThan(0);
+    await expect.poll(async () => (await quotaOf(gateway))?.tokens_per_day.reserved).toBe(0);
+  });
+
   it('hold for responses as well, and have no headers where there is no limit', async () => {
     const gateway = await start({
       ...limits({ tokensPerDay: 50 }),
@@ -108,8 +118,8 @@ describe('queued tokens', () => {
       .toBe(400);
     callers[1].abort();
     await expect.poll(async () => (await quotaOf(gateway))?.queued_tokens.reserved).toBe(0);
-    // What failed or was cancelled came to nothing.
-    expect((await quotaOf(gateway))?.tokens_per_day).toMatchObject({ used: 0, reserved: 0 });
+    // What failed came to nothing; what was cancelled came to the prompt of each, and the token that it was told.
+    await expect.poll(async () => (await quotaOf(gateway))?.tokens_per_day).toMatchObject({ used: 12, reserved: 0 });
     expect(await gateway.records.redis.keys('*token-reservations*')).toEqual([]);
   });
 

@@ -235,13 +235,28 @@ describe('cancelling', () => {
     expect(await leasesOn(budget.client)).toEqual([]);
   });
 
-  it('a queued one never begins', async () => {
-    const job = await bench.chat(hello);
+  it('a running chat completion counts what was computed for it: its caller may have had all but the last token', async () => {
+    await startWorker();
+    const job = await bench.chat(hello, { tenant: 'streams' });
+    await expect.poll(() => engine.running).toEqual([job.requestId]);
+    const prompt = engine.requestOf(job.requestId)?.promptTokens ?? NaN;
+    expect(prompt).toBeGreaterThan(0);
+    for (const [i, text] of ['one', ' two', ' three'].entries()) engine.say(job.requestId, i, text);
+    await bench.records.cancellations.cancel(job.requestId, 'cancelled');
+    await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 499 });
+    await expect
+      .poll(() => bench.records.quota.state('streams', job.acceptedAtMs))
+      .toEqual({ used: prompt + 3, reserved: 0, queued: 0 });
+  });
+
+  it('a queued one never begins, and counts nothing', async () => {
+    const job = await bench.chat(hello, { tenant: 'queues' });
     await bench.records.cancellations.cancel(job.requestId, 'cancelled');
     await startWorker();
     await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 499 });
     await expect.poll(() => bench.generateJob(job)).toBeUndefined();
     expect(engine.begun).toEqual([]);
+    expect(await bench.records.quota.state('queues', job.acceptedAtMs)).toMatchObject({ used: 0 });
   });
 
   it('whose announcement was lost takes effect all the same', async () => {

@@ -7,6 +7,7 @@ import type { LeaseShare, SharedLease } from '../lease/shared.lease.js';
 import { GenerationSpans } from '../trace/generation.spans.js';
 import { answeredTrace } from '../trace/trace.document.builder.js';
 import { AnswerPublisher } from './answer.publisher.js';
+import type { Learnt } from '../roles/request.attempt.js';
 import type { PreparedReader } from './prepared.reader.js';
 import { rankOf, tokensOf, type Question } from './question.js';
 
@@ -75,6 +76,7 @@ export class QuestionRunner {
         signal: AbortSignal.any([signal, lease.lost]),
         onEvent: (event: EngineEvent) => {
           if (event.kind === 'started') onBegin();
+          noteSpent(attempt.learnt, event, prepared);
           // What is allocated is covered at every moment: it has shrunk to this before, and never exceeds it from here on.
           if (event.kind === 'evicted') share.evicted(event.maxBytes);
           spans.observe(event);
@@ -118,4 +120,11 @@ export class QuestionRunner {
       ...(request.source.kind === 'line' && { batchId: request.source.batchId, batchLine: request.source.line }),
     };
   }
+}
+
+/** The prompt is spent when the engine begins with it, the answer token by token. */
+function noteSpent(learnt: Learnt, event: EngineEvent, prepared: Question['prepared']): void {
+  const { promptTokens, completionTokens } = learnt.spent;
+  if (event.kind === 'started') learnt.spent = { promptTokens: promptTokens + tokensOf(prepared), completionTokens };
+  else if (event.kind === 'token') learnt.spent = { promptTokens, completionTokens: completionTokens + 1 };
 }

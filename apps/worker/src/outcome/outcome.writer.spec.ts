@@ -97,6 +97,17 @@ it('settles what each came to with its outcome: of a line its share of the batch
   ]);
 });
 
+it.each([
+  ['of a chat that was hung up on', CHAT, 'cancelled', [7, 3]],
+  ['not of one that failed', CHAT, 'timeout', [0, 0]],
+  ['not of a line', REQUEST, 'cancelled', [0, 0]],
+] as const)('counts what was spent %s', async (_, request, code, [promptTokens, completionTokens]) => {
+  const spent = { promptTokens: 7, completionTokens: 3 };
+  await writer.fail(request, new MadakvError(code, 'over'), failure(), spent);
+  expect(outcomes.settled).toMatchObject([{ counts: { requests: 1, errors: 1, promptTokens, completionTokens } }]);
+  expect(outcomes.of.get(request.requestId)).not.toHaveProperty('usage');
+});
+
 it('writes the answer, then commits where it lies', async () => {
   expect(await writer.complete(REQUEST, completion('one'), trace())).toBe(true);
   const outcome = outcomes.of.get('batch_a_3');

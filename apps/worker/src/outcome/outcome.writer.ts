@@ -20,6 +20,7 @@ import type {
 } from '@madakv/records';
 import type { FileStore } from '@madakv/storage';
 import { createHash } from 'node:crypto';
+import type { SpentTokens } from '../roles/request.attempt.js';
 
 /** A request, and what counts it among its tenant's. */
 export interface AnsweredRequest
@@ -56,9 +57,15 @@ export class OutcomeWriter {
     return this.settle(request, { status: 200, body: completion }, ended, traces);
   }
 
-  /** For an error that trying again cannot mend, or that was tried often enough. @returns whether it is the one that stands */
-  fail(request: AnsweredRequest, error: MadakvError, trace: FailedTrace): Promise<boolean> {
-    return this.settle(request, { status: error.httpStatus, body: errorBody(error) }, { state: 'failed' }, [trace]);
+  /**
+   * For an error that trying again cannot mend, or that was tried often enough.
+   * @param spent what was computed for it: it counts where a chat's caller hung up, who may have had all of the answer but its end
+   * @returns whether it is the one that stands
+   */
+  fail(request: AnsweredRequest, error: MadakvError, trace: FailedTrace, spent?: SpentTokens): Promise<boolean> {
+    const answer = { status: error.httpStatus, body: errorBody(error) };
+    const counted = request.source.kind === 'body' && error.code === 'cancelled' ? spent : undefined;
+    return this.settle(request, answer, { state: 'failed' }, [trace], counted);
   }
 
   private async settle(
@@ -66,6 +73,7 @@ export class OutcomeWriter {
     { status, body }: Pick<RequestAnswer, 'status' | 'body'>,
     ended: Omit<Outcome, 'key'>,
     traces: readonly TraceDocument[],
+    spent?: SpentTokens,
   ): Promise<boolean> {
     // A trace has one name: an attempt that comes too late must not replace the one of the answer that stands.
     if (await this.isSettled(request)) return false;
@@ -77,7 +85,11 @@ export class OutcomeWriter {
     const key = storeKeys.answer(requestId, createHash('sha256').update(content).digest('hex'));
     await this.store.put(key, content);
     const counted = endedRequest(request, traces);
-    const committed = await this.outcomes.commit(request, { ...ended, key }, settlement(request, ended, counted));
+    const committed = await this.outcomes.commit(
+      request,
+      { ...ended, key },
+      settlement(request, ended, counted, spent),
+    );
     if (!committed && (await this.outcomes.find(request))?.key !== key) await this.store.delete(key);
     await this.announce(request);
     // A count: nothing fails for want of it.
@@ -96,6 +108,7 @@ function settlement(
   { requestId, source, tenant, model, acceptedAtMs, reservedTokens }: AnsweredRequest,
   { state, usage }: Omit<Outcome, 'key'>,
   { fullBytes, keptBytes }: EndedRequest,
+  spent?: SpentTokens,
 ): RequestSettlement {
   const isLine = source.kind === 'line';
   return {
@@ -107,9 +120,9 @@ function settlement(
     counts: {
       requests: 1,
       errors: state === 'failed' ? 1 : 0,
-      promptTokens: usage?.prompt_tokens ?? 0,
+      promptTokens: usage?.prompt_tokens ?? spent?.promptTokens ?? 0,
       cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? 0,
-      completionTokens: usage?.completion_tokens ?? 0,
+      completionTokens: usage?.completion_tokens ?? spent?.completionTokens ?? 0,
       fullBytes: fullBytes ?? 0,
       keptBytes: keptBytes ?? 0,
     },

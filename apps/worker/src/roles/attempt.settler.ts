@@ -85,7 +85,7 @@ export class AttemptSettler {
   /** Writes the error as the request's answer. @param attempt from 1 */
   fail({ request, stage, takenAtMs, learnt }: EndedWork, attempt: number, error: MadakvError): Promise<void> {
     return withTraceparent(request.traceparent, async () => {
-      const { customId, prepared, lease, askedAtMs, grantedAtMs, begunAtMs, holderSinceMs } = learnt;
+      const { customId, prepared, lease, askedAtMs, grantedAtMs, begunAtMs, holderSinceMs, spent } = learnt;
       const trace = failedTrace({
         request,
         customId,
@@ -100,7 +100,7 @@ export class AttemptSettler {
         begunAtMs,
         holderSinceMs,
       });
-      await this.outcomes.fail({ ...request, customId }, error, trace);
+      await this.outcomes.fail({ ...request, customId }, error, trace, spent);
       requestSettled({ model: request.model, seconds: (Date.now() - request.acceptedAtMs) / 1_000, error });
       this.onEnded(request);
     });

@@ -1,4 +1,5 @@
 import type { ModelJob, PreparedRequest, RequestJob, RequestJobResult } from '@madakv/contracts';
+import type { UsageCounts } from '@madakv/records';
 import type { Job } from 'bullmq';
 import type { FailureSources, LeaseHistory } from '../trace/trace.document.builder.js';
 
@@ -32,7 +33,12 @@ export interface Learnt {
   begunAtMs: readonly number[];
   /** Since when it waits for the worker that holds its document. */
   holderSinceMs: number | undefined;
+  /** What engines have computed for its questions so far, whether or not it comes to an answer. */
+  spent: SpentTokens;
 }
+
+/** Tokens that were read and written for a request. */
+export type SpentTokens = Pick<UsageCounts, 'promptTokens' | 'completionTokens'>;
 
 /** One attempt at a request. */
 export interface RequestAttempt {
@@ -76,5 +82,6 @@ export function nothingLearnt(): Learnt {
     lease: undefined,
     begunAtMs: [],
     holderSinceMs: undefined,
+    spent: { promptTokens: 0, completionTokens: 0 },
   };
 }
