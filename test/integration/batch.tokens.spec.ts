@@ -1,6 +1,7 @@
 import { dayOf, type QuotaState } from '@madakv/records';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { settlementOf } from './settlement.fixture.js';
 import { BatchWorld, inputOf, line, MODEL, TENANT } from './batch.world.js';
 
 /** What a line of `inputOf` is taken for: 18 bytes of text, and 256 tokens of an answer. */
@@ -59,7 +60,7 @@ describe('tokens of a batch', () => {
     expect(failure).toMatchObject({ code: 'token_limit_exceeded', line: null, param: 'input_file_id' });
     expect(failure?.message).toContain(`taken for ${3 * LINE} tokens`);
     expect(failure?.message).toContain(said);
-    expect(failure?.message).toContain('send fewer at a time');
+    expect(failure?.message).toContain('alone more than the limit, send fewer at a time');
     expect(await stateOf(id)).toEqual({ used: 0, reserved: 0, queued: 0 });
     expect(world.generated.size).toBe(0);
   });
@@ -71,13 +72,36 @@ describe('tokens of a batch', () => {
     const second = await world.submit(inputOf(3), { limits: limitsOf(null, 8 * LINE) });
     await world.runBatchJob();
     expect((await failureOf(second))?.message).toContain(`${6 * LINE} are queued`);
-    expect((await failureOf(second))?.message).toContain('try again once other batches have ended');
+    expect((await failureOf(second))?.message).toContain('try again once other requests have ended');
     // Whatever the limits have become since, what was accepted is run.
     await world.drain();
     expect((await world.record(first)).object.request_counts).toEqual({ total: 6, completed: 6, failed: 0 });
     const third = await world.submit(inputOf(3), { limits });
     await world.drain();
     expect((await world.record(third)).object.status).toBe('completed');
+  });
+
+  it.each([
+    ['once others have ended, where these have it reserved', 0, 'try again once other requests have ended'],
+    ['tomorrow, where it is used', 5 * LINE - TRUE, 'try again tomorrow (UTC)'],
+  ])('that find no room in the day are told to come back %s', async (_, extra, advice) => {
+    const tokensPerDay = 5 * LINE;
+    const first = await world.submit(inputOf(3), { limits: limitsOf(tokensPerDay) });
+    await world.runBatchJob();
+    const { created_at } = (await world.record(first)).object;
+    if (extra > 0) {
+      const ref = { requestId: 'chatcmpl-1', source: { kind: 'body', fileKey: 'f' } as const };
+      const usage = { prompt_tokens: extra, completion_tokens: 0, total_tokens: extra };
+      const outcome = { state: 'completed', key: 'k', usage } as const;
+      await world.records.outcomes.commit(
+        ref,
+        outcome,
+        settlementOf(ref, outcome, { tenant: TENANT, acceptedAtMs: created_at * 1_000 }),
+      );
+    }
+    const second = await world.submit(inputOf(3), { limits: limitsOf(tokensPerDay) });
+    await world.runBatchJob();
+    expect((await failureOf(second))?.message).toContain(advice);
   });
 
   it('are not reserved for lines that cannot be run, and are given back for those that fail', async () => {

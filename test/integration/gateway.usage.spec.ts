@@ -69,6 +69,33 @@ describe('tokens of a day', () => {
     expect(other.status).toBe(200);
   });
 
+  it('that others have reserved come back in moments, and what is too much alone does never', async () => {
+    await awayFromMidnight();
+    const gateway = await start(limits({ tokensPerDay: 250, queuedTokens: 220 }));
+    const callers = [new AbortController(), new AbortController()];
+    for (const { signal } of callers) {
+      gateway
+        .client()
+        .chat.completions.create(ask('hang: a'), { signal })
+        .catch(() => undefined);
+    }
+    await expect.poll(() => gateway.worker.hanging).toHaveLength(2);
+    const told = async (path: string, body: unknown): Promise<unknown[]> => {
+      const response = await gateway.postJson(path, body);
+      const { status, code, message } = await errorOf(response);
+      const [after, should] = ['retry-after', 'x-should-retry'].map((name) => response.headers.get(name));
+      return [status, code, after, should, message.includes('alone more than the limit: ask for fewer pages')];
+    };
+    const chats = '/v1/chat/completions';
+    expect(await told(chats, ask('say: a'))).toEqual([429, 'tokens_per_day_exceeded', '2', 'true', false]);
+    expect(await told(chats, ask('say: a', 219))).toEqual([429, 'queued_tokens_exceeded', null, 'false', true]);
+    expect(await told(chats, ask('say: a', 249))).toEqual([429, 'tokens_per_day_exceeded', null, 'false', true]);
+    const response = { model: MODEL, input: 'say: a', max_output_tokens: 249 };
+    expect(await told('/v1/responses', response)).toEqual([429, 'tokens_per_day_exceeded', null, 'false', true]);
+    for (const caller of callers) caller.abort();
+    await expect.poll(async () => (await gateway.postJson(chats, ask('say: a'))).status).toBe(200);
+  });
+
   it('count for a stream that its caller ends before the last token', async () => {
     await awayFromMidnight();
     const gateway = await start(limits({ tokensPerDay: 200 }));

@@ -61,6 +61,8 @@ export interface MadakvErrorOptions extends ErrorOptions {
   /** Finer code, such as libs/documents' `encrypted_pdf`. */
   readonly reason?: string;
   readonly retryAfterMs?: number;
+  /** Does not pass by waiting a little: whoever repeats it at once does so in vain. */
+  readonly lasting?: boolean;
 }
 
 /** An error with a code of the table above. `message` is for people and carries no document text. */
@@ -68,6 +70,7 @@ export class MadakvError extends Error {
   readonly param: string | undefined;
   readonly reason: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly lasting: boolean;
 
   constructor(
     readonly code: ErrorCode,
@@ -79,6 +82,7 @@ export class MadakvError extends Error {
     this.param = options.param;
     this.reason = options.reason;
     this.retryAfterMs = options.retryAfterMs;
+    this.lasting = options.lasting ?? false;
   }
 
   get httpStatus(): number {

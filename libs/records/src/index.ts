@@ -18,6 +18,7 @@ export * from './resident.documents.js';
 export * from './session.repository.js';
 export * from './upload.repository.js';
 export * from './token.quota.js';
+export * from './token.refusal.js';
 export * from './usage.day.js';
 export * from './usage.repository.js';
 export * from './webhook.deliveries.js';

@@ -1,16 +1,9 @@
 import { errorBody, type MadakvError } from '@madakv/contracts';
 import type { Response } from 'express';
 
-/** Limits that do not pass by waiting a little: the official clients would only repeat in vain. */
-const LASTING: ReadonlySet<string | undefined> = new Set([
-  'storage_quota_exceeded',
-  'batch_lines_exceeded',
-  'tokens_per_day_exceeded',
-]);
-
 /** Whether the official clients shall repeat the request. What took too long would take as long once more. */
-function shouldRetry({ code, retryable, reason }: MadakvError): boolean {
-  return retryable && code !== 'timeout' && !LASTING.has(reason);
+function shouldRetry({ code, retryable, lasting }: MadakvError): boolean {
+  return retryable && code !== 'timeout' && !lasting;
 }
 
 /** Answers with OpenAI's error body and the headers by which its clients decide whether and when to try again. */

@@ -39,7 +39,7 @@ export class ActiveBatches {
     throw new MadakvError(
       'rate_limit_exceeded',
       `Too many lines in batches: ${others} are queued and the file has ${lines}; the limit is ${queuedBatchLines}.`,
-      { reason: 'batch_lines_exceeded', retryAfterMs: RETRY_MS },
+      { reason: 'batch_lines_exceeded', retryAfterMs: RETRY_MS, lasting: true },
     );
   }
 

@@ -1,5 +1,5 @@
 import { MadakvError, type TokenLimits } from '@madakv/contracts';
-import { dayOf, Records, startOfDay, type QuotaState, type Refusal } from '@madakv/records';
+import { dayOf, Records, refusedTokens, startOfDay, type QuotaState, type Refusal } from '@madakv/records';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Response } from 'express';
 import type { Chat } from '../chat/chat.service.js';
@@ -59,23 +59,27 @@ function setTokenHeaders(response: Response, { tokensPerDay }: TokenLimits, stat
   });
 }
 
-function exceeded(
-  refused: Refusal,
-  tokens: number,
-  { used, reserved, queued }: QuotaState,
-  { tokensPerDay, queuedTokens }: TokenLimits,
-  atMs: number,
-): MadakvError {
+/** Where others are in the way it passes in moments, where the day is used up at midnight, and where it is too much alone never. */
+function exceeded(refused: Refusal, tokens: number, state: QuotaState, limits: TokenLimits, atMs: number): MadakvError {
+  const { limit, fits } = refusedTokens(refused, tokens, state, limits);
+  const { used, reserved, queued } = state;
   const asked = `The request is taken for ${tokens} tokens`;
-  return refused === 'queuedTokens'
-    ? new MadakvError(
-        'rate_limit_exceeded',
-        `${asked}, and ${queued} are queued; the limit is ${queuedTokens} queued tokens.`,
-        { reason: 'queued_tokens_exceeded', retryAfterMs: RETRY_MS },
-      )
-    : new MadakvError(
-        'rate_limit_exceeded',
-        `${asked}; today (UTC) ${used} are used and ${reserved} reserved, and the limit is ${tokensPerDay} tokens a day.`,
-        { reason: 'tokens_per_day_exceeded', retryAfterMs: untilMidnight(atMs) },
-      );
+  const advice =
+    fits === 'never' ? ' That is alone more than the limit: ask for fewer pages, fields or answer tokens.' : '';
+  const [message, reason] =
+    limit === 'queuedTokens'
+      ? [
+          `${asked}, and ${queued} are queued; the limit is ${limits.queuedTokens} queued tokens.`,
+          'queued_tokens_exceeded',
+        ]
+      : [
+          `${asked}; today (UTC) ${used} are used and ${reserved} reserved, and the limit is ${limits.tokensPerDay} tokens a day.`,
+          'tokens_per_day_exceeded',
+        ];
+  const waits = { soon: RETRY_MS, tomorrow: untilMidnight(atMs), never: undefined }[fits];
+  return new MadakvError('rate_limit_exceeded', `${message}${advice}`, {
+    reason,
+    lasting: fits !== 'soon',
+    ...(waits === undefined ? {} : { retryAfterMs: waits }),
+  });
 }

@@ -124,6 +124,7 @@ export class StoredBytes {
     return new MadakvError('rate_limit_exceeded', `Files may take ${storedBytes} bytes in all; delete some first.`, {
       reason: 'storage_quota_exceeded',
       retryAfterMs: RETRY_MS,
+      lasting: true,
     });
   }
 

@@ -1,5 +1,5 @@
 import type { BatchError, BatchRecord, TokenLimits } from '@madakv/contracts';
-import type { QuotaState, Refusal, TokenQuota } from '@madakv/records';
+import { refusedTokens, type QuotaState, type Refusal, type RefusedTokens, type TokenQuota } from '@madakv/records';
 import { fileError } from './batch.validation.js';
 
 /** How long after its end by time a batch's tokens are given back in any case, in milliseconds. */
@@ -26,20 +26,21 @@ export async function reserveBatch(
     : fileError('token_limit_exceeded', messageOf(refused, tokens, state, limits));
 }
 
-function messageOf(
-  refused: Refusal,
-  tokens: number,
-  { used, reserved, queued }: QuotaState,
-  { tokensPerDay, queuedTokens }: TokenLimits,
-): string {
+const ADVICE: Readonly<Record<RefusedTokens['fits'], string>> = {
+  soon: 'try again once other requests have ended',
+  tomorrow: 'try again tomorrow (UTC)',
+  never: 'that is alone more than the limit, send fewer at a time',
+};
+
+function messageOf(refused: Refusal, tokens: number, state: QuotaState, limits: TokenLimits): string {
+  const { limit, fits } = refusedTokens(refused, tokens, state, limits);
+  const { used, reserved, queued } = state;
   const asked = `the requests of the input file are taken for ${tokens} tokens`;
-  if (refused === 'queuedTokens') {
-    const advice = tokens > (queuedTokens ?? 0) ? 'send fewer at a time' : 'try again once other batches have ended';
-    return `${asked}, and ${queued} are queued; the limit is ${queuedTokens} queued tokens: ${advice}`;
+  if (limit === 'queuedTokens') {
+    return `${asked}, and ${queued} are queued; the limit is ${limits.queuedTokens} queued tokens: ${ADVICE[fits]}`;
   }
-  const advice = tokens > (tokensPerDay ?? 0) ? 'send fewer at a time' : 'try again tomorrow (UTC)';
   return (
     `${asked}; of the day on which it was created, ${used} tokens are used and ${reserved} reserved, and the limit is ` +
-    `${tokensPerDay} tokens a day: ${advice}`
+    `${limits.tokensPerDay} tokens a day: ${ADVICE[fits]}`
   );
 }

@@ -121,12 +121,13 @@ export function chatBodyOf(body: CreateResponse): Record<string, unknown> {
 
 /** An error about the chat completion that a response became, in the response's own names. */
 export function inResponseTerms(error: MadakvError, body: CreateResponse): MadakvError {
-  const { code, message, param, reason, retryAfterMs, cause } = error;
+  const { code, message, param, reason, retryAfterMs, lasting, cause } = error;
   const own = (text: string): string => renamed(text, body);
   return new MadakvError(code, own(message), {
     ...(param === undefined ? {} : { param: own(param) }),
     ...(reason === undefined ? {} : { reason }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    lasting,
     ...(cause === undefined ? {} : { cause }),
   });
 }
