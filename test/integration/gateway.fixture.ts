@@ -173,3 +173,9 @@ export async function errorOf(
   const { error } = (await response.json()) as { error: { code: unknown; param: unknown; message: string } };
   return { status: response.status, ...error };
 }
+
+/** Nobody tests at midnight: a day that ends within a test would begin anew. */
+export async function awayFromMidnight(): Promise<void> {
+  const left = 86_400_000 - (Date.now() % 86_400_000);
+  if (left < 30_000) await new Promise((resolve) => setTimeout(resolve, left + 100));
+}

@@ -1,8 +1,8 @@
 import { newApiKey, type UsageReport } from '@madakv/contracts';
-import { dateOf, dayOf } from '@madakv/records';
+import { dateOf, dayOf, Records } from '@madakv/records';
 import { toFile } from 'openai';
-import { afterEach, describe, expect, it } from 'vitest';
-import { batchInput, errorOf, KEYS, MODEL, TestGateway, UNSERVED } from './gateway.fixture.js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { awayFromMidnight, batchInput, errorOf, KEYS, MODEL, TestGateway, UNSERVED } from './gateway.fixture.js';
 import { settlementOf } from './settlement.fixture.js';
 
 const running: TestGateway[] = [];
@@ -26,11 +26,6 @@ const limits = (of: object): Record<string, string> => ({ MADAKV_GATEWAY_LIMITS:
 const usageOf = async (gateway: TestGateway, query = ''): Promise<UsageReport> =>
   (await (await gateway.fetch(`/v1/usage${query}`)).json()) as UsageReport;
 const quotaOf = async (gateway: TestGateway): Promise<UsageReport['quota']> => (await usageOf(gateway)).quota;
-/** Nobody tests at midnight: a day that ends within a test would begin anew. */
-async function awayFromMidnight(): Promise<void> {
-  const left = 86_400_000 - (Date.now() % 86_400_000);
-  if (left < 30_000) await new Promise((resolve) => setTimeout(resolve, left + 100));
-}
 
 describe('tokens of a day', () => {
   it('are told in OpenAI’s headers, and refused beyond the limit until midnight', async () => {
@@ -104,6 +99,18 @@ describe('tokens of a day', () => {
     for await (const { choices } of stream) if (choices[0].delta.content) break;
     await expect.poll(async () => (await quotaOf(gateway))?.tokens_per_day.used).toBeGreaterThan(0);
     await expect.poll(async () => (await quotaOf(gateway))?.tokens_per_day.reserved).toBe(0);
+  });
+
+  it('are given back where the reply about their reservation was lost', async () => {
+    const gateway = await start(limits({ queuedTokens: 100 }));
+    const { quota } = gateway.app.get(Records);
+    const reserve = quota.reserve.bind(quota);
+    vi.spyOn(quota, 'reserve').mockImplementationOnce(async (...args) => {
+      await reserve(...args);
+      throw new Error('the connection was lost');
+    });
+    expect((await gateway.postJson('/v1/chat/completions', ask('say: a'))).status).toBeGreaterThanOrEqual(500);
+    expect((await quotaOf(gateway))?.queued_tokens).toMatchObject({ reserved: 0 });
   });
 
   it('hold for responses as well, and have no headers where there is no limit', async () => {

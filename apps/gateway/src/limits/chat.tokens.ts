@@ -33,10 +33,11 @@ export class ChatTokens {
       acceptedAtMs,
       lapsesAtMs: expiresAtMs + LAPSE_MS,
     };
-    const { refused, ...state } = await this.records.quota.reserve(claim, limits);
-    setTokenHeaders(response, limits, state, acceptedAtMs);
-    if (refused !== undefined) throw exceeded(refused, estimatedTokens, state, limits, acceptedAtMs);
     try {
+      // Whose reply is lost may have reserved all the same.
+      const { refused, ...state } = await this.records.quota.reserve(claim, limits);
+      setTokenHeaders(response, limits, state, acceptedAtMs);
+      if (refused !== undefined) throw exceeded(refused, estimatedTokens, state, limits, acceptedAtMs);
       return await work();
     } finally {
       await this.records.quota.release(tenant, requestId).catch(() => undefined);
