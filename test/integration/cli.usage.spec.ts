@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { captureRun } from '../../apps/cli/src/captured.run.js';
-import { KEYS, MODEL, TestGateway } from './gateway.fixture.js';
+import { awayFromMidnight, KEYS, MODEL, TestGateway } from './gateway.fixture.js';
 
 let gateway: TestGateway;
 const folder = mkdtempSync(join(tmpdir(), 'madakv-usage-'));
@@ -21,6 +21,7 @@ function usage(...args: string[]): ReturnType<typeof captureRun> {
 }
 
 it('shows what was used by day, and what may still be; as a table for spreadsheets, too', async () => {
+  await awayFromMidnight();
   const none = await usage();
   expect(none.stdout).toMatch(/^no requests from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d\n\ntokens today {3}0 used and 0 /);
   for (const content of ['say: a|b', 'fail: a']) {
@@ -46,6 +47,10 @@ it('says what is wrong', async () => {
   expect(other.code).not.toBe(0);
   expect(other.stderr).toContain('This key sees the usage of its own tenant, acme.');
   expect((await usage('--days', '0')).code).toBe(2);
+  const tooMany = await usage('--days', '93');
+  expect(tooMany.code).toBe(2);
+  expect(tooMany.stderr).toContain('It must be a whole number from 1 to 92.');
+  expect(JSON.parse((await usage('--days', '92', '--json')).stdout)).toMatchObject({ object: 'usage' });
   expect((await usage('--by', 'weather')).code).toBe(2);
   expect((await usage('--csv', '--json')).code).toBe(2);
 });

@@ -1,9 +1,10 @@
+import { USAGE_DAYS } from '@madakv/contracts';
 import type { RecordKeys } from './record.keys.js';
 import { reservationKeys } from './token.quota.js';
 import { RELEASE } from './token.release.js';
-import { dayOf, USAGE_DAYS } from './usage.day.js';
+import { dayOf } from './usage.day.js';
 
-/** The day itself, and one for clocks that differ. */
+/** Two more, for clocks that differ. */
 const KEEP_SECONDS = (USAGE_DAYS + 2) * 86_400;
 
 /** Counts of a day, by the names that they have in Redis. */

@@ -1,7 +1,4 @@
 const DAY_MS = 86_400_000;
-/** How long it is known what was used on a day, in days before the one that runs. */
-export const USAGE_DAYS = 92;
-
 /** The day of a time (UTC), counted from 1970. @param atMs milliseconds since 1970 */
 export function dayOf(atMs: number): number {
   return Math.floor(atMs / DAY_MS);

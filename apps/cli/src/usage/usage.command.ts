@@ -1,4 +1,4 @@
-import type { UsageReport, UsageTotals } from '@madakv/contracts';
+import { USAGE_DAYS, type UsageReport, type UsageTotals } from '@madakv/contracts';
 import { formatBytes, formatCount, formatTime } from '@madakv/insight';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { addServerOptions, findServer, type ServerFlags } from '../api/server.access.js';
@@ -23,7 +23,7 @@ const DAY_MS = 86_400_000;
 export function registerUsage(program: Command, io: CommandIo): void {
   addServerOptions(program.command('usage'))
     .description('Say what was used, by day (UTC), and what may still be.')
-    .option('--days <number>', 'so many days, the last of which is today', wholeNumber(1), 30)
+    .option('--days <number>', 'so many days, the last of which is today', wholeNumber(1, USAGE_DAYS), 30)
     .addOption(new Option('--by <name>', 'a row for each of a day, again for both').choices(GROUPS).argParser(oneMore))
     .option('--tenant <name>', 'of another tenant, or * for all; with an operator’s key')
     .addOption(new Option('--csv', 'print a table for spreadsheets').conflicts('json'))

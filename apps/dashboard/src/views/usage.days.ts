@@ -21,9 +21,10 @@ export function dateBefore(nowMs: number, days: number): string {
 /** All days of a report, also those without requests, in order; rows of a day are added up. */
 export function daysOf({ start, end, data }: Pick<UsageReport, 'start' | 'end' | 'data'>): DayOfTokens[] {
   const days: DayOfTokens[] = [];
+  const known = byDate(data);
   for (let ms = Date.parse(start); ms <= Date.parse(end); ms += DAY_MS) {
     const date = dateBefore(ms, 0);
-    const rows = data.filter((row) => row.date === date);
+    const rows = known.get(date) ?? [];
     const sum = (of: (row: (typeof rows)[number]) => number): number => rows.reduce((total, row) => total + of(row), 0);
     days.push({
       date,
@@ -31,6 +32,22 @@ export function daysOf({ start, end, data }: Pick<UsageReport, 'start' | 'end' |
       cached: sum((row) => row.cached_tokens),
       completion: sum((row) => row.completion_tokens),
     });
+  }
+  return days;
+}
+
+/** Rows of the latest day first, those of a day in their order. @param most of them */
+export function latestFirst<Row extends { readonly date: string }>(data: readonly Row[], most: number): Row[] {
+  return [...byDate(data).values()].reverse().flat().slice(0, most);
+}
+
+/** Rows by their days, in order. */
+function byDate<Row extends { readonly date: string }>(data: readonly Row[]): Map<string, Row[]> {
+  const days = new Map<string, Row[]>();
+  for (const row of data) {
+    const rows = days.get(row.date);
+    if (rows === undefined) days.set(row.date, [row]);
+    else rows.push(row);
   }
   return days;
 }

@@ -1,12 +1,14 @@
 import type { UsageReport } from '../api/types.js';
 import { formatBytes, formatCount, formatShare } from '../numbers.js';
+import { latestFirst } from './usage.days.js';
 
 type Totals = UsageReport['total'];
+/** Of a hundred tenants with three models each there are thousands: more than a page can show, or anybody reads. */
+const MOST_ROWS = 500;
 
 /** The rows of a report, the latest day first, with their sum. */
 export function UsageTable({ report: { data, group_by: by, total } }: { readonly report: UsageReport }) {
-  const latestFirst = [...new Set(data.map(({ date }) => date))].reverse();
-  const rows = latestFirst.flatMap((date) => data.filter((row) => row.date === date));
+  const rows = latestFirst(data, MOST_ROWS);
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label="Usage by day">
       <table className="wide">
@@ -37,6 +39,11 @@ export function UsageTable({ report: { data, group_by: by, total } }: { readonly
               <Counts of={row} />
             </tr>
           ))}
+          {data.length > rows.length ? (
+            <tr>
+              <td colSpan={9 + by.length}>… {formatCount(data.length - rows.length)} more in the CSV</td>
+            </tr>
+          ) : null}
         </tbody>
         <tfoot>
           <tr>

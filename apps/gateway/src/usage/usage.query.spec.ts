@@ -14,9 +14,15 @@ describe('the query of usage', () => {
     [{ end: '2026-11-01' }, '2026-10-03', '2026-11-01'],
     [{ start: '2026-11-27' }, '2026-11-27', '2026-11-28'],
     [{ start: '2026-11-27', end: '2026-11-27' }, '2026-11-27', '2026-11-27'],
-    [{ start: '1999-12-31', end: '2999-01-01' }, '2026-08-28', '2026-11-28'],
+    [{ start: '1999-12-31', end: '2999-01-01' }, '2026-08-29', '2026-11-28'],
   ])('%j is from %s to %s', (given, first, last) => {
     expect(query(given)).toMatchObject({ first: day(first), last: day(last), group_by: [], tenant: undefined });
+  });
+
+  it('is of 92 days at most, as is said', () => {
+    const { first, last } = query({ start: '1999-12-31' }) as { first: number; last: number };
+    expect(last - first + 1).toBe(92);
+    expect(query({ end: '2026-08-29' })).toMatchObject({ last: day('2026-08-29') });
   });
 
   it('groups in one order, by each name once', () => {
@@ -26,7 +32,7 @@ describe('the query of usage', () => {
   it('is refused where no day is left', () => {
     expect(query({ start: '2026-11-29' })).toMatchObject({ wrong: 'end' });
     expect(query({ start: '2026-11-29', end: '2026-11-30' })).toMatchObject({ wrong: 'start' });
-    expect(query({ end: '2026-08-27' })).toMatchObject({ wrong: 'end' });
+    expect(query({ end: '2026-08-28' })).toMatchObject({ wrong: 'end' });
   });
 });
 

@@ -1,5 +1,5 @@
-import { TenantSchema } from '@madakv/contracts';
-import { dateOf, dayOf, dayOfDate, USAGE_DAYS } from '@madakv/records';
+import { TenantSchema, USAGE_DAYS } from '@madakv/contracts';
+import { dateOf, dayOf, dayOfDate } from '@madakv/records';
 import { z } from 'zod';
 
 /** The tenant that stands for all of them; no tenant is called so. */
@@ -48,7 +48,7 @@ export function usageQuery(
   nowMs: number,
 ): UsageQuery | { readonly wrong: 'start' | 'end'; readonly message: string } {
   const today = dayOf(nowMs);
-  const oldest = today - USAGE_DAYS;
+  const oldest = today - USAGE_DAYS + 1;
   const last = dayOfDate(end ?? '') ?? today;
   const first = dayOfDate(start ?? '') ?? last - DEFAULT_DAYS + 1;
   if (last < first) return { wrong: 'end', message: `end (${dateOf(last)}) is before start (${dateOf(first)})` };

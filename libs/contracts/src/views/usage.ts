@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { TenantSchema } from '../api.keys.js';
 
+/** For how many days it is known what was used on them, the one that runs included. */
+export const USAGE_DAYS = 92;
+
 const count = z.int().min(0);
 const date = z.string().meta({ description: 'UTC, like 2026-11-28.' });
 const limit = count.nullable().meta({ description: 'Null: no limit.' });
