@@ -42,7 +42,12 @@ export async function captureRun(args: readonly string[], settings: RunSettings 
     cwd: settings.cwd ?? process.cwd(),
     signal: settings.signal ?? new AbortController().signal,
   });
-  return { code, stdout, stderr: stderr.replace(PROGRESS, '') };
+  return { code, stdout, stderr: withoutProgress(stderr) };
+}
+
+/** What was written to standard error but lines of progress. */
+export function withoutProgress(stderr: string): string {
+  return stderr.replace(PROGRESS, '');
 }
 
 async function* text(content: string): AsyncGenerator<Uint8Array> {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { withoutProgress } from './captured.run.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const MADAKV = join(ROOT, 'apps', 'cli', 'bin', 'madakv.js');
@@ -49,7 +50,7 @@ describe('the madakv process', () => {
       encoding: 'utf8',
       env: env(),
     });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect({ status, stderr: withoutProgress(stderr) }).toEqual({ status: 0, stderr: '' });
     expect(JSON.parse(stdout)).toMatchObject({ usage: { completion_tokens: 3 }, finish_reason: 'length' });
   });
 
@@ -68,7 +69,7 @@ describe('the madakv process', () => {
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.stdout.once('data', () => child.kill(signal));
     expect(await ended(child)).toEqual({ code: exitCode, signal: null });
-    expect(stderr).toBe(message);
+    expect(withoutProgress(stderr)).toBe(message);
   });
 
   it('ends quietly when nobody reads its output any more', async () => {
@@ -77,7 +78,7 @@ describe('the madakv process', () => {
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.stdout.once('data', () => child.stdout.destroy());
     expect(await ended(child)).toEqual({ code: 0, signal: null });
-    expect(stderr).toBe('');
+    expect(withoutProgress(stderr)).toBe('');
   });
 
   it('is found by npx in a clone, and npm has nothing to say before it', () => {
