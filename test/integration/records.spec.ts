@@ -155,6 +155,15 @@ describe('files', () => {
     expect(await ids()).toEqual(['b', 'a']);
     expect([await records.files.has('a'), await records.files.has('c')]).toEqual([true, false]);
     expect(await records.files.find('other', 'a')).toBeUndefined();
+    const many = ['b', 'c', ...Array.from({ length: 1_100 }, (_, i) => `none-${i}`), 'a'];
+    const found = await records.files.findMany('acme', many);
+    expect(found).toHaveLength(many.length);
+    expect(found.flatMap((record, i) => (record === undefined ? [] : [[many[i], record.object.id]]))).toEqual([
+      ['b', 'b'],
+      ['a', 'a'],
+    ]);
+    expect(await records.files.findMany('other', ['a'])).toEqual([undefined]);
+    expect(await records.files.findMany('acme', [])).toEqual([]);
   });
 
   it('fill a page from behind those that are not wanted', async () => {

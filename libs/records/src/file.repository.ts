@@ -4,6 +4,9 @@ import { RecordList, type PageQuery, type RecordPage } from './record.list.js';
 import type { RecordKeys } from './record.keys.js';
 import { Script } from './script.js';
 
+/** Records that are asked for in one call: its reply keeps Redis from others for that long. */
+const MOST_AT_ONCE = 512;
+
 /**
  * Writes a file's record and lists it where it is not yet.
  *   KEYS  record, the tenant's list, the list's counter, files by the time they expire
@@ -42,6 +45,19 @@ export class FileRepository {
   async find(tenant: string, id: string): Promise<FileRecord | undefined> {
     const record = await this.get(id);
     return record?.tenant === tenant ? record : undefined;
+  }
+
+  /** The same for many at a time. @returns in the order of the ids */
+  async findMany(tenant: string, ids: readonly string[]): Promise<(FileRecord | undefined)[]> {
+    const found: (FileRecord | undefined)[] = [];
+    for (let start = 0; start < ids.length; start += MOST_AT_ONCE) {
+      const texts = await this.redis.mget(ids.slice(start, start + MOST_AT_ONCE).map(this.keys.file));
+      for (const text of texts) {
+        const record = text === null ? undefined : parse(text);
+        found.push(record?.tenant === tenant ? record : undefined);
+      }
+    }
+    return found;
   }
 
   async list(tenant: string, query: PageQuery & { readonly purpose?: FilePurpose }): Promise<RecordPage<FileRecord>> {

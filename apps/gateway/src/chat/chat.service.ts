@@ -1,10 +1,12 @@
 import {
   estimateTokens,
+  fieldTokens,
   MadakvError,
   newId,
   parseChatRequest,
   RequestAnswerSchema,
   storeKeys,
+  uploadIdsOf,
   type AnswerEvent,
   type ChatRequest,
   type ModelRecord,
@@ -101,15 +103,22 @@ export class ChatService {
     }
   }
 
-  private estimate(
+  /** @param request which was checked, with its schema */
+  private async estimate(
     tenant: string,
     request: ChatRequest,
     { maxPositions, pageTokens }: Pick<ModelRecord, 'maxPositions' | 'pageTokens'>,
   ): Promise<number> {
-    let left = MOST_UPLOADS;
-    const uploadOf = async (id: string): Promise<UploadFacts | undefined> =>
-      left-- > 0 ? (await this.records.files.find(tenant, id))?.object : undefined;
-    return estimateTokens({ ...request }, { maxPositions, pageTokens, uploadOf });
+    const body = { ...request };
+    const ids = [...new Set(uploadIdsOf(body))].slice(0, MOST_UPLOADS);
+    const files = await this.records.files.findMany(tenant, ids);
+    const uploads = new Map<string, UploadFacts | undefined>(ids.map((id, i) => [id, files[i]?.object]));
+    return estimateTokens(body, {
+      maxPositions,
+      pageTokens,
+      uploadOf: (id) => Promise.resolve(uploads.get(id)),
+      fieldsOf: (schema) => fieldTokens(schema, true),
+    });
   }
 
   private async follow(

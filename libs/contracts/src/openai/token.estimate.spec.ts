@@ -4,6 +4,8 @@ import { estimateTokens, type UploadFacts } from './token.estimate.js';
 const UPLOADS: Readonly<Record<string, UploadFacts>> = {
   'file-report': { bytes: 250_000, filename: 'report.PDF' },
   'file-book': { bytes: 900_000_000, filename: 'book.pdf' },
+  'file-nameless': { bytes: 250_000, filename: 'upload' },
+  'file-fax': { bytes: 400_000, filename: 'fax.TIF' },
   'file-photo': { bytes: 5_000_000, filename: 'photo.jpg' },
 };
 const context = { uploadOf: (id: string) => Promise.resolve(UPLOADS[id]) };
@@ -27,6 +29,8 @@ describe('estimateTokens', () => {
     ['an uploaded PDF, by its bytes', file({ file_id: 'file-report' }), 3],
     ['a large one, which may be pictures', file({ file_id: 'file-book' }), 100],
     ['an uploaded image', file({ file_id: 'file-photo' }), 1],
+    ['an upload whose name says nothing', file({ file_id: 'file-nameless' }), 3],
+    ['a TIFF, which may have pages', file({ file_id: 'file-fax' }), 4],
     ['an upload that is not there', file({ file_id: 'file-none' }), 1],
     ['a PDF in base64', file({ file_data: Buffer.from(`%PDF-1.7${'x'.repeat(150_000)}`).toString('base64') }), 2],
     [
@@ -34,8 +38,19 @@ describe('estimateTokens', () => {
       file({ file_data: `data:application/pdf;base64,${Buffer.from('%PDF-1.7').toString('base64')}` }),
       1,
     ],
-    ['an image as a file', file({ file_data: `data:image/png;base64,${'A'.repeat(1_000_000)}` }), 1],
-  ])('takes 2,400 tokens for a page: %s', async (_, part, pages) => {
+    [
+      'a PDF after a blank line',
+      file({ file_data: Buffer.from(`\n%PDF-1.7${'x'.repeat(150_000)}`).toString('base64') }),
+      2,
+    ],
+    ['a TIFF in base64', file({ file_data: Buffer.from(`II*\0${'x'.repeat(150_000)}`).toString('base64') }), 2],
+    ...['\x89PNG\r\n\x1A\n\0\0\0\rIHDR', '\xFF\xD8\xFF\xE0', 'GIF89a', 'RIFF'].map((head): [string, object, number] => [
+      `an image that begins with ${JSON.stringify(head)}`,
+      file({ file_data: Buffer.from(`${head}${'x'.repeat(150_000)}`, 'latin1').toString('base64') }),
+      1,
+    ]),
+    ['an image as a file', file({ file_data: `data:image/png;base64,iVBORw0KGgo${'A'.repeat(1_000_000)}` }), 1],
+  ] as [string, object, number][])('takes 2,400 tokens for a page: %s', async (_, part, pages) => {
     expect(await of([part], { max_tokens: 1 })).toBe(2_400 * pages + 1);
   });
 

@@ -9,7 +9,7 @@ export const ESTIMATE = {
   textBytes: 4,
   /** Tokens of a page or an image where the model does not say it: one of A4 at 140 dots an inch, as Qwen2.5-VL sees it. */
   pageTokens: 2_400,
-  /** Bytes of a PDF a page. */
+  /** Bytes of a document a page. */
   pageBytes: 100_000,
   /** Pages of one document at most, as its bytes may be pictures. */
   maxPages: 100,
@@ -28,6 +28,8 @@ export interface EstimateContext {
   readonly pageTokens?: number | undefined;
   /** @returns undefined for an upload that is not there */
   readonly uploadOf: (fileId: string) => Promise<UploadFacts | undefined>;
+  /** As `fieldTokens`, which it is where absent: for who has compiled the schema before. */
+  readonly fieldsOf?: ((schema: unknown) => readonly number[] | undefined) | undefined;
 }
 
 /** A body as it came: what of it is not as it has to be counts nothing, and is refused where it is checked. */
@@ -40,7 +42,7 @@ type Body = Readonly<Record<string, unknown>>;
  */
 export async function estimateTokens(
   body: Body,
-  { maxPositions = Infinity, pageTokens = ESTIMATE.pageTokens, uploadOf }: EstimateContext,
+  { maxPositions = Infinity, pageTokens = ESTIMATE.pageTokens, uploadOf, fieldsOf = fieldTokens }: EstimateContext,
 ): Promise<number> {
   const madakv = recordOf(body['madakv']);
   const chosen = pagesChosen(madakv['pages']);
@@ -54,17 +56,28 @@ export async function estimateTokens(
     }
   }
   const asked = [body['max_completion_tokens'], body['max_tokens']].find(isCount);
-  const answers = madakv['extract'] === true ? fieldTokens(body['response_format'], asked) : undefined;
-  const each = answers ?? [asked ?? DEFAULT_ANSWER_TOKENS];
+  const schema = recordOf(recordOf(body['response_format'])['json_schema'])['schema'];
+  const answers = madakv['extract'] === true ? fieldsOf(schema) : undefined;
+  const each = answers?.map((most) => Math.min(most, asked ?? Infinity)) ?? [asked ?? DEFAULT_ANSWER_TOKENS];
   return each.reduce((sum, answer) => sum + Math.min(prompt + answer, maxPositions), 0);
 }
 
-/** Most tokens of the answer to each field of an extraction; undefined where it is none. */
-function fieldTokens(format: unknown, most = Infinity): number[] | undefined {
+/** Uploads that a request names. @param body of a chat completion, checked or not */
+export function uploadIdsOf(body: Body): string[] {
+  return objectsOf(body['messages'])
+    .flatMap(({ content }) => objectsOf(content))
+    .map((part) => recordOf(part['file'])['file_id'])
+    .filter((id) => typeof id === 'string');
+}
+
+/**
+ * Most tokens of the answer to each field of an extraction; undefined where it is none.
+ * @param isChecked that the schema can be obeyed, which need not be found out again
+ */
+export function fieldTokens(schema: unknown, isChecked = false): readonly number[] | undefined {
   try {
-    const schema = recordOf(recordOf(format)['json_schema'])['schema'];
-    const { fields } = extractionPlan(schema as Parameters<typeof extractionPlan>[0]);
-    return fields.map(({ maxTokens }) => Math.min(most, maxTokens));
+    const { fields } = extractionPlan(schema as Parameters<typeof extractionPlan>[0], { isChecked });
+    return fields.map(({ maxTokens }) => maxTokens);
   } catch {
     // It is refused where it is checked.
     return undefined;
@@ -75,16 +88,21 @@ function textTokens(text: string): number {
   return Math.ceil(Buffer.byteLength(text) / ESTIMATE.textBytes);
 }
 
+/** What is one image for certain. All else may have pages, as many as its bytes leave room for. */
+const IMAGE_NAME = /\.(png|jpe?g|webp|gif)$/i;
+/** First bytes of PNG, JPEG, GIF and WebP in base64. */
+const IMAGE_HEADS = ['iVBORw0KGgo', '/9j/', 'R0lG', 'UklGR'];
+
 async function pagesOf(part: Body, uploadOf: EstimateContext['uploadOf']): Promise<number> {
   const { file_data: data, file_id: id } = recordOf(part['file']);
   if (typeof id === 'string') {
     const upload = await uploadOf(id);
-    return upload !== undefined && /\.pdf$/i.test(upload.filename) ? pagesOfBytes(upload.bytes) : 1;
+    return upload === undefined || IMAGE_NAME.test(upload.filename) ? 1 : pagesOfBytes(upload.bytes);
   }
   if (typeof data !== 'string') return 1;
   const start = data.startsWith('data:') ? data.indexOf(',') + 1 : 0;
-  // `%PDF-` in base64.
-  return data.startsWith('JVBERi', start) ? pagesOfBytes((3 / 4) * (data.length - start)) : 1;
+  if (IMAGE_HEADS.some((head) => data.startsWith(head, start))) return 1;
+  return pagesOfBytes((3 / 4) * (data.length - start));
 }
 
 function pagesOfBytes(bytes: number): number {
