@@ -128,17 +128,18 @@ export class BatchExpansion {
 }
 
 /** A group of one is a line by itself. */
-function jobOf(record: BatchRecord, { model, lines }: RunnableRow): ModelJob {
+function jobOf(record: BatchRecord, { model, lines, tokens }: RunnableRow): ModelJob {
   const { tenant, object } = record;
-  const members = lines.map((place) => requestJob(record, place, model));
+  const members = lines.map((place, i) => requestJob(record, place, model, tokens?.[i]));
   if (members.length === 1) return members[0];
   return { groupId: lineGroupId(object.id, lines[0][0]), tenant, model, batchId: object.id, members };
 }
 
 function requestJob(
   { tenant, inputKey, object }: BatchRecord,
-  [line, start, length, reservedTokens]: RunnableRow['lines'][number],
+  [line, start, length]: RunnableRow['lines'][number],
   model: string,
+  reservedTokens: number | undefined,
 ): RequestJob {
   const { id: batchId, created_at, expires_at } = object;
   return {

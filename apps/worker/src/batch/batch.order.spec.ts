@@ -3,7 +3,9 @@ import { LocalFileStore } from '@madakv/storage';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { BatchInput } from './batch.input.js';
 import { BatchOrder, type OrderedRow } from './batch.order.js';
 
@@ -38,15 +40,19 @@ function line(i: number, file_id: string | undefined, model = 'reader'): string 
 async function rowsOf(lines: readonly string[], { most = 64, changes = {} } = {}) {
   await store.put(KEY, Buffer.from(lines.join('\n')));
   const object = { bytes: 150_000, filename: 'document.pdf' };
+  let asked = 0;
   const files = {
-    find: (_: string, id: string) => Promise.resolve({ sha256: id.replace('copy of ', ''), object } as never),
+    findMany: (_: string, ids: readonly string[]) => {
+      asked++;
+      return Promise.resolve(ids.map((id) => ({ sha256: id.replace('copy of ', ''), object }) as never));
+    },
   };
   const models = { list: () => Promise.resolve([{ id: 'reader', maxPositions: 32_768 }] as never) };
   const order = new BatchOrder(store, files, models, new BatchInput(store, 100_000), most);
   const key = await order.write(record(changes));
   const rows: OrderedRow[] = [];
   for await (const row of order.rows(key, 0)) rows.push(row);
-  return { rows, order, key };
+  return { rows, order, key, asked };
 }
 
 const numbers = (rows: readonly OrderedRow[]) =>
@@ -59,10 +65,28 @@ describe('the order of a batch', () => {
     expect(numbers(rows)).toEqual([[1, 4, 7], [2], [3, 5], [6]]);
     const [first] = rows;
     if (!('lines' in first)) throw new Error('refused');
-    const [, start, length, tokens] = first.lines[1];
+    const [, start, length] = first.lines[1];
     expect(lines.join('\n').slice(start, start + length)).toBe(lines[3]);
     // Two pages by its bytes, the 11 bytes of "Question 4?", and an answer.
-    expect(tokens).toBe(2 * 2_400 + 3 + 256);
+    expect(first.tokens?.[1]).toBe(2 * 2_400 + 3 + 256);
+    expect(rows.map((row) => 'lines' in row && row.tokens?.length)).toEqual([3, 1, 2, 1]);
+  });
+
+  it('can be read by the version before, which knows nothing of tokens', async () => {
+    const Earlier = z.object({
+      model: z.string(),
+      lines: z.array(z.tuple([z.int().min(1), z.int().min(0), z.int().min(1)])).min(1),
+    });
+    const { key } = await rowsOf([line(1, 'a'), line(2, undefined), line(3, 'a')]);
+    const rows = (await text(await store.get(key))).trimEnd().split('\n');
+    expect(rows.map((row) => Earlier.parse(JSON.parse(row)).lines.map(([number]) => number))).toEqual([[1, 3], [2]]);
+  });
+
+  it('asks for the uploads of many lines together', async () => {
+    const lines = Array.from({ length: 1_000 }, (_, i) => line(i + 1, `doc-${i}`));
+    const { rows, asked } = await rowsOf(lines);
+    expect(rows).toHaveLength(1_000);
+    expect(asked).toBe(4);
   });
 
   it('cuts what is too many for a group, has none of one line, and refuses what cannot be run before all', async () => {

@@ -3,19 +3,25 @@ import type { FileRepository, Records } from '@madakv/records';
 import { scanLines, type FileStore } from '@madakv/storage';
 import { z } from 'zod';
 import type { BatchInput } from './batch.input.js';
-import { checkLine } from './batch.line.js';
+import { checkedLines } from './checked.lines.js';
 import { documentKey } from './document.key.js';
 import { lineTokens } from './line.tokens.js';
+import { SchemaFields } from './schema.fields.js';
 import { UploadCache } from './upload.cache.js';
 
 /** A row of the order, in bytes: the lines of a group, or why one cannot be run. */
 const MAX_ROW_BYTES = 4 * 1_024 ** 2;
 
-/** Line (from 1), first byte and length in the input file; then, but in orders of earlier versions, the tokens that it is taken for. */
-const PlaceSchema = z.tuple([z.int().min(1), z.int().min(0), z.int().min(1), z.int().min(0).optional()]);
+/** Line (from 1), first byte and length in the input file. */
+const PlaceSchema = z.tuple([z.int().min(1), z.int().min(0), z.int().min(1)]);
 
 const RowSchema = z.union([
-  z.object({ model: z.string(), lines: z.array(PlaceSchema).min(1) }),
+  z.object({
+    model: z.string(),
+    lines: z.array(PlaceSchema).min(1),
+    /** What each of the lines is taken for; absent in orders of earlier versions, which read those of this one, too. */
+    tokens: z.array(z.int().min(0)).optional(),
+  }),
   z.object({ line: z.int().min(1), refused: LineRefusalSchema }),
 ]);
 
@@ -30,6 +36,7 @@ type Place = z.infer<typeof PlaceSchema>;
 interface Group {
   readonly model: string;
   readonly lines: Place[];
+  readonly tokens: number[];
 }
 
 /**
@@ -39,11 +46,12 @@ interface Group {
 export class BatchOrder {
   constructor(
     private readonly store: Pick<FileStore, 'get' | 'createWriter'>,
-    private readonly files: Pick<FileRepository, 'find'>,
+    private readonly files: Pick<FileRepository, 'findMany'>,
     private readonly models: Pick<Records['models'], 'list'>,
     private readonly input: BatchInput,
     /** Lines of a group at most. */
     private readonly most: number,
+    private readonly schemas = new SchemaFields(),
   ) {}
 
   /**
@@ -56,7 +64,7 @@ export class BatchOrder {
     const put = (row: z.infer<typeof RowSchema>): Promise<void> => writer.write(`${JSON.stringify(row)}\n`);
     try {
       const groups = await this.group(record, (line, refused) => put({ line, refused }), signal);
-      for (const { model, lines } of groups) await put({ model, lines });
+      for (const group of groups) await put(group);
       await writer.commit();
     } catch (error) {
       await writer.abort();
@@ -87,24 +95,26 @@ export class BatchOrder {
     const known = await this.models.list();
     const models = new Set(known.map(({ id }) => id));
     const uploads = new UploadCache(this.files, record.tenant);
-    const tokensOf = lineTokens(known, uploads);
+    const tokensOf = lineTokens(known, uploads, this.schemas);
     const groups: Group[] = [];
     const open = new Map<string, Group>();
-    for await (const line of this.input.lines(record, record.cursor, signal)) {
-      const checked = checkLine(line, models, this.input.maxLineBytes);
+    const { maxLineBytes } = this.input;
+    const lines = this.input.lines(record, record.cursor, signal);
+    for await (const [line, checked] of checkedLines(lines, { models, maxLineBytes, uploads })) {
       if (checked.state === 'refused') {
         await refuse(line.line, checked);
         continue;
       }
       const { model, body } = checked;
-      const place: Place = [line.line, line.start, line.length, await tokensOf(checked)];
+      const tokens = await tokensOf(checked);
       const document = this.most > 1 ? await documentKey(body, (id) => uploads.digestOf(id)) : undefined;
       let group = document === undefined ? undefined : open.get(document);
       if (group === undefined) {
-        group = { model, lines: [] };
+        group = { model, lines: [], tokens: [] };
         groups.push(group);
       }
-      group.lines.push(place);
+      group.lines.push([line.line, line.start, line.length]);
+      group.tokens.push(tokens);
       if (document === undefined) continue;
       if (group.lines.length < this.most) open.set(document, group);
       else open.delete(document);

@@ -11,6 +11,7 @@ import { BatchResultWriter } from './batch.results.js';
 import { checkSize, fileError, validateLines, type Validation } from './batch.validation.js';
 import { reserveBatch } from './batch.reservation.js';
 import { lineTokens } from './line.tokens.js';
+import { SchemaFields } from './schema.fields.js';
 import { UploadCache } from './upload.cache.js';
 import { WebhookAnnouncer } from '../webhook/index.js';
 import { deleteAll } from './stored.files.js';
@@ -48,6 +49,7 @@ export class BatchProcessor {
   private readonly queues: JobQueues;
   private readonly store: FileStore;
   private readonly input: BatchInput;
+  private readonly schemas = new SchemaFields();
   private readonly expansion: BatchExpansion;
   private readonly results: BatchResultWriter;
   private readonly control: BatchControl;
@@ -63,7 +65,7 @@ export class BatchProcessor {
     this.store = store;
     this.now = now;
     this.input = new BatchInput(store, maxLineBytes);
-    const order = new BatchOrder(store, records.files, records.models, this.input, groupLines);
+    const order = new BatchOrder(store, records.files, records.models, this.input, groupLines, this.schemas);
     this.expansion = new BatchExpansion(records, queues, order, windowLines);
     this.results = new BatchResultWriter(records.files, records.outcomes, store, this.input);
     this.onUnanswered = onUnanswered;
@@ -121,9 +123,10 @@ export class BatchProcessor {
     if (tooLarge !== undefined) return this.fail(id, [tooLarge]);
     const known = await this.records.models.list();
     const models = new Set(known.map((model) => model.id));
-    const tokensOf = lineTokens(known, new UploadCache(this.records.files, record.tenant));
+    const uploads = new UploadCache(this.records.files, record.tenant);
+    const tokensOf = lineTokens(known, uploads, this.schemas);
     const lines = this.input.lines(record, { byte: 0, line: 1 }, signal);
-    const found = await validateLines(lines, { models, maxLineBytes: this.input.maxLineBytes, tokensOf });
+    const found = await validateLines(lines, { models, maxLineBytes: this.input.maxLineBytes, uploads, tokensOf });
     if (found.state === 'invalid') return this.fail(id, found.errors);
     const refused = await reserveBatch(this.records.quota, record, found.tokens);
     return refused === undefined ? this.start(id, found) : this.fail(id, [refused]);

@@ -1,13 +1,11 @@
 import { MAX_BATCH_LINES, MAX_LISTED_ERRORS, MAX_UPLOAD_BYTES, type BatchError } from '@madakv/contracts';
 import { createHash } from 'node:crypto';
-import { checkLine, refusalError } from './batch.line.js';
+import { refusalError } from './batch.line.js';
+import { checkedLines, type LineRules } from './checked.lines.js';
 import type { LineTokens } from './line.tokens.js';
 import type { FileLine } from '@madakv/storage';
 
-export interface ValidationRules {
-  /** Names of the models that are known. */
-  readonly models: ReadonlySet<string>;
-  readonly maxLineBytes: number;
+export interface ValidationRules extends LineRules {
   readonly tokensOf: LineTokens;
 }
 
@@ -32,7 +30,7 @@ export function checkSize(bytes: number): BatchError | undefined {
 
 /**
  * Reads an input file to its end. It is bad as a whole when it has no lines or too many, when two lines have the same
- * custom_id, and when none of its lines can be run. Single bad lines do not fail it. Memory holds a digest a line.
+ * custom_id, and when none of its lines can be run. Single bad lines do not fail it. Memory holds a digest a line, and some lines.
  */
 export async function validateLines(lines: AsyncIterable<FileLine>, rules: ValidationRules): Promise<Validation> {
   const seen = new Map<string, number>();
@@ -41,13 +39,12 @@ export async function validateLines(lines: AsyncIterable<FileLine>, rules: Valid
   const models = new Set<string>();
   let total = 0;
   let tokens = 0;
-  for await (const line of lines) {
+  for await (const [line, checked] of checkedLines(lines, rules)) {
     total++;
     if (total > MAX_BATCH_LINES) {
       const error = fileError('too_many_lines', `the input file has more than ${MAX_BATCH_LINES} requests, the limit`);
       return { state: 'invalid', total, errors: [error] };
     }
-    const checked = checkLine(line, rules.models, rules.maxLineBytes);
     if (checked.state === 'runnable') {
       models.add(checked.model);
       tokens += await rules.tokensOf(checked);
