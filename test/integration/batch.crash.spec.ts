@@ -81,20 +81,31 @@ function mortal(life: Life): BatchProcessor {
 const INPUT = [line('a'), '{', line('b'), line('c'), line('d', { model: 'x' }), line('e'), line('f')].join('\n');
 
 /** @returns whether the life came to its end */
-async function runWithDeath(life: Life): Promise<boolean> {
+async function runWithDeath(id: string, life: Life): Promise<boolean> {
   const processor = mortal(life);
   try {
     let busy = true;
     while (busy) {
       busy = await world.runBatchJob(processor);
       while (await world.runPrepare()) busy = true;
-      while (await world.runGenerate()) busy = true;
+      while (await world.runGenerate()) {
+        busy = true;
+        await expectShares(id);
+      }
     }
     return false;
   } catch (error) {
     if (!(error instanceof Killed)) throw error;
     return true;
   }
+}
+
+/** While it runs, what is reserved is what its open lines are taken for: each 18 bytes of text, and 256 tokens of an answer. */
+async function expectShares(id: string): Promise<void> {
+  if ((await world.record(id)).object.status !== 'in_progress') return;
+  const outcomes = await world.records.outcomes.ofLines(id, [1, 3, 4, 6, 7]);
+  const open = outcomes.filter((outcome) => outcome === undefined).length;
+  expect((await world.records.quota.state(TENANT, Date.now())).queued).toBe(open * (5 + 256));
 }
 
 async function expectEachOnce(id: string, expected: { output: string[]; errors: (string | null)[] }): Promise<void> {
@@ -113,7 +124,8 @@ describe.each(['before', 'after'] as const)('a worker that dies %s any of its ca
     for (let died = true; died; n++) {
       world.generated.clear();
       const id = await world.submit(INPUT);
-      died = await runWithDeath(new Life(n, moment));
+      died = await runWithDeath(id, new Life(n, moment));
+      await expectShares(id);
       await world.drain();
       const { object } = await world.record(id);
       expect(object, `died at call ${n}`).toMatchObject({
@@ -136,7 +148,8 @@ describe.each(['before', 'after'] as const)('a worker that dies %s any of its ca
       await world.runPrepare();
       await world.runGenerate();
       await world.control.cancel(TENANT, id);
-      died = await runWithDeath(new Life(n, moment));
+      died = await runWithDeath(id, new Life(n, moment));
+      await expectShares(id);
       await world.drain();
       const { object } = await world.record(id);
       expect(object, `died at call ${n}`).toMatchObject({

@@ -1,5 +1,7 @@
-import { dayOf, type QuotaState } from '@madakv/records';
+import { GroupJobSchema, modelQueue } from '@madakv/contracts';
+import { dayOf, hasEnded, type QuotaState } from '@madakv/records';
 import { startRedis, type RedisServer } from '@madakv/testing';
+import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { settlementOf } from './settlement.fixture.js';
 import { BatchWorld, inputOf, line, MODEL, TENANT } from './batch.world.js';
@@ -149,15 +151,80 @@ describe('tokens of a batch', () => {
     expect(await stateOf(id)).toEqual({ used: 4 * TRUE, reserved: 0, queued: 0 });
   });
 
-  it('are given back by the heir of a worker that died when the batch had ended', async () => {
+  it('are given back by the heir of a worker that died over it', async () => {
     const id = await world.submit(inputOf(1));
     vi.spyOn(world.records.quota, 'release').mockRejectedValueOnce(new Error('died'));
     world.generate = () => Promise.reject(new Error('for good'));
     await expect(world.drain()).rejects.toThrow('died');
-    expect((await world.record(id)).object.status).toBe('completed');
+    expect((await world.record(id)).object.status).toBe('finalizing');
     expect(await stateOf(id)).toMatchObject({ reserved: LINE });
     await world.drain();
     expect(await stateOf(id)).toEqual({ used: 0, reserved: 0, queued: 0 });
+  });
+
+  it('are given back before anybody is told that it ended', async () => {
+    const id = await world.submit(inputOf(2));
+    world.generate = () => Promise.reject(new Error('for good'));
+    const queued: number[] = [];
+    const { batches } = world.records;
+    const update = batches.update.bind(batches);
+    vi.spyOn(batches, 'update').mockImplementation(async (...args) => {
+      const record = await update(...args);
+      if (hasEnded(record.object.status)) queued.push((await stateOf(id)).queued);
+      return record;
+    });
+    await world.drain();
+    expect(queued[0]).toBe(0);
+  });
+
+  it('do not fail a batch that is cancelled while they are reserved, and too many', async () => {
+    const id = await world.submit(inputOf(2), { limits: limitsOf(null, 1) });
+    const { quota } = world.records;
+    const reserve = quota.reserve.bind(quota);
+    vi.spyOn(quota, 'reserve').mockImplementationOnce(async (...args) => {
+      await world.control.cancel(TENANT, id);
+      return reserve(...args);
+    });
+    await world.drain();
+    expect((await world.record(id)).object).toMatchObject({ status: 'cancelled' });
+    expect(await stateOf(id)).toEqual({ used: 0, reserved: 0, queued: 0 });
+  });
+
+  it('are not asked for where it was cancelled while its file was read', async () => {
+    const id = await world.submit(inputOf(2));
+    const { models, quota } = world.records;
+    const reserve = vi.spyOn(quota, 'reserve');
+    const list = models.list.bind(models);
+    vi.spyOn(models, 'list').mockImplementationOnce(async () => {
+      await world.control.cancel(TENANT, id);
+      return list();
+    });
+    await world.drain();
+    expect((await world.record(id)).object).toMatchObject({ status: 'cancelled' });
+    expect(reserve).not.toHaveBeenCalled();
+  });
+
+  it('are given back with the batch for lines in an order that an earlier version made', async () => {
+    const id = await world.submit(inputOf(5));
+    await world.runBatchJob();
+    const key = (await world.record(id)).order?.key ?? '';
+    const rows = (await text(await world.store.get(key))).trimEnd().split('\n');
+    const earlier = rows.map((row) => {
+      const { model, lines } = JSON.parse(row) as Record<string, unknown>;
+      return `${JSON.stringify({ model, lines })}\n`;
+    });
+    await world.store.put(key, Buffer.from(earlier.join('')));
+    // The first three lines are in the queues already.
+    const order = { key, window: 0, byte: earlier.slice(0, 3).join('').length };
+    await world.records.batches.update(id, (found) => ({ ...found, order }));
+    const seen: (number | undefined)[] = [];
+    world.generate = (job, answer) => {
+      seen.push(job.reservedTokens);
+      return answer();
+    };
+    await world.drain();
+    expect(seen).toEqual([LINE, LINE, LINE, undefined, undefined]);
+    expect(await stateOf(id)).toEqual({ used: 5 * TRUE, reserved: 0, queued: 0 });
   });
 
   it('of an answer that is written twice are counted once', async () => {
@@ -170,6 +237,50 @@ describe('tokens of a batch', () => {
     const [{ requests }] = await world.records.usage.days(TENANT, day, day);
     expect(requests).toBe(1);
     expect(await stateOf(id)).toMatchObject({ reserved: 0, queued: 0 });
+  });
+
+  it('are those of the open lines of a group at every moment, however each ends', async () => {
+    const model = 'wide';
+    const known = { id: model, family: 'qwen2_5_vl', createdAt: 1, maxPositions: 32_768, kvBytesPerToken: 10 };
+    await world.records.models.announce({ ...known, seenAtMs: 1 });
+    // Each is taken for another figure: a page, the question, an answer of its own length.
+    const document = { type: 'file', file: { file_id: 'file-none' } };
+    const content = [document, { type: 'text', text: 'What is it?' }];
+    const share = (number: number): number => 2_400 + 3 + 10 * number;
+    const lines = [1, 2, 3, 4].map((number) =>
+      line(`c${number}`, { body: { model, max_tokens: 10 * number, messages: [{ role: 'user', content }] } }),
+    );
+    const id = await world.submit(lines.join('\n'));
+    await world.runBatchJob();
+    const open = new Set([1, 2, 3, 4]);
+    const expectShares = async (ended?: number): Promise<void> => {
+      if (ended !== undefined) open.delete(ended);
+      const sum = [...open].reduce((total, number) => total + share(number), 0);
+      expect(await stateOf(id)).toMatchObject({ reserved: sum, queued: sum });
+    };
+    await expectShares();
+    await world.runPrepare(model);
+    const taken = await world.take(modelQueue('generate', model));
+    if (taken === undefined) throw new Error('there is no group');
+    const { job, token } = taken;
+    const { members } = GroupJobSchema.parse(job.data);
+    expect(members).toHaveLength(4);
+    await world.answer(members[0]);
+    await expectShares(1);
+    await world.answer(members[1], 400);
+    await expectShares(2);
+    // As a worker sends those away whose group cannot be answered together.
+    await world.queues.addLines(id, [members[2]], { traceparentOf: () => undefined });
+    await expectShares();
+    await world.answer(members[3]);
+    await job.moveToCompleted({ state: 'settled' }, token, false);
+    await expectShares(4);
+    await world.runPrepare(model);
+    expect(await world.runGenerate(model)).toBe(true);
+    await expectShares(3);
+    await world.drain([model]);
+    expect((await world.record(id)).object.request_counts).toEqual({ total: 4, completed: 3, failed: 1 });
+    expect(await stateOf(id)).toEqual({ used: 3 * TRUE, reserved: 0, queued: 0 });
   });
 
   it('of many lines are reserved and given back to the last one', async () => {

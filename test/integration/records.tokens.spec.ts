@@ -139,6 +139,18 @@ describe('tokens', () => {
     expect(await quota.state('acme', NOON)).toEqual({ used: 60, reserved: 0, queued: 0 });
   });
 
+  it('are not reserved for a batch that is closed, by a validator that stalled', async () => {
+    await quota.reserve(claim('batch_a', 10, { isBatch: true }), UNLIMITED);
+    await records.outcomes.closeLines('batch_a');
+    await quota.release('acme', 'batch_a');
+    const late = await quota.reserve(claim('batch_a', 300, { isBatch: true }), UNLIMITED);
+    expect(late).toEqual({ used: 0, reserved: 0, queued: 0 });
+    await records.outcomes.forgetLines('batch_a');
+    await quota.reserve(claim('batch_a', 300, { isBatch: true }), UNLIMITED);
+    expect(await redis.exists(keys.reservations('acme'))).toBe(0);
+    expect(await quota.reserve(claim('batch_b', 300, { isBatch: true }), UNLIMITED)).toMatchObject({ queued: 300 });
+  });
+
   it('lapse when whoever should give them back has died', async () => {
     const limits = { tokensPerDay: 100, queuedTokens: 100 };
     await quota.reserve(claim('chat-1', 100), limits);

@@ -25,12 +25,13 @@ local queued = tonumber(redis.call('HGET', KEYS[2], 'all') or '0')
 const STATE = new Script(`${RELEASE}${STATE_BODY}return { used, reserved, queued }`);
 
 /**
- * Reserves tokens, unless a limit is in the way. A reservation that is there stays as it is.
- *   KEYS  as above
+ * Reserves tokens, unless a limit is in the way. A reservation that is there stays as it is, and a batch that is closed gets none.
+ *   KEYS  as above, then for a batch: counts of its lines
  *   ARGV  as above, then: id, tokens, when it lapses in ms, tokens a day, tokens at a time; -1 where there is no limit
- *   Output: 0 reserved, 1 too many for the day, 2 too many at a time; then as above
+ *   Output: 0 reserved or nothing to reserve for, 1 too many for the day, 2 too many at a time; then as above
  */
 const RESERVE = new Script(`${RELEASE}${STATE_BODY}
+if KEYS[5] and redis.call('HEXISTS', KEYS[5], 'closed') == 1 then return { 0, used, reserved, queued } end
 if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 1 then return { 0, used, reserved, queued } end
 local tokens, aDay, atATime = tonumber(ARGV[4]), tonumber(ARGV[6]), tonumber(ARGV[7])
 if aDay >= 0 and used + reserved + tokens > aDay then return { 1, used, reserved, queued } end
@@ -65,6 +66,8 @@ export interface TokenClaim {
   readonly tenant: string;
   /** Of the request, or of the batch for all its lines together. */
   readonly id: string;
+  /** Nothing is reserved any more for a batch that is closed. */
+  readonly isBatch?: boolean;
   readonly tokens: number;
   /** When it was accepted, in milliseconds since 1970: its tokens are that day's. */
   readonly acceptedAtMs: number;
@@ -88,13 +91,14 @@ export class TokenQuota {
 
   /** Reserving for the same id again changes nothing. @returns `refused`: the limit that is in the way; then nothing is reserved */
   async reserve(
-    { tenant, id, tokens, acceptedAtMs, lapsesAtMs }: TokenClaim,
+    { tenant, id, isBatch = false, tokens, acceptedAtMs, lapsesAtMs }: TokenClaim,
     { tokensPerDay, queuedTokens }: TokenLimits,
   ): Promise<QuotaState & { readonly refused?: Refusal }> {
     const day = dayOf(acceptedAtMs);
     const limits = [tokensPerDay ?? -1, queuedTokens ?? -1];
+    const keys = [...this.stateKeys(tenant, day), ...(isBatch ? [this.keys.lineCounts(id)] : [])];
     const args = [day, this.now(), id, tokens, lapsesAtMs, ...limits];
-    const reply = (await RESERVE.run(this.redis, this.stateKeys(tenant, day), args)) as number[];
+    const reply = (await RESERVE.run(this.redis, keys, args)) as number[];
     const [code, used, reserved, queued] = reply;
     const state = { used, reserved, queued };
     return code === 0 ? state : { ...state, refused: code === 1 ? 'tokensPerDay' : 'queuedTokens' };

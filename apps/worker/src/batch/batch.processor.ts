@@ -41,8 +41,8 @@ export type BatchJobHandle = Pick<Job<BatchJob>, 'name' | 'data' | 'moveToWaitin
  *   validating   read the whole input file, and reserve what its lines may come to of the tenant's tokens
  *   in_progress  put the lines in order; wait for those in the queues; then add the next window, or go on to finalizing
  *   an ending    take waiting lines out of the queues, wait for the running ones; then write the files
- *   finalizing   write output and error file
- *   ended        tell webhooks, give back what is still reserved, and delete what is not needed any more
+ *   finalizing   close it, give back what is still reserved, write output and error file
+ *   ended        tell webhooks, and delete what is not needed any more
  */
 export class BatchProcessor {
   private readonly records: Records;
@@ -112,24 +112,28 @@ export class BatchProcessor {
       if (!(await this.expansion.expand(record, signal))) return await this.beginFinalizing(record);
       return await this.records.batches.get(id);
     } catch (error) {
-      if (error instanceof InputFileMissing) return this.fail(id, [fileError('input_file_missing', error.message)]);
+      if (error instanceof InputFileMissing)
+        return await this.fail(record, [fileError('input_file_missing', error.message)]);
       throw error;
     }
   }
 
-  private async validate(record: BatchRecord, signal?: AbortSignal): Promise<BatchRecord> {
+  private async validate(record: BatchRecord, signal?: AbortSignal): Promise<BatchRecord | undefined> {
     const { id } = record.object;
     const tooLarge = checkSize(await this.input.bytes(record));
-    if (tooLarge !== undefined) return this.fail(id, [tooLarge]);
+    if (tooLarge !== undefined) return this.fail(record, [tooLarge]);
     const known = await this.records.models.list();
     const models = new Set(known.map((model) => model.id));
     const uploads = new UploadCache(this.records.files, record.tenant);
     const tokensOf = lineTokens(known, uploads, this.schemas);
     const lines = this.input.lines(record, { byte: 0, line: 1 }, signal);
     const found = await validateLines(lines, { models, maxLineBytes: this.input.maxLineBytes, uploads, tokensOf });
-    if (found.state === 'invalid') return this.fail(id, found.errors);
+    if (found.state === 'invalid') return this.fail(record, found.errors);
+    // Reading a large file takes minutes: who has cancelled it meanwhile is not told of a limit.
+    const now = await this.records.batches.get(id);
+    if (now?.ending !== null || now.object.status !== 'validating') return now;
     const refused = await reserveBatch(this.records.quota, record, found.tokens);
-    return refused === undefined ? this.start(id, found) : this.fail(id, [refused]);
+    return refused === undefined ? this.start(id, found) : this.fail(record, [refused]);
   }
 
   private start(id: string, { total, model }: Extract<Validation, { state: 'valid' }>): Promise<BatchRecord> {
@@ -158,6 +162,8 @@ export class BatchProcessor {
   private async writeAndEnd(record: BatchRecord, signal?: AbortSignal): Promise<BatchRecord> {
     const { id, in_progress_at } = record.object;
     await this.records.outcomes.closeLines(id);
+    // No line gives anything back from here on; who sees that the batch has ended shall find room for the next.
+    await this.records.quota.release(record.tenant, id);
     for (const requestId of await this.expansion.unanswered(record)) this.onUnanswered(requestId);
     const results = in_progress_at === undefined ? {} : await this.results.write(record, signal);
     return this.records.batches.update(id, (found) =>
@@ -174,9 +180,11 @@ export class BatchProcessor {
     return { status: 'completed', completed_at: at };
   }
 
-  private fail(id: string, errors: readonly BatchError[]): Promise<BatchRecord> {
+  /** Ends it with errors. One that is to end in another way before its lines are run does so. */
+  private async fail({ tenant, object: { id } }: BatchRecord, errors: readonly BatchError[]): Promise<BatchRecord> {
+    await this.records.quota.release(tenant, id);
     return this.records.batches.update(id, (found) =>
-      hasEnded(found.object.status)
+      hasEnded(found.object.status) || (found.ending !== null && found.object.in_progress_at === undefined)
         ? undefined
         : {
             ...found,
@@ -192,6 +200,8 @@ export class BatchProcessor {
 
   /** Deletes what lay between input and output; traces stay. */
   private async cleanUp(batchId: string, tenant: string): Promise<void> {
+    // Closed first: a validator that stalled over its reservation makes none any more.
+    await this.records.outcomes.closeLines(batchId);
     await this.records.quota.release(tenant, batchId);
     await deleteAll(this.store, storeKeys.request(`${batchId}_`));
     await this.records.outcomes.forgetLines(batchId);

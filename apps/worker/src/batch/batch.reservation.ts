@@ -19,7 +19,7 @@ export async function reserveBatch(
 ): Promise<BatchError | undefined> {
   const acceptedAtMs = created_at * 1_000;
   const endMs = expires_at === undefined ? acceptedAtMs + DAY_MS : expires_at * 1_000;
-  const claim = { tenant, id, tokens, acceptedAtMs, lapsesAtMs: endMs + LAPSE_MS };
+  const claim = { tenant, id, isBatch: true, tokens, acceptedAtMs, lapsesAtMs: endMs + LAPSE_MS };
   const { refused, ...state } = await quota.reserve(claim, limits);
   return refused === undefined
     ? undefined
