@@ -68,6 +68,15 @@ describe('the timeline of a request', () => {
     ]);
   });
 
+  it('has a worker that died between two attempts which are told as one', () => {
+    const generate = { past: [past('budget_unavailable', 40, 90, 2)], begunAtMs: [T0 + 60] };
+    expect(lines({ generate }).filter((line) => line.includes('attempt generate'))).toEqual([
+      '40-90 attempt generate budget_unavailable by a x2',
+      '60-? attempt generate worker_lost',
+      '100-400 attempt generate answered by b',
+    ]);
+  });
+
   it('knows that one which waited for memory or for its document had been taken before', () => {
     const last = { stage: 'generate' as const, worker: 'b', fromMs: T0 + 300, untilMs: T0 + 400, what: 'answered' };
     expect(lines({ last, holderSinceMs: T0 + 50, askedAtMs: T0 + 80, grantedAtMs: T0 + 310 })).toEqual([

@@ -58,9 +58,11 @@ function attemptsOf({ prepare, generate, last }: TimelineSources): Attempt[] {
   const { takenAtMs, readyAtMs } = prepare;
   const past = (stage: Stage, ended: readonly PastAttempt[]): Attempt[] =>
     ended.map(({ code, ...attempt }) => ({ ...attempt, stage, what: code }));
-  // Engines that died while their process lived are among what came to nothing.
+  // Engines that died while their process lived are among what came to nothing; what else did leaves no beginning.
+  const told = (at: number): boolean =>
+    generate.past.some(({ code, fromMs, untilMs }) => code === 'engine_crashed' && fromMs <= at && at <= untilMs);
   const died = generate.begunAtMs
-    .filter((at) => at < last.fromMs && !generate.past.some(({ fromMs, untilMs }) => fromMs <= at && at <= untilMs))
+    .filter((at) => at < last.fromMs && !told(at))
     .map((fromMs): Attempt => ({ stage: 'generate', worker: null, fromMs, untilMs: null, what: 'worker_lost' }));
   const prepared: Attempt[] =
     takenAtMs === undefined || readyAtMs === undefined
