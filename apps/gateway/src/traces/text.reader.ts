@@ -7,11 +7,13 @@ import { RecentlyRead } from './recently.read.js';
 
 /** Texts that are held: one is read page by page. The largest are a few megabytes. */
 const HELD = 4;
+/** What its owner had deleted, or its time did, is held no longer than this. */
+const HELD_MS = 10 * 60_000;
 
 /** Texts of prompts. Whose they are, their traces say. One that is written again is the same. */
 @Injectable()
 export class TextReader {
-  private readonly texts = new RecentlyRead(HELD, (id) => this.load(id));
+  private readonly texts = new RecentlyRead<PromptText>({ most: HELD, maxAgeMs: HELD_MS }, (id) => this.load(id));
 
   constructor(@Inject(STORE) private readonly store: FileStore) {}
 

@@ -13,7 +13,7 @@ const HELD = 8;
 /** Traces of a tenant's requests. One that is written never changes. */
 @Injectable()
 export class TraceReader {
-  private readonly held = new RecentlyRead(HELD, (id) => this.load(id));
+  private readonly held = new RecentlyRead<TraceDocument>({ most: HELD }, (id) => this.load(id));
 
   constructor(@Inject(STORE) private readonly store: FileStore) {}
 

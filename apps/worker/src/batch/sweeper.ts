@@ -7,6 +7,8 @@ import { deleteAll } from './stored.files.js';
 const HOUR_MS = 3_600_000;
 /** Files of one kind that a sweep deletes, and records that it looks at. */
 const MOST_FILES = 2_000;
+/** Files of a kind that is named after batches: all of one batch, tens of thousands and for each of its questions, are in one part. */
+const MOST_OF_BATCHES = 100_000;
 const MOST_RECORDS = 500;
 /** What belongs to no running request or upload is deleted after this. */
 const ORPHAN_MS = 24 * HOUR_MS;
@@ -68,25 +70,27 @@ export class Sweeper {
     const { documentCacheMs, traceMs } = this.options;
     const parts = storeParts(digits);
     let deleted = 0;
-    for (const prefix of [parts.documents, parts.images, ...parts.texts]) {
-      deleted += await this.deleteOlder(prefix, documentCacheMs);
+    for (const prefix of [parts.documents, parts.images]) {
+      deleted += await this.deleteOlder(prefix, documentCacheMs, MOST_FILES);
     }
-    for (const prefix of parts.traces) deleted += await this.deleteOlder(prefix, traceMs);
-    deleted += await this.deleteOlder(parts.chats, ORPHAN_MS);
-    deleted += await this.deleteOlder(parts.lines, ORPHAN_MS, this.ofEndedBatch());
-    deleted += await this.deleteOlder(parts.files, ORPHAN_MS, this.withoutRecord());
-    deleted += await this.deleteOlder(parts.uploads, ORPHAN_MS, this.ofNoUpload());
+    for (const prefix of parts.texts) deleted += await this.deleteOlder(prefix, documentCacheMs, MOST_OF_BATCHES);
+    for (const prefix of parts.traces) deleted += await this.deleteOlder(prefix, traceMs, MOST_OF_BATCHES);
+    deleted += await this.deleteOlder(parts.chats, ORPHAN_MS, MOST_FILES);
+    deleted += await this.deleteOlder(parts.lines, ORPHAN_MS, MOST_OF_BATCHES, this.ofEndedBatch());
+    deleted += await this.deleteOlder(parts.files, ORPHAN_MS, MOST_FILES, this.withoutRecord());
+    deleted += await this.deleteOlder(parts.uploads, ORPHAN_MS, MOST_FILES, this.ofNoUpload());
     return deleted;
   }
 
   private deleteOlder(
     prefix: string,
     keepMs: number,
+    most: number,
     isWanted: (file: FileInfo) => boolean | Promise<boolean> = () => true,
   ): Promise<number> {
     const before = this.now() - keepMs;
     const isOld = (file: FileInfo): boolean | Promise<boolean> => file.modifiedAt.getTime() < before && isWanted(file);
-    return deleteAll(this.options.store, prefix, isOld, MOST_FILES);
+    return deleteAll(this.options.store, prefix, isOld, most);
   }
 
   /** Of a line whose worker went on after its batch had ended. */
