@@ -69,6 +69,30 @@ it('every question of an extraction has a text of its own', async () => {
   expect(third).toBeUndefined();
 });
 
+it('is written beside the reading, few at a time, and takes nothing of its time', async () => {
+  const { store } = await start({});
+  const clock = { ms: 0 };
+  let [writing, most, written] = [0, 0, 0];
+  const put: typeof store.put = async (key, content) => {
+    most = Math.max(most, ++writing);
+    await new Promise(setImmediate);
+    clock.ms += 1_000;
+    const info = await store.put(key, content);
+    writing--;
+    written++;
+    return info;
+  };
+  const slow = { get: store.get.bind(store), head: store.head.bind(store), put };
+  const preparer = world?.anotherPreparer({ store: slow, now: () => clock.ms });
+  const properties = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`f${i}`, { type: 'string' }]));
+  const format = { type: 'json_schema' as const, json_schema: { name: 'x', schema: { type: 'object', properties } } };
+  const body = chat('Read.', { response_format: format, madakv: { extract: true } });
+  const prepared = await preparer?.prepare({ requestId: 'chatcmpl-1', tenant: 'acme', customId: null, body });
+  expect(prepared?.extraction?.others).toHaveLength(9);
+  expect([written, most, clock.ms, prepared?.ms.tokenise]).toEqual([10, 4, 10_000, 0]);
+  expect(await textOf('chatcmpl-1.10')).toBeDefined();
+});
+
 it('is not kept where the server keeps none', async () => {
   await start({ environment: { MADAKV_KEEP_PROMPT_TEXT: 'false' } });
   await world?.prepare(chat('What is the total?'));

@@ -103,7 +103,7 @@ export class PrepareWorld {
   }
 
   /** One more on the same files, as another process would have. */
-  anotherPreparer(): RequestPreparer {
+  anotherPreparer(parts: Partial<ConstructorParameters<typeof RequestPreparer>[0]> = {}): RequestPreparer {
     const options = prepareOptions(parseEnvironment(PrepareSettingsSchema, this.environment));
     const { port } = this.server.address() as AddressInfo;
     const preparer = new RequestPreparer({
@@ -129,6 +129,7 @@ export class PrepareWorld {
           certificateAuthorities: [this.certificate],
         },
       },
+      ...parts,
     });
     this.preparers.push(preparer);
     return preparer;

@@ -68,6 +68,8 @@ export interface PreparerParts {
   readonly now?: () => number;
 }
 
+/** Texts of prompts that are held and written at a time. */
+const WRITTEN_AT_A_TIME = 4;
 const PHASES = ['fetch', 'rasterise', 'tokenise'] as const;
 type Phase = (typeof PHASES)[number];
 type PreparedMessage = PreparedRequest['messages'][number];
@@ -129,9 +131,11 @@ export class RequestPreparer {
     budget.checkText(body.messages);
     const { images, ofParts, warnings } = await this.takeDocuments({ input, budget, clock });
     const kv = await this.parts.cache.geometry(this.parts.model.config.decoder);
-    const [first, ...others] = await measured(clock, 'tokenise', () =>
-      this.questions(input, images, { ofParts, kv, seed: () => seedOf(requestId) }),
-    );
+    const [first, ...others] = await this.questions({ input, budget, clock }, images, {
+      ofParts,
+      kv,
+      seed: () => seedOf(requestId),
+    });
     const [fetch, rasterise, tokenise] = PHASES.map((phase) => clock.of(phase));
     const schema = extractionSchema(body);
     return {
@@ -155,17 +159,22 @@ export class RequestPreparer {
     this.rasteriser.close();
   }
 
-  /** One after the other: a long prompt's text is written before the next one is read. */
+  /** In bunches: the texts of long prompts are written before the next ones are read. Writing them is no part of reading them. */
   private async questions(
-    { requestId, body, signal }: PrepareInput,
+    { input: { requestId, body, signal }, clock }: Work,
     images: PreparedImageRef[],
     asked: AskedWith,
   ): Promise<PreparedQuestion[]> {
+    const all = questionsOf(body);
     const questions: PreparedQuestion[] = [];
-    for (const [i, each] of questionsOf(body).entries()) {
-      const { question, text } = this.question(each, images, asked);
-      await this.keepText(questionId(requestId, i + 1), text, signal);
-      questions.push(question);
+    while (questions.length < all.length) {
+      const first = questions.length;
+      const bunch = all.slice(first, first + WRITTEN_AT_A_TIME);
+      const read = await measured(clock, 'tokenise', () =>
+        Promise.resolve(bunch.map((each) => this.question(each, images, asked))),
+      );
+      await Promise.all(read.map(({ text }, i) => this.keepText(questionId(requestId, first + i + 1), text, signal)));
+      questions.push(...read.map(({ question }) => question));
     }
     return questions;
   }
