@@ -90,8 +90,8 @@ export class ChaosRun {
   }
 
   /** How often an engine or its process died over a line, as far as is noted. */
-  deaths({ id }: Batch, line: number): Promise<number> {
-    return this.records.crashes.count(lineRequestId(id, line));
+  async deaths({ id }: Batch, line: number): Promise<number> {
+    return (await this.records.crashes.of(lineRequestId(id, line))).count;
   }
 
   /** Ids of batches that have been created and have not ended. */

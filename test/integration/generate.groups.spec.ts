@@ -158,8 +158,12 @@ describe('lines about one document', () => {
     engine.finish(idOf(batchId, 2));
     await expect.poll(() => statusOfBatch(batchId)).toBe('completed');
     expect(await statuses(batchId)).toEqual([1, 2, 3].map((i) => [`c${i}`, 200]));
-    expect((await bench.traceOf(lineOf(batchId, 2))).lease.requests).toBe(1);
+    const { lease, timeline = [] } = await bench.traceOf(lineOf(batchId, 2));
+    expect(lease.requests).toBe(1);
     expect(engine.begun).toHaveLength(4);
+    // It is prepared anew with what its group's job noted, and yet that was no attempt to prepare it.
+    const failed = timeline.filter(({ what }) => what === 'storage_unavailable');
+    expect(failed).toMatchObject([{ kind: 'attempt', stage: 'generate', times: 1 }]);
   });
 
   it('that are all struck alike stay together', async () => {

@@ -1,4 +1,4 @@
-import { MadakvError, newId, type ErrorBody } from '@madakv/contracts';
+import { MadakvError, newId, type ErrorBody, type RequestJob } from '@madakv/contracts';
 import type { BudgetClient } from '@madakv/budget-client';
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -341,8 +341,30 @@ describe('requests that cannot be answered', () => {
     expect(retry).toMatchObject({ stage: 'generate', fromMs: attempts[1].untilMs });
     expect((retry?.untilMs ?? 0) - (retry?.fromMs ?? 0)).toBeGreaterThan(0);
     expect(attempts[2].untilMs).toBeLessThanOrEqual(Math.ceil(ms.total));
-    // What the first attempt took is not time that the second waited for memory.
-    expect(ms.lease).toBeLessThan(attempts[2].untilMs ?? 0);
+  });
+
+  it('one that waited for memory, had it and is tried again has not waited all the while', async () => {
+    const other = await fillDevice(10_000_000);
+    await startWorker({ MADAKV_DEVICE_CAPACITY_BYTES: '10000000' });
+    const job = await bench.chat(hello);
+    const waitsSince = async (): Promise<unknown> =>
+      ((await bench.generateJob(job))?.data as RequestJob | undefined)?.roomSinceMs;
+    await expect.poll(waitsSince).toEqual(expect.any(Number));
+    await other.release();
+    await expect.poll(() => engine.running).toEqual([job.requestId]);
+    // Should its worker be killed here, the next one finds that it waits for nothing.
+    expect(await waitsSince()).toBeUndefined();
+    engine.fail(job.requestId, new MadakvError('storage_unavailable', 'away'));
+    await expect.poll(() => engine.begun, { timeout: 10_000 }).toHaveLength(2);
+    engine.finish(job.requestId);
+    await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 200 });
+    const { attempt, lease, timeline = [], ms } = await bench.traceOf(job);
+    expect(attempt).toBe(2);
+    expect(lease.events.map(({ event }) => event)).toEqual(['granted', 'released']);
+    // What the first attempt took is not time that the second waited for memory: it asked once it was taken.
+    const last = timeline.filter(({ kind }) => kind === 'attempt').at(-1);
+    expect(last).toMatchObject({ stage: 'generate', what: 'answered' });
+    expect(Math.floor(ms.lease)).toBeLessThanOrEqual((last?.untilMs ?? 0) - (last?.fromMs ?? 0));
   });
 
   it('tells of the worker that died over it, of which nobody heard', async () => {
@@ -356,6 +378,19 @@ describe('requests that cannot be answered', () => {
     expect(timeline.filter(({ kind, stage }) => kind === 'attempt' && stage === 'generate')).toMatchObject([
       { what: 'worker_lost', worker: null, untilMs: null },
       { what: 'answered' },
+    ]);
+  });
+
+  it('tells of all the workers that died over it, where those were enough to refuse it', async () => {
+    const job = await bench.chat(hello);
+    for (let i = 0; i < 3; i++) await bench.records.crashes.begin(job.requestId);
+    await startWorker();
+    await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 503 });
+    expect(engine.begun).toEqual([]);
+    const { timeline = [] } = await bench.failureOf(job);
+    expect(timeline.filter(({ kind, stage }) => kind === 'attempt' && stage === 'generate')).toMatchObject([
+      ...Array.from({ length: 3 }, () => ({ what: 'worker_lost', worker: null, untilMs: null })),
+      { what: 'engine_crashed' },
     ]);
   });
 
@@ -394,11 +429,14 @@ describe('a job that BullMQ gives up', () => {
     // What BullMQ notes on a job that has stalled too often.
     const key = bench.queues.generate(MODEL).toKey(job.requestId);
     await bench.redis.hset(key, 'defa', 'job stalled more than allowable limit');
+    for (let i = 0; i < 3; i++) await bench.records.crashes.begin(job.requestId);
     await startWorker();
     await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 500 });
     expect(errorOf((await bench.answerOf(job))?.body)).toMatchObject({ code: 'internal_error' });
     expect(engine.begun).toEqual([]);
-    expect(await bench.failureOf(job)).toMatchObject({ error: { stage: 'generate', code: 'internal_error' } });
+    const { error, timeline = [] } = await bench.failureOf(job);
+    expect(error).toMatchObject({ stage: 'generate', code: 'internal_error' });
+    expect(timeline.filter(({ what }) => what === 'worker_lost')).toHaveLength(3);
   });
 });
 

@@ -332,10 +332,13 @@ it('models keep the time when they were first announced', async () => {
 it('crashes are what began and never ended, by request', async () => {
   const { crashes } = records;
   for (const request of ['r', 'r', 's']) await crashes.begin(request);
-  expect([await crashes.count('r'), await crashes.count('s'), await crashes.count('t')]).toEqual([2, 1, 0]);
+  const counts = async (): Promise<number[]> =>
+    Promise.all(['r', 's', 't'].map(async (request) => (await crashes.of(request)).count));
+  expect(await counts()).toEqual([2, 1, 0]);
   for (const request of ['r', 's', 't']) await crashes.end(request);
-  expect([await crashes.count('r'), await crashes.count('s'), await crashes.count('t')]).toEqual([1, 0, 0]);
-  expect([await crashes.begun('r'), await crashes.begun('s')]).toEqual([[expect.any(Number)], []]);
+  expect(await counts()).toEqual([1, 0, 0]);
+  expect(await crashes.of('r')).toEqual({ count: 1, begunAtMs: [expect.any(Number)] });
+  expect(await crashes.of('s')).toEqual({ count: 0, begunAtMs: [] });
   expect(await redis.keys(records.keys.crashes('*'))).toEqual([records.keys.crashes('r')]);
 });
 

@@ -13,6 +13,13 @@ redis.call('RPOP', KEYS[2])
 if redis.call('DECR', KEYS[1]) <= 0 then redis.call('DEL', KEYS[1], KEYS[2]) end
 `);
 
+/** Work on a request that began and never ended. */
+export interface Crashes {
+  readonly count: number;
+  /** When it began, in milliseconds since 1970: the earliest first. */
+  readonly begunAtMs: readonly number[];
+}
+
 /**
  * How often an engine or its process died over a request, across workers and attempts: how often work on it began and never
  * ended. A process that is killed can say nothing, so the beginning is what is noted.
@@ -36,13 +43,13 @@ export class CrashCounter {
     await END.run(this.redis, this.keysOf(requestId), []);
   }
 
-  async count(requestId: string): Promise<number> {
-    return Number((await this.redis.get(this.keys.crashes(requestId))) ?? 0);
-  }
-
-  /** When work on it began that has not ended, in milliseconds since 1970: the earliest first. */
-  async begun(requestId: string): Promise<number[]> {
-    return (await this.redis.lrange(this.keys.begun(requestId), 0, -1)).map(Number);
+  /** What of a request has begun and not ended. */
+  async of(requestId: string): Promise<Crashes> {
+    const [count, begun] = this.keysOf(requestId);
+    const replies = (await this.redis.multi().get(count).lrange(begun, 0, -1).exec()) ?? [];
+    for (const [error] of replies) if (error !== null) throw error;
+    const [[, counted], [, began]] = replies as [[null, string | null], [null, string[]]];
+    return { count: Number(counted ?? 0), begunAtMs: began.map(Number) };
   }
 
   private keysOf(requestId: string): [count: string, begun: string] {

@@ -1,5 +1,5 @@
 import { MadakvError } from '@madakv/contracts';
-import type { CrashCounter } from '@madakv/records';
+import type { CrashCounter, Crashes } from '@madakv/records';
 import { FinalError } from '../roles/failure.js';
 
 /** Engines, or their processes, that may die over one request before it fails for good. */
@@ -7,18 +7,16 @@ const MAX_CRASHES = 3;
 
 /** Counts the engines that die over requests. */
 export class CrashGuard {
-  constructor(private readonly crashes: Pick<CrashCounter, 'begin' | 'end' | 'count' | 'begun'>) {}
+  constructor(private readonly crashes: Pick<CrashCounter, 'begin' | 'end' | 'of'>) {}
 
-  /** @returns how many have died over it. @throws FinalError where those are enough */
-  async check(requestId: string): Promise<number> {
-    const crashed = await this.crashes.count(requestId);
-    if (crashed >= MAX_CRASHES) throw diedTooOften(crashed);
-    return crashed;
+  /** Those that have died over it. */
+  of(requestId: string): Promise<Crashes> {
+    return this.crashes.of(requestId);
   }
 
-  /** When engines began with it that died, in milliseconds since 1970. */
-  begun(requestId: string): Promise<number[]> {
-    return this.crashes.begun(requestId);
+  /** @throws FinalError where those are enough */
+  check({ count }: Crashes): void {
+    if (count >= MAX_CRASHES) throw diedTooOften(count);
   }
 
   /** Runs the engine's work on a request. `begin` is to be called when the engine has begun with it. */
@@ -39,8 +37,8 @@ export class CrashGuard {
         throw error;
       }
       await begun;
-      const crashed = await this.crashes.count(requestId);
-      throw crashed < MAX_CRASHES ? error : diedTooOften(crashed, error);
+      const { count } = await this.of(requestId);
+      throw count < MAX_CRASHES ? error : diedTooOften(count, error);
     }
   }
 

@@ -157,9 +157,11 @@ export class GenerateProcessor {
     signal.throwIfAborted();
     if (!budget.available) throw new MadakvError('budget_unavailable', 'the memory-budget service is away');
     const asked = askedRequest(attempt, prepared, engine.info.kv);
-    const crashed = await crashes.check(request.requestId);
-    if (crashed > 0) learnt.begunAtMs = await crashes.begun(request.requestId);
-    return { asked, crashed };
+    const died = await crashes.of(request.requestId);
+    // Before it is refused for them: its trace tells of them all the same.
+    learnt.begunAtMs = died.begunAtMs;
+    crashes.check(died);
+    return { asked, crashed: died.count };
   }
 
   /** Leaves the job to a worker that holds its document, for a short while. @throws HandBack for that while */

@@ -47,7 +47,7 @@ export class QuestionLeases {
   async acquire(requests: readonly AskedRequest[], job: TakenJob): Promise<SharedLease> {
     const [{ attempt }, ...others] = requests;
     const { request, signal } = attempt;
-    const { roomSinceMs } = job.waits;
+    const { roomSinceMs, holderSinceMs } = job.waits;
     const asked = roomSinceMs ?? Date.now();
     for (const each of requests) each.attempt.learnt.askedAtMs = asked;
     const need = this.needOf(requests);
@@ -57,6 +57,10 @@ export class QuestionLeases {
       if (roomSinceMs !== undefined) waited.push({ atMs: roomSinceMs, event: 'waited', bytes: 0 });
       const granted = Date.now();
       const lease = new SharedLease(answer.lease, need, waited, { asked, granted });
+      // The wait is over: whatever happens next, another attempt waits anew. Nothing fails for want of a note.
+      if (roomSinceMs !== undefined || holderSinceMs !== undefined) {
+        await job.note({ roomSinceMs: undefined, holderSinceMs: undefined }).catch(() => undefined);
+      }
       let first = 0;
       for (const { attempt: each, questions } of requests) {
         each.learnt.grantedAtMs = granted;

@@ -1,6 +1,6 @@
 import type { RequestJob } from '@madakv/contracts';
 import { expect, it } from 'vitest';
-import { withPast } from './past.attempts.js';
+import { pastOf, withPast } from './past.attempts.js';
 
 const request: RequestJob = {
   requestId: 'chatcmpl-1',
@@ -29,4 +29,21 @@ it('counts what repeats itself, and stays small whatever happens', () => {
   expect(noted.past).toEqual([{ worker: 'w', fromMs: 0, untilMs: 9_995, code: 'budget_unavailable', times: 1_000 }]);
   for (let i = 0; i < 20; i++) noted = withPast(noted, attempt('worker_stopping', 10_000 + 10 * i, `w${i}`));
   expect(noted.past?.map(({ worker }) => worker)).toEqual(['w', ...Array.from({ length: 7 }, (_, i) => `w${13 + i}`)]);
+});
+
+it('keeps apart what came to nothing in the two jobs of a request', () => {
+  const ended = attempt('storage_unavailable', 10);
+  const prepared = withPast(request, { ...ended, stage: 'prepare' });
+  const { past } = withPast(prepared, { ...ended, stage: 'generate' });
+  expect(past?.map(({ stage, times }) => [stage, times])).toEqual([
+    ['prepare', 1],
+    ['generate', 1],
+  ]);
+  expect(pastOf(past, 'prepare', 'generate')).toEqual(past?.slice(0, 1));
+  expect(pastOf(past, 'generate', 'generate')).toEqual(past?.slice(1));
+  // As earlier versions noted it.
+  const { past: unnamed } = withPast(request, ended);
+  expect(pastOf(unnamed, 'generate', 'generate')).toEqual(unnamed);
+  expect(pastOf(unnamed, 'prepare', 'generate')).toEqual([]);
+  expect(pastOf(undefined, 'prepare', 'prepare')).toEqual([]);
 });

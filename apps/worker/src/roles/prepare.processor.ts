@@ -3,6 +3,7 @@ import type { FileStore } from '@madakv/storage';
 import { queueWaited, recordedSpan, withSpan, withTraceparent } from '@madakv/telemetry';
 import type { BudgetCalls } from '../lease/budget.watch.js';
 import type { RequestPreparer } from '../prepare/index.js';
+import { pastOf } from './past.attempts.js';
 import type { RequestBodyReader } from './request.body.reader.js';
 import type { BullModelJob, RequestAttempt, WorkEnd } from './request.attempt.js';
 import type { RequestJobRunner } from './request.job.runner.js';
@@ -60,8 +61,11 @@ export class PrepareProcessor {
     const attributes = { requestId, tenant, model, attempt: attempt.attempt };
     return withSpan('prepare', { of: model, attributes }, async (span) => {
       const body = given.body();
+      const fromMs = Date.now();
       const read = await preparer.prepare({ requestId, tenant, customId: given.customId, body, queueMs, signal });
-      const prepared = request.past === undefined ? read : { ...read, past: request.past };
+      const past = pastOf(request.past, 'prepare', 'prepare');
+      const at = { fromMs, untilMs: Date.now() };
+      const prepared = { ...read, at, ...(past.length === 0 ? {} : { past }) };
       span.set({ images: prepared.images.length, fullBytes: prepared.fullBytes });
       await store.put(storeKeys.prepared(requestId), Buffer.from(JSON.stringify(prepared)));
       return prepared;

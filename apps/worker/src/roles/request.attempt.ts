@@ -62,9 +62,9 @@ export interface TakenJob {
   readonly grouped: boolean;
   /** Differs between attempts at the job, and is the same while one of them is handed back again and again. */
   readonly holder: string;
-  /** Since when it waits for what, in milliseconds since 1970. */
+  /** Since when it waits for what, in milliseconds since 1970, as it was last noted. */
   readonly waits: JobWaits;
-  /** Notes with the job that it waits. */
+  /** Notes with the job that it waits, or no longer does. */
   note(waits: JobWaits): Promise<void>;
   /** Puts some of a group's requests, which are prepared, into a job of their own, so that another worker may take it. */
   split(requests: readonly RequestJob[]): Promise<void>;

@@ -11,6 +11,7 @@ import {
   type RequestJobResult,
 } from '@madakv/contracts';
 import type { JobQueues } from '@madakv/queue';
+import type { CrashCounter } from '@madakv/records';
 import { DelayedError } from 'bullmq';
 import type { OutcomeWriter } from '../outcome/outcome.writer.js';
 import type { AttemptSettler, Settlement } from './attempt.settler.js';
@@ -43,6 +44,7 @@ export class RequestJobRunner {
     private readonly running: RunningRequests,
     private readonly settler: AttemptSettler,
     private readonly queues: Pick<JobQueues, 'addLines' | 'absentLines'>,
+    private readonly crashes: Pick<CrashCounter, 'of'>,
   ) {}
 
   /** A BullMQ processor. */
@@ -87,7 +89,7 @@ export class RequestJobRunner {
         settlements.push(await this.settler.settle(ended, end.reason, job.attemptsMade + 1, last));
       }
     }
-    const noted = requests.map((request, i) => this.noted(request, settlements[i], takenAtMs));
+    const noted = requests.map((request, i) => this.noted(request, settlements[i], stage, takenAtMs));
     await this.conclude(job, token, data, noted, settlements);
     return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : [])).at(0) ?? SETTLED;
   }
@@ -96,7 +98,8 @@ export class RequestJobRunner {
   async givenUp(job: BullModelJob, stage: RequestStage): Promise<void> {
     for (const request of await this.open(parse(job.data))) {
       const error = new MadakvError('internal_error', 'the workers that took this request died over it');
-      const ended = { request, stage, takenAtMs: job.processedOn, learnt: nothingLearnt() };
+      const { begunAtMs } = await this.crashes.of(request.requestId);
+      const ended = { request, stage, takenAtMs: job.processedOn, learnt: { ...nothingLearnt(), begunAtMs } };
       await this.settler.fail(ended, job.attemptsMade, error);
     }
   }
@@ -147,14 +150,14 @@ export class RequestJobRunner {
   }
 
   /** What ended without an end is told of in the trace that comes. */
-  private noted(request: RequestJob, settlement: Settlement, takenAtMs: number): RequestJob {
+  private noted(request: RequestJob, settlement: Settlement, stage: RequestStage, takenAtMs: number): RequestJob {
     const error = settlement.kind === 'again' || settlement.kind === 'back' ? settlement.error : undefined;
     if (error === undefined) return request;
     const { worker } = this.settler;
-    return withPast(request, { worker, fromMs: takenAtMs, untilMs: Date.now(), code: error.code });
+    return withPast(request, { stage, worker, fromMs: takenAtMs, untilMs: Date.now(), code: error.code });
   }
 
-  /** With the job that is made again. What it waited for is over: the next attempt waits anew. Nothing fails for want of a note. */
+  /** With the job that is made again. What it waits for it goes on waiting for, until that is granted. Nothing fails for want of a note. */
   private async keep(job: BullModelJob, requests: readonly RequestJob[]): Promise<void> {
     const byId = new Map(requests.map((request) => [request.requestId, request]));
     const current = parse(job.data);
@@ -163,8 +166,6 @@ export class RequestJobRunner {
       return past === undefined ? request : { ...request, past };
     };
     const changed = isGroupJob(current) ? { ...current, members: current.members.map(kept) } : kept(current);
-    delete changed.roomSinceMs;
-    delete changed.holderSinceMs;
     await job.updateData(changed).catch(() => undefined);
   }
 
@@ -175,7 +176,9 @@ export class RequestJobRunner {
       grouped: isGroupJob(data),
       // A request that leaves its group asks under the same name, and must not be given the group's lease.
       holder: `${isGroupJob(data) ? 'g' : ''}${job.attemptsMade + 1}.${job.stalledCounter}`,
-      waits: data,
+      get waits() {
+        return current;
+      },
       note: (waits) => update({ ...current, ...waits }),
       split: async (requests) => {
         if (!isGroupJob(current)) throw new Error(`${current.requestId} is no group`);

@@ -93,8 +93,9 @@ export class WorkerCoreModule {
           running: RunningRequests,
           settler: AttemptSettler,
           queues: JobQueues,
-        ): RequestJobRunner => new RequestJobRunner(outcomes, running, settler, queues),
-        inject: [OUTCOMES, RunningRequests, AttemptSettler, JobQueues],
+          { crashes }: Records,
+        ): RequestJobRunner => new RequestJobRunner(outcomes, running, settler, queues, crashes),
+        inject: [OUTCOMES, RunningRequests, AttemptSettler, JobQueues, RECORDS],
       },
     ];
     if (settings.MADAKV_MODEL !== '') providers.push(...modelProviders(settings, warn));

@@ -130,6 +130,50 @@ describe('failedTrace', () => {
     expect(trace.ms).toMatchObject({ lease: 40, total: 500 });
   });
 
+  it('has its preparation where it was, beside others of its job, and where no time is noted after its wait', () => {
+    const prepare = (changes: Partial<PreparedRequest>) =>
+      (failedTrace(failure({ prepared: { ...prepared, ...changes } })).timeline ?? [])
+        .filter(({ stage }) => stage === 'prepare')
+        .map(({ what, fromMs, untilMs }) => [what, fromMs, untilMs]);
+    expect(prepare({})).toEqual([
+      ['queue', 0, 10],
+      ['prepared', 10, 35],
+    ]);
+    expect(prepare({ at: { fromMs: T0 + 20, untilMs: T0 + 48 } })).toEqual([
+      ['queue', 0, 20],
+      ['prepared', 20, 48],
+    ]);
+  });
+
+  it('has an attempt that came to nothing once, in the job in which it was made', () => {
+    const ended = { worker: 'v', fromMs: T0 + 20, untilMs: T0 + 30, times: 1 };
+    const past = [
+      { ...ended, stage: 'prepare' as const, code: 'budget_unavailable' },
+      { ...ended, stage: 'generate' as const, code: 'storage_unavailable' },
+    ];
+    const attempts = (changes: Partial<FailureSources>) =>
+      (failedTrace(failure({ request: { ...request, past }, ...changes })).timeline ?? [])
+        .filter(({ kind }) => kind === 'attempt')
+        .map(({ stage, what }) => `${stage} ${what}`);
+    const failed = 'generate exceeds_device_memory';
+    expect(attempts({ prepared: { ...prepared, past: past.slice(0, 1) } })).toEqual([
+      'prepare prepared',
+      'prepare budget_unavailable',
+      'generate storage_unavailable',
+      failed,
+    ]);
+    expect(attempts({ prepared: undefined })).toEqual([
+      'prepare budget_unavailable',
+      'generate storage_unavailable',
+      failed,
+    ]);
+    expect(attempts({ prepared: undefined, stage: 'prepare' })).toEqual([
+      'prepare budget_unavailable',
+      'generate storage_unavailable',
+      'prepare exceeds_device_memory',
+    ]);
+  });
+
   it('of one of which nothing is known but that it was given up says so', () => {
     const at = { taken: undefined, asked: undefined, granted: undefined, failed: T0 + 90 };
     const { ms } = FailedTraceSchema.parse(failedTrace(failure({ prepared: undefined, at })));

@@ -10,8 +10,9 @@ import type {
   TimelineEntry,
 } from '@madakv/contracts';
 import { traceCache } from '@madakv/requests';
-import { timelineOf } from './timeline.js';
 import type { EngineAnswer, EngineImagePlace } from '../engine/engine.host.js';
+import { pastOf } from '../roles/past.attempts.js';
+import { timelineOf } from './timeline.js';
 
 /** The memory that a request has, or had. */
 export interface LeaseHistory {
@@ -168,17 +169,23 @@ function timelineStart(
   { request, prepared, begunAtMs, holderSinceMs }: AnswerSources | FailureSources,
   stage: TimelineEntry['stage'],
 ) {
-  const { acceptedAtMs, past = [] } = request;
-  const takenAtMs = acceptedAtMs + (prepared?.ms.queue ?? 0);
+  const { acceptedAtMs, past } = request;
   return {
     acceptedAtMs,
     prepare: {
-      past: stage === 'prepare' ? past : (prepared?.past ?? []),
-      ...(prepared === undefined ? {} : { takenAtMs, readyAtMs: takenAtMs + prepareMs(prepared) }),
+      past: prepared === undefined ? pastOf(past, 'prepare', stage) : pastOf(prepared.past, 'prepare', 'prepare'),
+      ...(prepared === undefined ? {} : preparedAt(prepared, acceptedAtMs)),
     },
-    generate: { past: stage === 'generate' ? past : [], begunAtMs },
+    generate: { past: pastOf(past, 'generate', stage), begunAtMs },
     holderSinceMs,
   };
+}
+
+/** One that an earlier version prepared says no more than how long it waited and what that took. */
+function preparedAt({ at, ms }: PreparedRequest, acceptedAtMs: number) {
+  if (at !== undefined) return { takenAtMs: at.fromMs, readyAtMs: at.untilMs };
+  const takenAtMs = acceptedAtMs + ms.queue;
+  return { takenAtMs, readyAtMs: takenAtMs + ms.fetch + ms.rasterise + ms.tokenise };
 }
 
 function head(

@@ -58,6 +58,8 @@ export const BodySourceSchema = z.discriminatedUnion('kind', [
 
 /** An attempt at a job that came to nothing and was made again. Times are milliseconds since 1970. */
 export const PastAttemptSchema = z.object({
+  /** In which of its two jobs it was; absent where it was in the one that notes it. One that leaves its group gets both anew, and tells each. */
+  stage: z.enum(['prepare', 'generate']).optional(),
   worker: z.string(),
   fromMs: z.int(),
   untilMs: z.int(),
@@ -85,7 +87,7 @@ export const RequestJobSchema = z.object({
   roomSinceMs: z.int().optional(),
   /** Since when it waits for a worker that holds its document, in milliseconds since 1970. */
   holderSinceMs: z.int().optional(),
-  /** What was tried in this job before, for the trace; the first and the latest of many. */
+  /** What was tried before, for the trace; the first and the latest of many. */
   past: z.array(PastAttemptSchema).optional(),
   /** W3C traceparent of the trace that it is in, where its job is not its own. */
   traceparent: z.string().optional(),

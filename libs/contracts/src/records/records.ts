@@ -130,6 +130,8 @@ export const PreparedRequestSchema = PreparedQuestionSchema.extend({
   extraction: z.object({ schema: z.unknown(), others: z.array(PreparedQuestionSchema) }).optional(),
   /** Attempts at preparing it that came to nothing. */
   past: z.array(PastAttemptSchema).optional(),
+  /** When the work on it began and ended, in milliseconds since 1970: several of one job are prepared one after the other. */
+  at: z.object({ fromMs: z.int(), untilMs: z.int() }).optional(),
   ms: z.object({ queue: z.number(), fetch: z.number(), rasterise: z.number(), tokenise: z.number() }),
 });
 
