@@ -41,7 +41,7 @@ export function KeptPages({ view, choice, compact = false }: KeptPagesProps) {
   const lookAt = (index: number): void => {
     // It has to be there before it can be gone to.
     flushSync(() => {
-      setShown(Math.max(shown, index + 1));
+      setShown((now) => Math.max(now, index + 1));
     });
     const element = document.getElementById(imageElement(trace.id, index));
     element?.scrollIntoView({ block: 'nearest' });
@@ -98,7 +98,7 @@ export function KeptPages({ view, choice, compact = false }: KeptPagesProps) {
         <button
           type="button"
           onClick={() => {
-            setShown(shown + AT_ONCE);
+            setShown((now) => now + AT_ONCE);
           }}
         >
           Show {Math.min(AT_ONCE, images.length - shown)} more of {images.length} pages

@@ -6,7 +6,7 @@ import { formatCount, formatShare } from '../numbers.js';
 import { ErrorNotice, Notice } from '../ui/notice.js';
 import { imageElement, imageName } from './kept.page.js';
 import { KeptText } from './kept.text.js';
-import { shadeOf, visibleText } from './visible.text.js';
+import { mostOf, shadeOf, visibleText } from './visible.text.js';
 
 /** Pieces that are fetched at a time; the next follow when their end comes near. */
 const PAGE = 2_048;
@@ -59,17 +59,24 @@ export function KeptWords({ id, heat, images, onImage }: KeptWordsProps) {
       ))}
       <ErrorNotice error={text.error} />
       {hasNextPage ? (
-        <More wanted={!isFetchingNextPage && text.error === null} onWanted={() => void fetchNextPage()} />
+        <More busy={isFetchingNextPage} byItself={text.error === null} onWanted={() => void fetchNextPage()} />
       ) : null}
     </div>
   );
 }
 
-/** Asks for more when it is about to be seen, and when it is pressed. */
-function More({ wanted, onWanted }: { readonly wanted: boolean; readonly onWanted: () => void }) {
+interface MoreProps {
+  readonly busy: boolean;
+  /** Not after it has failed: it would do so again and again. Who presses it wants it tried again. */
+  readonly byItself: boolean;
+  readonly onWanted: () => void;
+}
+
+/** Asks for more when it is pressed, and by itself when it is about to be seen. */
+function More({ busy, byItself, onWanted }: MoreProps) {
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => {
-    if (!wanted || button.current === null) return;
+    if (busy || !byItself || button.current === null) return;
     const watch = new IntersectionObserver(
       (seen) => {
         if (seen.some(({ isIntersecting }) => isIntersecting)) onWanted();
@@ -82,8 +89,8 @@ function More({ wanted, onWanted }: { readonly wanted: boolean; readonly onWante
     };
   });
   return (
-    <button ref={button} type="button" className="quiet" onClick={onWanted} disabled={!wanted}>
-      Show more of the prompt
+    <button ref={button} type="button" className="quiet" onClick={onWanted} disabled={busy}>
+      {byItself ? 'Show more of the prompt' : 'Try again'}
     </button>
   );
 }
@@ -109,7 +116,7 @@ const Words = memo(function Words({ id, pieces, heat, images, onImage }: WordsPr
           <span
             key={piece.start}
             className={`${piece.kind === 'special' ? 'special ' : ''}k${shadeOf(heat, piece.start, piece.tokens)}`}
-            title={`token ${piece.start}: kept by ${formatShare((heat[piece.start] ?? 0) / 255)} of the heads`}
+            title={`${tokensOf(piece)}: kept by ${formatShare(mostOf(heat, piece.start, piece.tokens) / 255)} of the heads`}
           >
             {piece.kind === 'special' ? piece.text : visibleText(piece.text)}
           </span>
@@ -118,6 +125,10 @@ const Words = memo(function Words({ id, pieces, heat, images, onImage }: WordsPr
     </p>
   );
 }, sameWords);
+
+function tokensOf({ start, tokens }: PromptPiece): string {
+  return tokens === 1 ? `token ${start}` : `tokens ${start} to ${start + tokens - 1}`;
+}
 
 /** What a chip does may be another function each time; what it leads to is not. */
 function sameWords(before: WordsProps, now: WordsProps): boolean {

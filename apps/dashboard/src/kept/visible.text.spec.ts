@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { shadeOf, visibleText } from './visible.text.js';
+import { mostOf, shadeOf, visibleText } from './visible.text.js';
 
 it('shows white space that would not be seen', () => {
   expect(visibleText(' the')).toBe(' the');
@@ -13,5 +13,6 @@ it('shades a piece by the token that most kept', () => {
   const heat = Uint8Array.of(0, 1, 128, 255);
   expect([0, 1, 2, 3].map((token) => shadeOf(heat, token, 1))).toEqual([0, 1, 5, 8]);
   expect(shadeOf(heat, 0, 3)).toBe(5);
+  expect([mostOf(heat, 0, 3), mostOf(heat, 3, 5), mostOf(heat, 9, 1)]).toEqual([128, 255, 0]);
   expect(shadeOf(heat, 3, 5)).toBe(8);
 });

@@ -8,12 +8,15 @@ export function visibleText(text: string): string {
 const LEVELS = 8;
 
 /**
- * How strongly a piece is shaded: 0 where nobody kept any of its tokens, 8 where all kept all.
+ * Of the tokens of a piece, how many heads kept the one that most kept.
  * @param heat one byte a token, 255 where all kept it
  * @param start its first token. @param tokens how many it has
  */
+export function mostOf(heat: Uint8Array, start: number, tokens: number): number {
+  return heat.subarray(start, start + tokens).reduce((most, cell) => Math.max(most, cell), 0);
+}
+
+/** How strongly a piece is shaded: 0 where nobody kept any of its tokens, 8 where all heads kept one of them. */
 export function shadeOf(heat: Uint8Array, start: number, tokens: number): number {
-  let most = 0;
-  for (let at = start; at < start + tokens; at++) most = Math.max(most, heat[at] ?? 0);
-  return Math.ceil((LEVELS * most) / 255);
+  return Math.ceil((LEVELS * mostOf(heat, start, tokens)) / 255);
 }

@@ -51,9 +51,9 @@ it('lays waits and attempts where they were, and the steps into the attempt that
     lanes: [
       'waiting to prepare|0|10||wait',
       'prepare|10|20||',
-      'generate, attempt 1 to 2|35|5|budget_unavailable at w|failed',
-      'generate, attempt 3|42|8|its worker died|open',
-      'generate, attempt 4|50|120||',
+      'generate ×2|35|5|budget_unavailable at w|failed',
+      'generate|42|8|its worker died|open',
+      'generate|50|120||',
       'waiting for memory|52|8||wait',
       'vision|60|4||step',
       'prefill|64|60||step',

@@ -86,12 +86,8 @@ function laneOf(entry: TimelineEntry, timeline: readonly TimelineEntry[], at: nu
   const nextMs = timeline.slice(at + 1).find((later) => later.fromMs > fromMs)?.fromMs ?? fromMs;
   const tookMs = (entry.untilMs ?? nextMs) - fromMs;
   if (kind === 'wait') return { name: WAITS[`${stage} ${what}`] ?? `waiting: ${what}`, fromMs, tookMs, tone: 'wait' };
-  const own = timeline.filter((other) => other.kind === 'attempt' && other.stage === stage);
-  const number = own.slice(0, own.indexOf(entry)).reduce((sum, other) => sum + other.times, 1);
-  const name =
-    own.length === 1 && times === 1
-      ? stage
-      : `${stage}, attempt ${number}${times > 1 ? ` to ${number + times - 1}` : ''}`;
+  // Without a number: what counts as an attempt of the job is not all that was tried, and has its number in the header.
+  const name = times > 1 ? `${stage} ×${times}` : stage;
   if (ENDED_WELL.has(what)) return { name, fromMs, tookMs };
   const by = worker === null ? '' : ` at ${worker}`;
   const detail = entry.untilMs === null ? 'its worker died' : `${what}${by}`;
