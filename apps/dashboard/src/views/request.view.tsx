@@ -134,7 +134,7 @@ function Layers({ view: { trace }, choice, onChoose }: LayersProps) {
         <small>
           A cell chooses its layer and head for the pages.{' '}
           {attention.length === 0
-            ? 'Attention on kept rows is not known: this policy does not observe the question.'
+            ? 'Attention on kept rows is not known: its policy observes all queries or none, or the trace is of an earlier version.'
             : 'Attention on kept rows: of what the question attends to, the share that eviction left.'}
         </small>
       </p>
