@@ -89,6 +89,9 @@ describe.skipIf(noBrowser !== undefined)('webhooks on the page', () => {
 
   it('shows what was sent and what was answered, and sends it again', async () => {
     const batch = await batchThatEnds();
+    await expect.poll(() => receiver.calls.length, { timeout: 60_000 }).toBe(1);
+    // While nothing is under way the page looks seldom.
+    await page.reload();
     const row = page.getByRole('row', { name: new RegExp(batch) });
     await row.getByText('delivered').waitFor();
     await row.getByText(/^200 after /).waitFor();
@@ -109,13 +112,29 @@ describe.skipIf(noBrowser !== undefined)('webhooks on the page', () => {
   });
 
   it('makes a new secret, disables, enables, and removes', async () => {
+    let rotations = 0;
+    page.on('request', (request) => {
+      if (request.method() === 'POST' && request.url().endsWith('/rotate')) rotations++;
+    });
     await page.getByRole('button', { name: 'New secret' }).click();
     await page.getByRole('button', { name: 'Leave it' }).click();
-    expect(await page.locator('.secret').count()).toBe(0);
     await page.getByRole('button', { name: 'New secret' }).click();
     await page.getByRole('button', { name: 'Make a new secret' }).click();
     await page.getByText('The secret before signs beside the new one').waitFor();
-    expect(await page.locator('.secret').textContent()).toMatch(/^whsec_/);
+    expect(rotations).toBe(1);
+    const first = await page.locator('.secret').textContent();
+    expect(first).toMatch(/^whsec_/);
+    // Another one's secret takes no place of it, and goes with its webhook.
+    const other = `${receiver.url}/other`;
+    await page.getByLabel('URL').fill(other);
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    const card = page.getByRole('region', { name: other, exact: true });
+    await card.waitFor();
+    expect(await page.locator('.secret').allTextContents()).toEqual([first, expect.stringMatching(/^whsec_/)]);
+    await card.getByRole('button', { name: 'Remove' }).click();
+    await card.getByRole('button', { name: 'Remove it' }).click();
+    await card.waitFor({ state: 'detached' });
+    expect(await page.locator('.secret').allTextContents()).toEqual([first]);
     await page.getByRole('button', { name: 'Disable' }).click();
     await page.getByText('its owner disabled it').waitFor();
     expect(await page.getByRole('button', { name: /^Repeat/ }).isDisabled()).toBe(true);

@@ -11,12 +11,13 @@ interface WebhookCardProps {
   readonly webhook: Webhook;
   /** It has a new secret, which is shown once. */
   readonly onSecret: (webhook: WebhookWithSecret) => void;
+  readonly onRemoved: () => void;
 }
 
 type Asked = 'rotate' | 'remove';
 
 /** One webhook: what it is told of, what can be done with it, and what became of what was sent to it. */
-export function WebhookCard({ webhook, onSecret }: WebhookCardProps) {
+export function WebhookCard({ webhook, onSecret, onRemoved }: WebhookCardProps) {
   const { id, url, description, events, status } = webhook;
   const queries = useQueryClient();
   const [asked, setAsked] = useState<Asked>();
@@ -36,7 +37,11 @@ export function WebhookCard({ webhook, onSecret }: WebhookCardProps) {
     act(async () => {
       onSecret(await postJson<WebhookWithSecret>(`${path}/rotate`, {}));
     });
-  const remove = (): Promise<void> => act(() => send(path, { method: 'DELETE' }));
+  const remove = (): Promise<void> =>
+    act(async () => {
+      await send(path, { method: 'DELETE' });
+      onRemoved();
+    });
   const enable = (enabled: boolean): Promise<void> => act(() => postJson(path, { enabled }));
   return (
     <section className="card webhook" aria-labelledby={`webhook-${id}`}>

@@ -13,7 +13,9 @@ interface DeliveryPage {
   readonly last_id: string | null;
 }
 
-const REFRESH_MS = 3_000;
+/** While one is under way, and else. */
+const PENDING_MS = 3_000;
+const QUIET_MS = 30_000;
 
 /** What was sent to a webhook, newest first, and what became of it. */
 export function WebhookDeliveries({ webhook: { id, status } }: { readonly webhook: Webhook }) {
@@ -26,7 +28,10 @@ export function WebhookDeliveries({ webhook: { id, status } }: { readonly webhoo
     queryFn: ({ pageParam, signal }) => getJson<DeliveryPage>(withQuery(path, { limit: 10, after: pageParam }), signal),
     initialPageParam: null as string | null,
     getNextPageParam: ({ has_more, last_id }) => (has_more ? last_id : undefined),
-    refetchInterval: REFRESH_MS,
+    refetchInterval: ({ state }) =>
+      state.data?.pages.some(({ data }) => data.some((delivery) => delivery.status === 'pending')) === true
+        ? PENDING_MS
+        : QUIET_MS,
   });
   const repeat = async (delivery: string): Promise<void> => {
     setError(null);

@@ -14,27 +14,35 @@ export const WEBHOOKS = { queryKey: ['webhooks'] } as const;
 
 /** Who is told when a batch ends, and whether it was. */
 export function WebhooksView() {
-  const [secret, setSecret] = useState<WebhookWithSecret>();
+  const [secrets, setSecrets] = useState<readonly WebhookWithSecret[]>([]);
   const webhooks = useQuery({
     ...WEBHOOKS,
     queryFn: ({ signal }) => getJson<{ readonly data: readonly Webhook[] }>('/v1/webhooks', signal),
     refetchInterval: REFRESH_MS,
   });
   const all = webhooks.data?.data ?? [];
+  const forget = (id: string): void => {
+    setSecrets((held) => held.filter((other) => other.id !== id));
+  };
+  // One that is made anew takes the place of its own, of no other's.
+  const hold = (secret: WebhookWithSecret): void => {
+    setSecrets((held) => [...held.filter(({ id }) => id !== secret.id), secret]);
+  };
   return (
     <>
       <PageTitle name="Webhooks" />
       <p className="facts">A webhook is a URL of yours that is told when a batch ends, with a signed request.</p>
       <ErrorNotice error={webhooks.error} />
       {webhooks.isPending ? <p className="waiting">Loading…</p> : null}
-      {secret === undefined ? null : (
+      {secrets.map((secret) => (
         <NewSecret
+          key={secret.id}
           webhook={secret}
           onNoted={() => {
-            setSecret(undefined);
+            forget(secret.id);
           }}
         />
-      )}
+      ))}
       {webhooks.isSuccess && all.length === 0 ? (
         <Notice kind="empty">
           There is no webhook yet. Add one below, or with <code>madakv webhooks add https://…</code>; without one a
@@ -42,9 +50,16 @@ export function WebhooksView() {
         </Notice>
       ) : null}
       {all.map((webhook) => (
-        <WebhookCard key={webhook.id} webhook={webhook} onSecret={setSecret} />
+        <WebhookCard
+          key={webhook.id}
+          webhook={webhook}
+          onSecret={hold}
+          onRemoved={() => {
+            forget(webhook.id);
+          }}
+        />
       ))}
-      <AddWebhook onAdded={setSecret} />
+      <AddWebhook onAdded={hold} />
     </>
   );
 }
