@@ -92,8 +92,10 @@ describe.skipIf(why !== undefined)(TITLE, { timeout: TEST_MS }, () => {
     const seen = await record.stop();
     writeFigure(seen, WORKER_BYTES);
     expect(seen[0]).toMatchObject({ wanted: 0, ready: 0 });
-    // By bytes: of jobs there is a handful.
-    expect(Math.max(...seen.map(({ wanted }) => wanted))).toBe(MOST_WORKERS);
+    // By bytes, which are of more than one worker; how many are wanted at once is for how fast the first of them answers.
+    const most = Math.max(...seen.map(({ wanted }) => wanted));
+    expect(most).toBeGreaterThan(1);
+    expect(most).toBeLessThanOrEqual(MOST_WORKERS);
   });
 
   it('loses nothing when a node is drained under way', async () => {
