@@ -35,8 +35,17 @@ const CARD_SETS = [
   'needle in text',
   'needle in image',
   'absent',
+  'judgements',
   'PDF reportlab',
   'PDF Chromium',
+  'PDF TeX',
+  'PDF LibreOffice',
+  'photos and forms',
+  'question first',
+  'question then passage',
+  'passage then question',
+  'schema-like',
+  'instructions',
 ];
 const CARD_QUESTIONS = 500;
 const MOST_WEIGHT_BYTES = 30e6;

@@ -143,6 +143,7 @@ class PdfCanvas:
 def rasterise(document: bytes, dpi: float = DPI) -> list[Image.Image]:
     """PDF -> its pages as RGB images."""
     pdf = pypdfium2.PdfDocument(document)
+    pdf.init_forms()
     try:
         return [page.render(scale=dpi / 72).to_pil().convert("RGB") for page in pdf]
     finally:
