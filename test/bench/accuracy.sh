@@ -9,7 +9,7 @@ test/bench/accuracy.sh [options] [-- options of madakv eval, such as --variant o
 
   -m FOLDER   checkpoint (models/madakv-reader)
   -q NUMBER   questions of each set (500)
-  -s SETS     sets with commas between (all; "PDF Chromium" needs Chromium)
+  -s SETS     sets with commas between (all; "PDF Chromium" needs Chromium, "PDF TeX" pdflatex, "PDF LibreOffice" LibreOffice)
   -t NUMBER   threads (all cores)
   -T MINUTES  stop after that long; the report says that it is not complete
   -e SEEDS    report: the seeds to publish; tune: other documents, to choose options on (report)
