@@ -43,6 +43,11 @@ describe.skipIf(noBrowser !== undefined)('batches on the page', () => {
     await system.stop();
   });
 
+  /** Of the rows in sight. They come after the number of lines: the list has to be measured first. */
+  function customIds(): Promise<string[]> {
+    return page.locator('.rows .row .link').allInnerTexts();
+  }
+
   it('says what to do where there is none', async () => {
     const other = await openPage(browser, system.url);
     await signIn(other.page, system.apiKeys.globex);
@@ -77,7 +82,7 @@ describe.skipIf(noBrowser !== undefined)('batches on the page', () => {
     await page.getByRole('searchbox', { name: 'custom_id' }).fill('');
     await page.getByRole('combobox', { name: /^Status/ }).selectOption('failed');
     await page.getByText('3 lines', { exact: true }).waitFor();
-    expect(await page.locator('.rows .row .link').allInnerTexts()).toEqual(['line-7', 'line-12345', 'line-49999']);
+    await expect.poll(customIds).toEqual(['line-7', 'line-12345', 'line-49999']);
     await page.getByRole('combobox', { name: /^Status/ }).selectOption('');
   });
 
@@ -89,7 +94,7 @@ describe.skipIf(noBrowser !== undefined)('batches on the page', () => {
     await expectAccessible(page, AXE, 'errors');
     await lost.getByRole('button', { name: 'Show its lines' }).click();
     await page.getByText('2 lines', { exact: true }).waitFor();
-    expect(await page.locator('.rows .row .link').allInnerTexts()).toEqual(['line-7', 'line-49999']);
+    await expect.poll(customIds).toEqual(['line-7', 'line-49999']);
   });
 
   it('results are taken away as a table', async () => {

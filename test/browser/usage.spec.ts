@@ -71,7 +71,7 @@ describe.skipIf(noBrowser !== undefined)('usage on the page', () => {
   it('says what to do where nothing was used, and shows no limits that there are not', async () => {
     const page = await visit(globex.key);
     await page.getByText('No request ended from').waitFor();
-    expect(await page.getByText('no limit', { exact: true }).count()).toBe(2);
+    await expect.poll(() => page.getByText('no limit', { exact: true }).count()).toBe(2);
     expect(await page.getByRole('button', { name: 'All tenants' }).count()).toBe(0);
     expect(await page.getByRole('link', { name: 'Download CSV' }).count()).toBe(0);
     await expectAccessible(page, AXE, 'usage, empty');
@@ -85,7 +85,7 @@ describe.skipIf(noBrowser !== undefined)('usage on the page', () => {
     await limits.getByText('3,000 of 4,000 left').waitFor();
     await page.getByRole('img', { name: new RegExp(`^Tokens by day.*at most 9,500, on ${dateOf(TODAY)}$`) }).waitFor();
     const rows = page.locator('tbody tr');
-    expect(await rows.count()).toBe(20);
+    await expect.poll(() => rows.count()).toBe(20);
     expect((await rows.first().innerText()).split(/\s+/).slice(0, 7)).toEqual([
       dateOf(TODAY),
       ...['1', '0', '9,000', '2,250', '500', '9,500'],
