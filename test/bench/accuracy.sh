@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # docs/benchmarks/accuracy.md with its figures: what every policy and every part of MadaKV keeps of the reader's accuracy, at shares
-# of the cache from 2.5 to 100 %. Stop it at any time: the same command goes on where it was.
+# of the cache from 2.5 to 100 %; docs/benchmarks/ablation.md: the parts of MadaKV alone. Stop it at any time: the same command goes on where it was.
 set -euo pipefail
 
 usage() {
@@ -15,7 +15,7 @@ test/bench/accuracy.sh [options] [-- options of madakv eval, such as --variant o
   -e SEEDS    report: the seeds to publish; tune: other documents, to choose options on (report)
   -P          use the layer profile of `madakv calibrate` where there is one
   -o FOLDER   requests and results (bench-results/accuracy-SEEDS-NUMBER)
-  -d FILE.md  where the report goes (docs/benchmarks/accuracy.md; for tuning in the folder of the results only)
+  -d FILE.md  where the report goes, with ablation.md beside it (docs/benchmarks/accuracy.md; for tuning in the folder of the results only)
   -p PYTHON   with training/requirements.txt (.venv/bin/python where there is one, else python3)
 
 Everything but -t and -T decides what is measured: with other values give another -o.
@@ -78,3 +78,6 @@ stopped=0
 # 124: the minutes are over.
 if ((stopped != 0 && stopped != 124)); then exit "$stopped"; fi
 node apps/cli/bin/madakv.js eval report "$out" ${document:+--to "$document"}
+if [[ -n $document ]]; then
+  node apps/cli/bin/madakv.js eval report "$out" --policies full,ablation --to "$(dirname "$document")/ablation.md"
+fi

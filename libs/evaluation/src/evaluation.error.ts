@@ -10,6 +10,8 @@ export type EvaluationErrorCode =
   | 'other_settings'
   /** The folder has no run, or one that cannot be read. */
   | 'unreadable_run'
+  /** A policy or ratio to be reported on that was not run. */
+  | 'not_in_run'
   /** Prompt and answer need more positions than the model has. */
   | 'question_too_long'
   /** A question that the data do not have. */

@@ -111,6 +111,27 @@ describe('madakv eval', () => {
       expect(existsSync(join(work, 'run', file))).toBe(true);
   });
 
+  it('reports on a part of a run, and leaves its folder as it is', async () => {
+    const own = readFileSync(join(work, 'run', 'report.md'), 'utf8');
+    const part = (...flags: string[]) => captureRun(['eval', 'report', 'run', ...flags], { cwd: work });
+    const { code, stdout } = await part('--policies', 'full,snapkv', '--ratios', '0.3', '--to', 'part.md');
+    expect(code).toBe(0);
+    expect(stdout).toContain('snapkv');
+    const markdown = readFileSync(join(work, 'part.md'), 'utf8');
+    const rows = (text: string) => text.match(/^\| (full|madakv|snapkv) .*$/gm) ?? [];
+    expect(rows(markdown).length).toBeGreaterThan(1);
+    expect(rows(markdown).filter((row) => row.startsWith('| madakv'))).toEqual([]);
+    expect(markdown).toMatch(/^\| kept +\| 30 % +\| 100 % +\|$/m);
+    // Without flags it is the whole again.
+    expect((await part()).stdout.startsWith((await part('--ratios', '0.3,1')).stdout)).toBe(true);
+    expect(readFileSync(join(work, 'run', 'report.md'), 'utf8')).toBe(own);
+    expect(await part('--policies', 'full,h2o')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('no policy h2o in this run; it has full, madakv, snapkv') as string,
+    });
+    expect((await part('--ratios', '0.5')).stderr).toContain('no ratio 0.5 in this run; it has 0.3, 1');
+  });
+
   it('gives the same answers, bytes and selections when every answer has its own prefill', async () => {
     const all = ['--policies', Object.keys(policies).join(','), '--ratios', '0.3,0.6,1', '--sets', 'fields'];
     for (const protocol of ['replay', 'plain']) {

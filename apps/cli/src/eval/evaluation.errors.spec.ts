@@ -10,6 +10,7 @@ it.each<[EvaluationErrorCode, string, string | RegExp]>([
   ['other_settings', 'out has other', /^--out out has other\. Give another --out, or --no-resume to .* its results$/],
   ['question_too_long', 'a:1: too long', 'a:1: too long; leave its set out with --sets, or shorten it'],
   ['ambiguous_question', 'q is in several sets: a, b', '--id q is in several sets: a, b; give --set'],
+  ['not_in_run', 'no policy h2o in this run', 'no policy h2o in this run'],
   ['unknown_question', 'data: has no question q', 'data: has no question q'],
 ])('says %s in the words of the flags', async (code, message, text) => {
   const failed = asUsageErrors(() => {

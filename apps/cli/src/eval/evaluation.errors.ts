@@ -25,6 +25,7 @@ function textOf({ code, message }: EvaluationError): string {
       return `${message}; leave its set out with --sets, or shorten it`;
     case 'ambiguous_question':
       return `--id ${message}; give --set`;
+    case 'not_in_run':
     case 'unreadable_run':
     case 'unknown_question':
     case 'request_too_short':

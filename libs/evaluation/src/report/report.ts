@@ -12,10 +12,11 @@ export interface WrittenReport {
 }
 
 /**
- * Writes report.md, report.json and the figures of a run; nothing while no question has all of its answers.
+ * Writes report.md, report.json and the figures of a run into its folder, nothing while no question has all of its answers.
+ * A part of a run leaves the folder as it is.
  * @param target a Markdown file elsewhere that gets the report, its figures in a folder of its name beside it
  */
-export function writeReport({ dir, run, results }: RunFolder, target?: string): WrittenReport {
+export function writeReport({ dir, run, results, isPart }: RunFolder, target?: string): WrittenReport {
   const data = reportData(run, results);
   if (data === undefined) return { report: undefined, files: [] };
   const figures = reportFigures(data);
@@ -29,8 +30,10 @@ export function writeReport({ dir, run, results }: RunFolder, target?: string): 
     write(markdown, reportMarkdown(data, figures, figuresAt));
     for (const { file, svg } of figures) write(join(dirname(markdown), figuresAt, file), svg);
   };
-  write(join(dir, 'report.json'), `${JSON.stringify(data, null, 1)}\n`);
-  place(join(dir, 'report.md'), '');
+  if (!isPart) {
+    write(join(dir, 'report.json'), `${JSON.stringify(data, null, 1)}\n`);
+    place(join(dir, 'report.md'), '');
+  }
   if (target !== undefined) place(target, `${basename(target).replace(/\.md$/, '')}/`);
   return { report: data, files };
 }

@@ -2,10 +2,17 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSy
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { EvaluationError } from '../evaluation.error.js';
+import { ABLATION } from '../variants.js';
 import { resultSchema, runSchema, type ResultRecord, type RunRecord } from './run.record.js';
 
 const RUN = 'run.json';
 const RESULTS = 'results.jsonl';
+
+/** What of a run is reported on. */
+export interface RunPart {
+  readonly policies?: readonly string[];
+  readonly ratios?: readonly number[];
+}
 
 /**
  * The folder of a run: `run.json` says what is measured, `results.jsonl` holds one answer a line, written when it is known.
@@ -17,6 +24,8 @@ export class RunFolder {
     readonly run: RunRecord,
     /** Answers there are already. */
     readonly results: readonly ResultRecord[],
+    /** Whether this is a part of what was run. */
+    readonly isPart = false,
   ) {}
 
   /**
@@ -45,10 +54,43 @@ export class RunFolder {
     return new RunFolder(dir, readRun(dir, name), readResults(dir, name, false));
   }
 
+  /**
+   * The same run as if fewer policies and ratios had been chosen. A full cache has one ratio, which stays.
+   * @param policies names of variants, or `ablation`; all without
+   * @throws EvaluationError for what was not run, with what was
+   */
+  part({ policies, ratios }: RunPart): RunFolder {
+    const { variants } = this.run.settings;
+    const names = variants.map(({ name }) => name);
+    const wanted = policies?.flatMap((name) => (name === 'ablation' ? ABLATION.map((one) => one.name) : [name]));
+    const measured = variants.flatMap((variant) => (variant.policy === 'full' ? [] : variant.ratios));
+    missing('policy', wanted ?? [], names);
+    missing('ratio', ratios ?? [], [...new Set(measured)]);
+    const kept = variants
+      .filter(({ name }) => wanted?.includes(name) ?? true)
+      .map((variant) => ({ ...variant, ratios: variant.ratios.filter((ratio) => isKept(variant.policy, ratio)) }));
+    const run = { ...this.run, settings: { ...this.run.settings, variants: kept } };
+    const cells = new Set(kept.flatMap(({ name, ratios }) => ratios.map((ratio) => `${ratio} ${name}`)));
+    const results = this.results.filter(({ policy, ratio }) => cells.has(`${ratio} ${policy}`));
+    return new RunFolder(this.dir, run, results, true);
+
+    function isKept(policy: string, ratio: number): boolean {
+      return policy === 'full' || (ratios?.includes(ratio) ?? true);
+    }
+  }
+
   /** Writes results at once. */
   append(results: readonly ResultRecord[]): void {
     appendFileSync(join(this.dir, RESULTS), results.map((result) => `${JSON.stringify(result)}\n`).join(''));
   }
+}
+
+/** @throws EvaluationError where one of them is not there */
+function missing(kind: string, wanted: readonly (string | number)[], there: readonly (string | number)[]): void {
+  const lost = wanted.filter((one) => !there.includes(one));
+  if (lost.length === 0) return;
+  const text = `no ${kind} ${lost.join(', ')} in this run; it has ${there.join(', ')}`;
+  throw new EvaluationError('not_in_run', text);
 }
 
 function readRun(dir: string, name: string): RunRecord {
