@@ -105,6 +105,30 @@ describe('assemble', () => {
     expect(extracted(three, '1.234,50', '1,234.50', '2.000').object).toEqual({ a: 1234.5, b: 1234.5 });
   });
 
+  it('takes what is beyond doubt before what money lets suppose', () => {
+    const schema = object({ petrol: { type: 'number' }, weight: { type: 'number' }, total: { type: 'number' } });
+    expect(extracted(schema, '$3.459', '2.345 LBS', '$45.90').object).toEqual({
+      petrol: 3.459,
+      weight: 2.345,
+      total: 45.9,
+    });
+    expect(extracted(schema, '$3,459', '2.345 LBS', '$45').object).toEqual({ petrol: 3459, weight: 2.345, total: 45 });
+  });
+
+  it('reads yes and no with what is said besides', () => {
+    const schema = object({ signed: { type: 'boolean' }, taxed: { type: 'boolean' }, sealed: { type: 'boolean' } });
+    const said = ['No, a signature is not visible.', 'Yes, but the rate is not stated.', 'The seal is not mentioned.'];
+    expect(extracted(schema, ...said).object).toEqual({ signed: false, taxed: true });
+  });
+
+  it('keeps entries of which one reads as if there were none', () => {
+    const rules = object({ rules: { type: 'array', items: text } });
+    expect(extracted(rules, 'Smoking is not allowed\nPets only where listed.').object).toEqual({
+      rules: ['Smoking is not allowed', 'Pets only where listed.'],
+    });
+    expect(extracted(rules, 'No rules are listed.').object).toEqual({ rules: [] });
+  });
+
   it('reads lists', () => {
     const schema = object({
       tags: { type: 'array', items: text },

@@ -80,11 +80,11 @@ export function entriesIn(answer: string): string[] {
 
 function linesOf(answer: string): string[] {
   const text = answer.replace(/^\s*```[^\n]*\n|\n?```\s*$/gu, '');
-  if (isAbsent(bare(text))) return [];
-  return text
+  const lines = text
     .split(/\r\n|\r|\n/u)
     .map((line) => line.trim())
     .filter((line) => line !== '');
+  return lines.length === 1 && isAbsent(bare(lines[0])) ? [] : lines;
 }
 
 interface Cell {

@@ -17,6 +17,8 @@ describe('readNumber', () => {
     ['£1,246.32', 1246.32],
     ['€ 1.246', 1246],
     ['EUR 1,246', 1246],
+    ['JPY 12,500', 12_500],
+    ['KWD 1,250.500', 1250.5],
     ['1.200,-', 1200],
     ['1.200,--', 1200],
     ['50.-', 50],
@@ -75,18 +77,24 @@ describe('readNumber', () => {
     expect(readNumber(answer, NUMBER)).toEqual({ problem: 'is not one number' });
   });
 
-  it.each(['1,234', '1.234', '13,925 kg'])('leaves open what %s is', (answer) => {
-    expect(readNumber(answer, NUMBER)).toEqual({
-      problem: 'may have thousands or decimals behind its mark: nothing shows which',
-    });
-    expect(readNumber(answer, INTEGER)).toHaveProperty('value');
-  });
+  it.each(['1,234', '1.234', '13,925 kg', 'KWD 125.500', '2.345 LBS', '12.500 KWH'])(
+    'leaves open what %s is',
+    (answer) => {
+      expect(readNumber(answer, NUMBER)).toEqual({
+        problem: 'may have thousands or decimals behind its mark: nothing shows which',
+      });
+      expect(readNumber(answer, INTEGER)).toHaveProperty('value');
+    },
+  );
 
   it('reads it as the other numbers of the document are written', () => {
     expect(readNumber('1,234', NUMBER, '.')).toEqual({ value: 1234 });
     expect(readNumber('1,234', NUMBER, ',')).toEqual({ value: 1.234 });
     expect(readNumber('1.234', NUMBER, '.')).toEqual({ value: 1.234 });
     expect(readNumber('1.234', NUMBER, ',')).toEqual({ value: 1234 });
+    expect(readNumber('$3.459', NUMBER, '.')).toEqual({ value: 3.459 });
+    expect(readNumber('$3.459', NUMBER)).toEqual({ value: 3459 });
+    expect(readNumber('3.459', INTEGER, '.')).toEqual({ value: 3459 });
   });
 
   it('takes whole numbers for integers, however they are written', () => {
@@ -126,15 +134,16 @@ describe('readNumber', () => {
 
 describe('decimalMarkIn', () => {
   it.each([
-    ['1,234.56', '.'],
-    ['1.234,56', ','],
-    ['24.30', '.'],
-    ['1.234.567', ','],
-    ['€ 1.246', ','],
+    ['1,234.56', { mark: '.', isCertain: true }],
+    ['1.234,56', { mark: ',', isCertain: true }],
+    ['24.30', { mark: '.', isCertain: true }],
+    ['1.234.567', { mark: ',', isCertain: true }],
+    ['€ 1.246', { mark: ',', isCertain: false }],
+    ['KWD 1.246', undefined],
     ['1,234', undefined],
     ['12', undefined],
     ['HT-4827', undefined],
-  ])('%s shows %s', (answer, mark) => {
-    expect(decimalMarkIn(answer, NUMBER)).toBe(mark);
+  ])('%s shows %s', (answer, shown) => {
+    expect(decimalMarkIn(answer, NUMBER)).toEqual(shown);
   });
 });

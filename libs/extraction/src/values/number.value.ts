@@ -8,6 +8,13 @@ const NUMBER =
   /^(?<open>\()?(?<before>[^\d().,]*?)(?<digits>[.,]?\d(?:[\d.,'’_ ]*\d)?)(?:[.,](?<none>[-–—]{1,2})?)?(?<after>[^\d()]*)(?<close>\))?$/u;
 const BEFORE = new RegExp(String.raw`^(?<sign>[+-]?)\s*(?<currency>${CURRENCY})?\s*(?<late>[+-]?)\s*$`, 'u');
 const MONEY = new RegExp(String.raw`^${CURRENCY}$`, 'u');
+/** Decimals of the currencies there are, by code: three in Kuwait, none in Japan. */
+const DECIMALS: ReadonlyMap<string, number> = new Map(
+  Intl.supportedValuesOf('currency').map((currency) => {
+    const { maximumFractionDigits } = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions();
+    return [currency, maximumFractionDigits ?? 2];
+  }),
+);
 /** A percent sign, or a unit in a word or two. */
 const UNIT = /^(?:[%‰°]|[\p{L}\p{So}\p{Sc}°%µ²³/.]+(?: [\p{L}.]+)?)$/u;
 /** Words that a number has to be multiplied by: it is not read as if they were not there. */
@@ -17,7 +24,8 @@ const MAGNITUDE =
 interface Parsed {
   readonly sign: 1 | -1;
   readonly digits: string;
-  readonly isMoney: boolean;
+  /** An amount of money whose currency has no thousandths: three digits behind a single mark are a group. */
+  readonly isGrouped: boolean;
 }
 
 /**
@@ -31,19 +39,32 @@ export function readNumber(answer: string, kind: NumberKind, decimal?: DecimalMa
   if (plainValue !== undefined) return checked(plainValue, kind);
   const parsed = parse(text);
   if (parsed === undefined) return { problem: `is not one ${kind.kind}` };
-  const found = readDigits(parsed.digits, kind.kind === 'integer' || parsed.isMoney ? true : decimal);
+  const found = readDigits(
+    parsed.digits,
+    kind.kind === 'integer' ? true : (decimal ?? (parsed.isGrouped || undefined)),
+  );
   if (found === undefined) return { problem: `is not one ${kind.kind}` };
   if (found === AMBIGUOUS) return { problem: 'may have thousands or decimals behind its mark: nothing shows which' };
   const value = parsed.sign * found.value;
   return checked(value === 0 ? 0 : value, kind);
 }
 
-/** The decimal mark that a number shows beyond doubt. */
-export function decimalMarkIn(answer: string, { kind }: NumberKind): DecimalMark | undefined {
+/** A decimal mark that a number shows: beyond doubt, or because money has cents and no thousandths, as a price of petrol does. */
+export interface ShownMark {
+  readonly mark: DecimalMark;
+  readonly isCertain: boolean;
+}
+
+/** The decimal mark that a number shows. */
+export function decimalMarkIn(answer: string, { kind }: NumberKind): ShownMark | undefined {
   const parsed = parse(normalised(answer));
   if (parsed === undefined) return undefined;
-  const found = readDigits(parsed.digits, kind === 'integer' || parsed.isMoney ? true : undefined);
-  return found === undefined || found === AMBIGUOUS ? undefined : found.decimal;
+  for (const isCertain of [true, false]) {
+    const found = readDigits(parsed.digits, kind === 'integer' || (!isCertain && parsed.isGrouped) ? true : undefined);
+    if (found === undefined) return undefined;
+    if (found !== AMBIGUOUS) return found.decimal === undefined ? undefined : { mark: found.decimal, isCertain };
+  }
+  return undefined;
 }
 
 function parse(text: string): Parsed | undefined {
@@ -56,10 +77,13 @@ function parse(text: string): Parsed | undefined {
   const word = unit.trim();
   // `1.200,-` is money without cents.
   const isMoney = before['currency'] !== undefined || none !== undefined || MONEY.test(word);
+  const code = [before['currency'], word].find((text) => text !== undefined && /^[A-Z]{3}$/.test(text));
+  // Three capitals may be a unit.
+  const isGrouped = isMoney && (code === undefined || (DECIMALS.get(code) ?? 3) < 3);
   if (word !== '' && (MAGNITUDE.test(word) || !(isMoney || UNIT.test(word)))) return undefined;
   const minuses = [before['sign'], before['late'], behind].filter((sign) => sign === '-').length;
   if (minuses > 1 || (minuses === 1 && open !== undefined)) return undefined;
-  return { sign: minuses === 1 || open !== undefined ? -1 : 1, digits, isMoney };
+  return { sign: minuses === 1 || open !== undefined ? -1 : 1, digits, isGrouped };
 }
 
 function normalised(answer: string): string {
