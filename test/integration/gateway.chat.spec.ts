@@ -124,6 +124,17 @@ describe('a stream', () => {
     await expect(failed).rejects.toMatchObject({ code: 'encrypted_pdf' });
   });
 
+  it('ends with an error where the answer was begun again and became another', async () => {
+    const stream = await gateway.client().chat.completions.create({ ...ask('change: a|b'), stream: true });
+    const said: string[] = [];
+    const read = async (): Promise<void> => {
+      for await (const { choices } of stream) said.push(choices[0].delta.content ?? '');
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'stream_broken' });
+    expect(said).toEqual(['', 'other']);
+    await nothingLeft();
+  });
+
   it('sends comments while there is nothing to say', async () => {
     const caller = new AbortController();
     const response = await gateway.postJson(

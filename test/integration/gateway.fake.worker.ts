@@ -91,6 +91,8 @@ export class FakeWorker {
     };
     await this.records.events.append(requestId, { kind: 'prefill', done: 1, total: 1 });
     if (verb === 'repeat') await say(0);
+    // Begun again, it answers in another way.
+    if (verb === 'change') await this.records.events.append(requestId, { kind: 'token', index: 0, text: 'other' });
     if (verb === 'late') {
       this.hanging.push(requestId);
       await this.released;

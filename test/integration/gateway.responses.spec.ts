@@ -89,6 +89,9 @@ describe('a response', () => {
     const { names, events } = await eventsOf({ input: 'fail: a|b' });
     expect(names.slice(-2)).toEqual(['response.output_text.delta', 'error']);
     expect(events.at(-1)).toMatchObject({ code: 'encrypted_pdf', message: 'locked' });
+    const other = await eventsOf({ input: 'change: a|b' });
+    expect(other.names.slice(-2)).toEqual(['response.output_text.delta', 'error']);
+    expect(other.events.at(-1)).toMatchObject({ code: 'stream_broken' });
     const plain = await errorOf(await gateway.postJson('/v1/responses', { model: MODEL, input: 'fail: a' }));
     expect(plain).toMatchObject({ status: 400, code: 'encrypted_pdf' });
   });

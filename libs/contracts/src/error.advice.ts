@@ -22,6 +22,7 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   cancelled: 'Nothing: it was cancelled. Send it again if the answer is still wanted.',
   lease_lost:
     'Send it again. If it comes often, look at the load of the machine: a worker could not renew its memory in time.',
+  stream_broken: 'Send it again. Without a stream an answer that is begun again is only ever seen whole.',
   budget_unavailable: 'Send it again; whoever runs the system looks at the memory-budget service.',
   storage_unavailable: 'Send it again; whoever runs the system looks at Redis and the file store.',
   worker_stopping: 'Send it again: the process that had it was being stopped.',

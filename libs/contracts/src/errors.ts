@@ -39,6 +39,8 @@ export const ERRORS = {
   cancelled: { status: 499, retryable: false },
   /** The lease of a running job ended under it: its worker could not renew it in time. */
   lease_lost: { status: 503, retryable: true },
+  /** A streamed answer was begun again with other memory, and does not go on where it was. */
+  stream_broken: { status: 503, retryable: true },
   /** The memory-budget service, or its Redis, did not answer. */
   budget_unavailable: { status: 503, retryable: true },
   /** Redis or the file store did not answer. */

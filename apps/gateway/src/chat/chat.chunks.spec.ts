@@ -57,9 +57,12 @@ it('catches up on text whose events are gone, with its log-probabilities', () =>
   expect(end.choices[0]).toMatchObject({ delta: {}, finish_reason: 'length' });
 });
 
-it('says nothing twice, nor what does not follow on what was said', () => {
+it('says nothing twice, and nothing that does not follow on what was said', () => {
   const chunks = new ChatChunks(HEAD, false);
   chunks.token({ kind: 'token', index: 0, text: 'ab' });
   expect([...chunks.end(completion('ab'))]).toHaveLength(1);
-  expect([...chunks.end(completion('xyz'))]).toHaveLength(1);
+  const broken = expect.objectContaining({ code: 'stream_broken' }) as Error;
+  expect(() => [...chunks.end(completion('xyz'))]).toThrow(broken);
+  expect(() => [...chunks.end(completion('a'))]).toThrow(broken);
+  expect(() => chunks.token({ kind: 'token', index: 0, text: 'xy' })).toThrow(broken);
 });

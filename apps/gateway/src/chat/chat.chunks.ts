@@ -1,4 +1,5 @@
 import {
+  MadakvError,
   TokenLogprobSchema,
   type AnswerEvent,
   type ChatCompletion,
@@ -14,9 +15,8 @@ const EventLogprobsSchema = z.union([z.array(TokenLogprobSchema), TokenLogprobSc
 
 /** Makes the events of one streamed completion: role, pieces of text, the end, usage. */
 export class ChatChunks {
-  /** Tokens with lower indices were sent: a retried request repeats them. */
-  private nextIndex = 0;
-  private text = '';
+  /** Texts of the tokens that were sent, by index: a retried request repeats them. */
+  private readonly sent: string[] = [];
 
   constructor(
     private readonly head: { readonly id: string; readonly created: number; readonly model: string },
@@ -27,21 +27,31 @@ export class ChatChunks {
     return this.chunk({ role: 'assistant', content: '' });
   }
 
-  /** @returns undefined for a token that was sent */
+  /**
+   * @returns undefined for a token that was sent
+   * @throws MadakvError stream_broken for another one in its place: the request was begun again, with another share of the cache
+   */
   token({ index, text, logprobs }: TokenEvent): ChatCompletionChunk | undefined {
-    if (index < this.nextIndex) return undefined;
-    this.nextIndex = index + 1;
-    this.text += text;
+    if (index < this.sent.length) {
+      if (this.sent[index] !== text) throw broken();
+      return undefined;
+    }
+    this.sent[index] = text;
     const content = EventLogprobsSchema.safeParse(logprobs).data;
     return this.chunk({ content: text }, content === undefined ? {} : { logprobs: { content, refusal: null } });
   }
 
-  /** What is left to say once the answer is there: text whose events are gone, why it ended, usage. */
+  /**
+   * What is left to say once the answer is there: text whose events are gone, why it ended, usage.
+   * @throws MadakvError stream_broken where it does not begin with what was sent
+   */
   *end(completion: ChatCompletion): Generator<ChatCompletionChunk, void, undefined> {
     const [{ message, finish_reason, logprobs }] = completion.choices;
-    if (message.content.length > this.text.length && message.content.startsWith(this.text)) {
-      const missed: TokenLogprob[] | undefined = logprobs?.content.slice(this.nextIndex);
-      const content = message.content.slice(this.text.length);
+    const before = this.sent.join('');
+    if (!message.content.startsWith(before)) throw broken();
+    if (message.content.length > before.length) {
+      const missed: TokenLogprob[] | undefined = logprobs?.content.slice(this.sent.length);
+      const content = message.content.slice(before.length);
       yield this.chunk({ content }, missed === undefined ? {} : { logprobs: { content: missed, refusal: null } });
     }
     yield { ...this.chunk({}, { finish_reason }), madakv: completion.madakv };
@@ -58,4 +68,11 @@ export class ChatChunks {
       ...(this.includeUsage ? { usage: null } : {}),
     };
   }
+}
+
+function broken(): MadakvError {
+  return new MadakvError(
+    'stream_broken',
+    'The request was begun again with another share of the cache, and its answer differs from what was sent: send it again.',
+  );
 }
