@@ -1,6 +1,8 @@
+import { Records } from '@madakv/records';
 import { toFile } from 'openai';
 import type { Batch } from 'openai/resources/batches';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ActiveBatches } from '../../apps/gateway/src/limits/active.batches.js';
 import { batchInput, errorOf, PDF, TestGateway, type TestTenant } from './gateway.fixture.js';
 
 let gateway: TestGateway;
@@ -188,6 +190,49 @@ describe('a batch is refused', () => {
       const error = await errorOf(await gateway.postJson('/v1/batches', bodyOf(id)));
       expect(error).toMatchObject({ status, param: 'input_file_id' });
     }
+  });
+
+  it('whose input is deleted meanwhile: one of the two is refused', async () => {
+    gateway.worker.batches.run = false;
+    const records = gateway.app.get(Records);
+    const input = await inputFile('acme', 1);
+    const { files } = gateway.client();
+    // The batch comes between the question for batches of the file and its end.
+    const forget = records.files.delete.bind(records.files);
+    const deleting = vi.spyOn(records.files, 'delete').mockImplementationOnce(async (tenant, id) => {
+      await gateway.client().batches.create(bodyOf(input));
+      return forget(tenant, id);
+    });
+    await expect(files.delete(input)).rejects.toMatchObject({ status: 409 });
+    deleting.mockRestore();
+    expect(await (await files.content(input)).text()).not.toBe('');
+    expect((await files.list()).data.map(({ id }) => id)).toContain(input);
+    // The file goes between the look for it and the batch.
+    const second = await inputFile('acme', 1);
+    const active = gateway.app.get(ActiveBatches);
+    const add = active.add.bind(active);
+    const adding = vi.spyOn(active, 'add').mockImplementationOnce(async (...args) => {
+      await files.delete(second);
+      await add(...args);
+    });
+    await expect(gateway.client().batches.create(bodyOf(second))).rejects.toMatchObject({ status: 404 });
+    adding.mockRestore();
+    expect(await active.using('acme', second)).toBeUndefined();
+    gateway.worker.batches.run = true;
+  });
+
+  it('that leaves no room for another one at the same time: the other is queued', async () => {
+    gateway.worker.batches.run = false;
+    const [a, b] = [await inputFile('other', 6), await inputFile('other', 6)];
+    const { batches } = gateway.client('other');
+    const settled = await Promise.allSettled([a, b].map((id) => batches.create(bodyOf(id))));
+    expect(settled.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const [batch] = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    // Entering it again, as the same request does, does not take it out.
+    await gateway.app.get(ActiveBatches).add('other', batch.id, batch.input_file_id, 100);
+    expect(await gateway.app.get(ActiveBatches).using('other', batch.input_file_id)).toBe(batch.id);
+    gateway.worker.batches.run = true;
+    await expect.poll(() => statusOf(batch.id, 'other')).toBe('completed');
   });
 
   it('whose lines are too many beside those that are queued, until these are done', async () => {

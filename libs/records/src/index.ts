@@ -15,6 +15,7 @@ export * from './records.js';
 export * from './redis.connection.js';
 export type { RequestSettlement, UsageCounts } from './request.settlement.js';
 export * from './resident.documents.js';
+export * from './script.js';
 export * from './session.repository.js';
 export * from './upload.repository.js';
 export * from './token.quota.js';

@@ -60,7 +60,12 @@ export class BatchesService {
     const existing = await this.records.batches.find(tenant, id);
     if (existing !== undefined) return this.resumed(existing);
     const file = await this.inputOf(tenant, body);
-    await this.active.add(tenant, id, await this.lines.of(tenant, file.object.id));
+    await this.active.add(tenant, id, file.object.id, await this.lines.of(tenant, file.object.id));
+    // Whoever deletes the file looks for batches of it afterwards, too: one of the two sees the other.
+    await this.inputOf(tenant, body).catch(async (error: unknown) => {
+      await this.active.remove(tenant, id);
+      throw error;
+    });
     const { tokensPerDay, queuedTokens } = this.limits.of(tenant);
     const limits = { tokensPerDay, queuedTokens };
     const record = newBatch(tenant, id, body, file, this.settings.MADAKV_GATEWAY_BATCH_EXPIRY_MS, limits);

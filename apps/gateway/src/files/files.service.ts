@@ -170,22 +170,34 @@ export class FilesService {
   /** @throws MadakvError not_found; conflict while a batch reads the file */
   async delete(tenant: string, id: string): Promise<void> {
     await this.get(tenant, id);
-    const batch = await this.batches.using(tenant, id);
+    const batch = await this.removeUnused(tenant, id);
     if (batch !== undefined) {
       throw new MadakvError('conflict', `${id} is the input of ${batch}, which has not ended; cancel it first.`);
     }
-    await this.remove(tenant, id);
   }
 
   /** Deletes files whose time has come. @returns how many */
   async sweep(): Promise<number> {
     let removed = 0;
     for (const { tenant, object } of await this.records.files.expired(Math.floor(Date.now() / 1000), SWEPT)) {
-      if ((await this.batches.using(tenant, object.id)) !== undefined) continue;
-      await this.remove(tenant, object.id);
-      removed++;
+      if ((await this.removeUnused(tenant, object.id)) === undefined) removed++;
     }
     return removed;
+  }
+
+  /**
+   * Forgets a file that no batch reads. Its record goes first, and is written again where a batch came meanwhile: a batch looks
+   * for the file after it is counted.
+   * @returns the batch that reads it
+   */
+  private async removeUnused(tenant: string, id: string): Promise<string | undefined> {
+    const before = await this.batches.using(tenant, id);
+    if (before !== undefined) return before;
+    const record = await this.records.files.delete(tenant, id);
+    const since = await this.batches.using(tenant, id);
+    if (since !== undefined && record !== undefined) await this.records.files.create(record);
+    else await this.forget(tenant, id, record?.key ?? storeKeys.file(id));
+    return record === undefined ? undefined : since;
   }
 
   /** Forgets a file, be it there or only in part. */

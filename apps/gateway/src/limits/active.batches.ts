@@ -1,5 +1,5 @@
 import { MadakvError, type BatchRecord } from '@madakv/contracts';
-import { hasEnded, Records } from '@madakv/records';
+import { hasEnded, Records, Script } from '@madakv/records';
 import { Inject, Injectable } from '@nestjs/common';
 import type { GatewaySettings } from '../gateway.settings.js';
 import { SETTINGS } from '../gateway.tokens.js';
@@ -11,8 +11,36 @@ const RETRY_MS = 60_000;
 const CREATING_MS = 600_000;
 
 /**
- * A tenant's batches that have not ended, with the lines of their input: a hash, from which those that have ended are
- * taken out whenever it is read.
+ * Enters a batch unless its lines are too many beside the others'. One that is entered already stays as it is.
+ *   KEYS  the tenant's hash
+ *   ARGV  id, its lines, most lines, its entry, then ids of others and how many of their lines wait
+ * @returns lines of the others that wait where they leave no room, otherwise -1
+ */
+const ENTER = new Script(`
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return -1 end
+local waiting = {}
+for i = 5, #ARGV, 2 do waiting[ARGV[i]] = tonumber(ARGV[i + 1]) end
+local others = 0
+local entries = redis.call('HGETALL', KEYS[1])
+for i = 1, #entries, 2 do
+  others = others + (waiting[entries[i]] or tonumber(string.match(entries[i + 1], '^%d+')))
+end
+if others + tonumber(ARGV[2]) > tonumber(ARGV[3]) then return others end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
+return -1
+`);
+
+interface Entry {
+  readonly id: string;
+  readonly lines: number;
+  readonly fileId: string | undefined;
+  /** Undefined for a batch that is being created now. */
+  readonly record: BatchRecord | undefined;
+}
+
+/**
+ * A tenant's batches that have not ended, with the lines of their input and the file they are read from: a hash, from which
+ * those that have ended are taken out whenever it is read.
  */
 @Injectable()
 export class ActiveBatches {
@@ -23,19 +51,19 @@ export class ActiveBatches {
   ) {}
 
   /**
-   * Counts a batch that is about to be created.
+   * Counts a batch that is about to be created, at once: of two that leave no room for each other one is counted.
    * @throws MadakvError rate_limit_exceeded when its lines are too many beside the others'; then it does not count
    */
-  async add(tenant: string, batchId: string, lines: number): Promise<void> {
+  async add(tenant: string, batchId: string, fileId: string, lines: number): Promise<void> {
     const { queuedBatchLines } = this.limits.of(tenant);
-    await this.records.redis.hset(this.key(tenant), batchId, `${lines} ${Date.now()}`);
-    let others = 0;
-    for (const [id, count, record] of await this.entries(tenant)) {
-      if (id === batchId) continue;
-      others += Math.max(0, count - endedLines(record));
-    }
-    if (others + lines <= queuedBatchLines) return;
-    await this.remove(tenant, batchId);
+    const waiting = (await this.entries(tenant)).flatMap(({ id, lines: all, record }) => [
+      id,
+      Math.max(0, all - endedLines(record)),
+    ]);
+    const entry = `${lines} ${Date.now()} ${fileId}`;
+    const args = [batchId, lines, queuedBatchLines, entry, ...waiting];
+    const others = Number(await ENTER.run(this.records.redis, [this.key(tenant)], args));
+    if (others < 0) return;
     throw new MadakvError(
       'rate_limit_exceeded',
       `Too many lines in batches: ${others} are queued and the file has ${lines}; the limit is ${queuedBatchLines}.`,
@@ -46,32 +74,31 @@ export class ActiveBatches {
   /** Of those that have not ended: how many, and how many of their lines have an outcome. */
   async counts(tenant: string): Promise<{ readonly open: number; readonly lines: number; readonly ended: number }> {
     const entries = await this.entries(tenant);
-    const ended = entries.map(([, , record]) => endedLines(record));
+    const ended = entries.map(({ record }) => endedLines(record));
     const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
-    return { open: entries.length, lines: sum(entries.map(([, lines]) => lines)), ended: sum(ended) };
+    return { open: entries.length, lines: sum(entries.map(({ lines }) => lines)), ended: sum(ended) };
   }
 
-  /** @returns the batch that still reads this file */
+  /** @returns the batch that reads this file, or is about to */
   async using(tenant: string, fileId: string): Promise<string | undefined> {
-    const entries = await this.entries(tenant);
-    return entries.find(([, , record]) => record?.object.input_file_id === fileId)?.[0];
+    return (await this.entries(tenant)).find((entry) => entry.fileId === fileId)?.id;
   }
 
-  /** Record is undefined for a batch that is being created now. */
-  private async entries(tenant: string): Promise<[string, number, BatchRecord | undefined][]> {
-    const lines = await this.records.redis.hgetall(this.key(tenant));
-    const entries: [string, number, BatchRecord | undefined][] = [];
-    for (const [id, text] of Object.entries(lines)) {
-      const [count, sinceMs] = text.split(' ').map(Number);
+  private async entries(tenant: string): Promise<Entry[]> {
+    const texts = await this.records.redis.hgetall(this.key(tenant));
+    const entries: Entry[] = [];
+    for (const [id, text] of Object.entries(texts)) {
+      const [lines, sinceMs, fileId] = text.split(' ');
       const record = await this.records.batches.get(id);
-      const isOver = record === undefined ? Date.now() - sinceMs > CREATING_MS : hasEnded(record.object.status);
+      const isOver = record === undefined ? Date.now() - Number(sinceMs) > CREATING_MS : hasEnded(record.object.status);
       if (isOver) await this.remove(tenant, id);
-      else entries.push([id, count, record]);
+      else entries.push({ id, lines: Number(lines), fileId: record?.object.input_file_id ?? fileId, record });
     }
     return entries;
   }
 
-  private async remove(tenant: string, batchId: string): Promise<void> {
+  /** A batch that is not created after all, or has ended, counts no more. */
+  async remove(tenant: string, batchId: string): Promise<void> {
     await this.records.redis.hdel(this.key(tenant), batchId);
   }
 
