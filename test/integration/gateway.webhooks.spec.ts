@@ -76,6 +76,15 @@ describe('webhooks', () => {
     expect(await errorOf(await gateway.postJson('/v1/webhooks', body))).toMatchObject({ status: 400, param });
   });
 
+  it('do not answer for what another address did', async () => {
+    const { id } = await create();
+    await gateway.records.webhooks.update('acme', id, (found) => ({ ...found, failingSince: 5 }));
+    const described = await post<Webhook>(`/v1/webhooks/${id}`, { description: 'x', url: URL });
+    expect(described.failing_since).toBe(5);
+    expect((await post<Webhook>(`/v1/webhooks/${id}`, { url: `${URL}/2` })).failing_since).toBeNull();
+    await gateway.fetch(`/v1/webhooks/${id}`, { method: 'DELETE' });
+  });
+
   it('are limited', async () => {
     const { data } = await get<{ data: Webhook[] }>('/v1/webhooks');
     for (let i = data.length; i < 16; i++) await create();

@@ -173,6 +173,29 @@ describe('the end of a batch', () => {
   });
 });
 
+it('begins anew although the process dies between the wish and its job', async () => {
+  const record = await hook();
+  await runBatch();
+  await deliver();
+  const [{ id }] = await deliveriesOf(record);
+  // What the gateway does first where somebody repeats a delivery.
+  await world.records.deliveries.update(id, (found) => ({
+    ...found,
+    round: found.round + 1,
+    tried: 0,
+    object: { ...found.object, status: 'pending', next_attempt_at: clock },
+  }));
+  expect(await world.records.deliveries.unstarted(10)).toEqual([id]);
+  const announcer = new WebhookAnnouncer(world.records, world.queues);
+  for (let time = 0; time < 2; time++) {
+    await announcer.announceRest(10);
+    await deliver();
+  }
+  expect(receiver.calls).toHaveLength(2);
+  expect(await deliveriesOf(record)).toMatchObject([{ status: 'delivered', attempt_count: 2 }]);
+  expect(await world.records.deliveries.unstarted(10)).toEqual([]);
+});
+
 describe('a webhook that fails', () => {
   it('is tried again after longer and longer, with the same id and a new time, until it is given up', async () => {
     const record = await hook();
@@ -231,6 +254,18 @@ describe('a webhook that fails', () => {
     expect((await deliveriesOf(record))[0]).toMatchObject({ status: 'failed' });
     await runBatch();
     expect(await deliveriesOf(record)).toHaveLength(2);
+  });
+
+  it('is not disabled by one failure after quiet days, but by the next', async () => {
+    const record = await hook({ failingSince: clock - 6 * DAY_S });
+    const disabled = async () => (await world.records.webhooks.find(TENANT, record.id))?.disabled;
+    receiver.status = 502;
+    await runBatch();
+    await deliver();
+    expect(await disabled()).toBeNull();
+    expect(await deliveriesOf(record)).toMatchObject([{ status: 'pending', attempt_count: 1 }]);
+    await deliverLater(10);
+    expect(await disabled()).not.toBeNull();
   });
 
   it('is disabled at once by 410 Gone', async () => {

@@ -20,6 +20,7 @@ export class RecordKeys {
   /** Hash: id -> WebhookRecord. */
   webhooks = (tenant: string): string => `${this.prefix}:webhooks:${tenant}`;
   webhookDelivery = (id: string): string => `${this.prefix}:webhook-delivery:${id}`;
+  unstartedDeliveries = (): string => `${this.prefix}:webhook-deliveries-unstarted`;
   webhookDeliveries = (webhookId: string): string => `${this.prefix}:webhook-deliveries:${webhookId}`;
   /** Hash: line -> LineOutcome. */
   lineOutcomes = (batchId: string): string => `${this.prefix}:outcomes:${batchId}`;

@@ -24,13 +24,14 @@ return 1
 `);
 
 /**
- * Replaces a delivery that is as it was read.
- *   KEYS  record
- *   ARGV  record as read, record as it shall be, seconds to keep it
+ * Replaces a delivery that is as it was read. That a new round of attempts is to be started stands from this step on, whoever dies.
+ *   KEYS  record, the set of those to start
+ *   ARGV  id, record as read, record as it shall be, seconds to keep it, 1 when a round begins with this
  */
 const REPLACE = new Script(`
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[4])
+if ARGV[5] == '1' then redis.call('SADD', KEYS[2], ARGV[1]) end
 return 1
 `);
 const REPLACE_ATTEMPTS = 100;
@@ -71,7 +72,7 @@ export class WebhookDeliveries {
   }
 
   /**
-   * Changes a delivery in one step against all others who change it.
+   * Changes a delivery in one step against all others who change it. One that gets another round is unstarted until `started`.
    * @param change gets the record as it stands; undefined leaves it. May be called several times
    * @returns the record as it stands afterwards; undefined where there is none any more
    */
@@ -80,16 +81,27 @@ export class WebhookDeliveries {
     change: (record: WebhookDeliveryRecord) => WebhookDeliveryRecord | undefined,
   ): Promise<WebhookDeliveryRecord | undefined> {
     const key = this.keys.webhookDelivery(id);
+    const keys = [key, this.keys.unstartedDeliveries()];
     for (let attempt = 0; attempt < REPLACE_ATTEMPTS; attempt++) {
       const text = await this.redis.get(key);
       if (text === null) return undefined;
       const found = parse(text);
       const changed = change(found);
       if (changed === undefined) return found;
-      const args = [text, JSON.stringify(changed), KEEP_SECONDS];
-      if ((await REPLACE.run(this.redis, [key], args)) === 1) return changed;
+      const args = [id, text, JSON.stringify(changed), KEEP_SECONDS, changed.round > found.round ? 1 : 0];
+      if ((await REPLACE.run(this.redis, keys, args)) === 1) return changed;
     }
     throw new MadakvError('storage_unavailable', `delivery ${id} was changed by others ${REPLACE_ATTEMPTS} times`);
+  }
+
+  /** Ids of deliveries whose attempts are to begin anew: all, or that many of them at random. */
+  async unstarted(most: number): Promise<string[]> {
+    return this.redis.srandmember(this.keys.unstartedDeliveries(), most);
+  }
+
+  /** Their attempts are under way. */
+  async started(id: string): Promise<void> {
+    await this.redis.srem(this.keys.unstartedDeliveries(), id);
   }
 
   /** Forgets the list of a webhook that is no more; its deliveries go by themselves. */

@@ -71,6 +71,8 @@ export class WebhooksService {
       ...rest,
       ...(description === undefined ? {} : { description }),
       ...(enabled === true ? { disabled: null, failingSince: null } : {}),
+      // What another address did is not this one's fault.
+      ...(rest.url === undefined || rest.url === found.url ? {} : { failingSince: null }),
       ...(enabled === false && found.disabled === null
         ? { disabled: { at: seconds(), reason: 'its owner disabled it' } }
         : {}),
@@ -122,6 +124,7 @@ export class WebhooksService {
       throw new MadakvError('not_found', message, { param: 'delivery_id' });
     }
     await this.queues.addDelivery({ deliveryId, round: record.round });
+    await this.records.deliveries.started(deliveryId);
     return record.object;
   }
 

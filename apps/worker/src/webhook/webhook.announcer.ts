@@ -45,9 +45,15 @@ export class WebhookAnnouncer {
     await batches.announced(batchId);
   }
 
-  /** Announces what a process that died left. */
+  /** Announces and begins anew what a process that died left. */
   async announceRest(most: number): Promise<void> {
-    for (const id of await this.records.batches.unannounced(most)) await this.announce(id);
+    const { batches, deliveries } = this.records;
+    for (const id of await batches.unannounced(most)) await this.announce(id);
+    for (const deliveryId of await deliveries.unstarted(most)) {
+      const record = await deliveries.get(deliveryId);
+      if (record?.object.status === 'pending') await this.queues.addDelivery({ deliveryId, round: record.round });
+      await deliveries.started(deliveryId);
+    }
   }
 }
 

@@ -91,7 +91,7 @@ export class WebhookDeliverer {
     if (webhook === undefined) return this.giveUp(delivery, 'the webhook was deleted');
     if (webhook.disabled !== null) return this.giveUp(delivery, 'the webhook is disabled');
     const { made, verdict } = await this.send(delivery, webhook, signal);
-    const isEnabled = await this.noteResult(webhook, made, verdict);
+    const isEnabled = await this.noteResult(webhook, made, verdict, delivery.tried === 0);
     return this.noteAttempt(delivery, made, isEnabled ? verdict : 'refused');
   }
 
@@ -126,18 +126,23 @@ export class WebhookDeliverer {
     }
   }
 
-  /** @returns whether the webhook is still called */
+  /**
+   * @param isFirst after a quiet time one failure may be a passing one: the next attempt tells
+   * @returns whether the webhook is still called
+   */
   private async noteResult(
     { tenant, id }: WebhookRecord,
     { at, error, status_code }: WebhookAttempt,
     verdict: Verdict,
+    isFirst: boolean,
   ): Promise<boolean> {
     const { webhooks } = this.records;
     if ((await webhooks.find(tenant, id)) === undefined) return false;
     const { disabled } = await webhooks.update(tenant, id, (found) => {
       if (verdict === 'delivered') return found.failingSince === null ? undefined : { ...found, failingSince: null };
       const failingSince = found.failingSince ?? at;
-      const isOver = status_code === GONE || (at - failingSince) * 1_000 >= this.disableAfterMs;
+      const isLong = (at - failingSince) * 1_000 >= this.disableAfterMs;
+      const isOver = status_code === GONE || (isLong && (!isFirst || verdict === 'refused'));
       if (found.disabled !== null || !isOver) {
         return found.failingSince === failingSince ? undefined : { ...found, failingSince };
       }
