@@ -45,6 +45,18 @@ describe('a file', () => {
     expect(await gateway.keysBelow('files/')).toEqual([]);
   });
 
+  it('has a content whatever its name is', async () => {
+    const { id } = await gateway.client().files.create({ file: await toFile(PDF, 'a.pdf'), purpose: 'user_data' });
+    const record = await gateway.records.files.find('acme', id);
+    if (record === undefined) throw new Error('not stored');
+    // As names were kept before.
+    await gateway.records.files.create({ ...record, object: { ...record.object, filename: '\ud800.pdf' } });
+    const response = await gateway.fetch(`/v1/files/${id}/content`);
+    expect(response.status).toBe(200);
+    expect(Buffer.from(await response.arrayBuffer()).equals(PDF)).toBe(true);
+    await gateway.client().files.delete(id);
+  });
+
   it('ends when its time has come', async () => {
     const client = gateway.client();
     const file = await client.files.create({

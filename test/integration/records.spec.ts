@@ -11,7 +11,7 @@ import { AnswerEventReader, connectRedis, persistenceProblems, Records, type Req
 import { startRedis, type RedisServer } from '@madakv/testing';
 import { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { settlementOf } from './settlement.fixture.js';
 
 let server: RedisServer;
@@ -116,10 +116,12 @@ describe('batches', () => {
   });
 
   it('are open until they have ended', async () => {
+    expect(await records.batches.openCount()).toBe(0);
     await records.batches.create(batch('batch_a'));
     await records.batches.create(batch('batch_b'));
     expect((await records.batches.open(10)).sort()).toEqual(['batch_a', 'batch_b']);
     expect(await records.batches.open(1)).toHaveLength(1);
+    expect(await records.batches.openCount()).toBe(2);
     await records.batches.update('batch_b', (found) => ({ ...found, object: { ...found.object, status: 'failed' } }));
     expect(await records.batches.open(10)).toEqual(['batch_a']);
   });
@@ -170,6 +172,16 @@ describe('files', () => {
     for (let i = 0; i < 12; i++) await records.files.create(file(`f${i}`, i === 0 || i === 11 ? 'batch' : 'user_data'));
     const { data, hasMore } = await records.files.list('acme', { limit: 2, purpose: 'batch' });
     expect([data.map(({ object }) => object.id), hasMore]).toEqual([['f11', 'f0'], false]);
+  });
+
+  it('fill a page from far behind in a few calls', async () => {
+    await Promise.all(Array.from({ length: 700 }, (_, i) => records.files.create(file(`f${i}`, 'user_data'))));
+    await records.files.create(file('last', 'batch'));
+    const calls = vi.spyOn(redis, 'mget');
+    const page = await records.files.list('acme', { limit: 1, purpose: 'batch', order: 'asc' });
+    expect(page).toEqual({ data: [file('last')], hasMore: false });
+    expect(calls.mock.calls.length).toBeLessThan(5);
+    calls.mockRestore();
   });
 
   it('expire in the order of their times', async () => {

@@ -88,6 +88,11 @@ export class BatchRepository {
     });
   }
 
+  /** How many batches have not ended. */
+  async openCount(): Promise<number> {
+    return this.redis.scard(this.keys.openBatches());
+  }
+
   /** Ids of batches that have not ended: all, or that many of them at random. */
   async open(most: number): Promise<string[]> {
     return this.redis.srandmember(this.keys.openBatches(), most);

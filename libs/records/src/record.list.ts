@@ -14,6 +14,15 @@ export interface RecordPage<T> {
   readonly hasMore: boolean;
 }
 
+interface Found {
+  readonly ids: string[];
+  /** Position of the last; none where the list has ended. */
+  readonly last?: string;
+}
+
+/** Ids that are looked at in one call where a first page of them had too few that were wanted. */
+const MANY = 500;
+
 /** Ids of one tenant's records in the order of their creation: a sorted set by a counter. Records' scripts write it. */
 export class RecordList {
   /** Key of the counter that gives the next position. */
@@ -36,8 +45,8 @@ export class RecordList {
   ): Promise<RecordPage<T>> {
     const data: T[] = [];
     let from: string | undefined = await this.start(after, order);
-    while (data.length <= limit && from !== undefined) {
-      const { ids, last } = await this.ids(from, limit + 1, order);
+    for (let count = limit + 1; data.length <= limit && from !== undefined; count = Math.max(count, MANY)) {
+      const { ids, last }: Found = await this.ids(from, count, order);
       if (ids.length > 0) data.push(...(await load(ids)));
       from = last === undefined ? undefined : `(${last}`;
     }
@@ -51,8 +60,7 @@ export class RecordList {
     return `(${score}`;
   }
 
-  /** @returns ids and the position of the last; none where the list has ended */
-  private async ids(from: string, count: number, order: 'asc' | 'desc'): Promise<{ ids: string[]; last?: string }> {
+  private async ids(from: string, count: number, order: 'asc' | 'desc'): Promise<Found> {
     const found =
       order === 'asc'
         ? await this.redis.zrangebyscore(this.key, from, '+inf', 'WITHSCORES', 'LIMIT', 0, count)

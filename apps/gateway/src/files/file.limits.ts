@@ -8,8 +8,9 @@ export const MAX_FILE_BYTES: Readonly<Record<UploadPurpose, number>> = {
 };
 const MAX_FILENAME = 255;
 
+/** The end of a name, as text that can be written in UTF-8: half of a pair of surrogates cannot. */
 export function filenameOf(given: string): string {
-  return given.slice(-MAX_FILENAME) || 'upload';
+  return given.slice(-MAX_FILENAME).toWellFormed() || 'upload';
 }
 
 /** What a document is shows in its first bytes. @throws MadakvError, DocumentError */

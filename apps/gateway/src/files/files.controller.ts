@@ -6,6 +6,7 @@ import { CheckedQuery } from '../http/checked.query.js';
 import { FilePageSchema, listBody, type FilePage, type ListBody } from '../http/page.query.js';
 import { Tenant } from '../http/request.context.js';
 import { ApiRoute } from '../openapi/api.route.js';
+import { filenameOf } from './file.limits.js';
 import { FilesService } from './files.service.js';
 
 const PATH = { id: 'Id of a file.' };
@@ -67,7 +68,7 @@ export class FilesController {
   async getFileContent(@Tenant() tenant: string, @Param('id') id: string, @Res() response: Response): Promise<void> {
     const { object, content } = await this.files.content(tenant, id);
     const type = object.purpose === 'user_data' ? 'application/octet-stream' : 'application/jsonl';
-    response.attachment(object.filename);
+    response.attachment(filenameOf(object.filename));
     response.set({ 'content-type': type, 'content-length': String(object.bytes) });
     // A caller that hangs up ends the reading; there is nobody left to tell of an error.
     await pipeline(content, response).catch((error: unknown) => {

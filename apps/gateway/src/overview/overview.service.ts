@@ -10,8 +10,8 @@ const MINUTE_MS = 60_000;
 const LAST_MINUTES = 5;
 /** Points of a history at most: it is drawn, not read. */
 const MAX_POINTS = 240;
-/** Batches of all tenants that are looked at, at random where there are more. */
-const OPEN_BATCHES = 200;
+/** Batches of all tenants whose lines are counted, at random where there are more. */
+const OPEN_BATCHES = 1_000;
 /** An overview is the same for this long, however many look, in milliseconds. */
 const FRESH_MS = 1_000;
 
@@ -84,13 +84,13 @@ export class OverviewService {
   }
 
   private async allBatches(): Promise<Overview['batches']> {
-    const ids = await this.records.batches.open(OPEN_BATCHES);
+    const [open, ids] = await Promise.all([this.records.batches.openCount(), this.records.batches.open(OPEN_BATCHES)]);
     const records = await Promise.all(ids.map((id) => this.records.batches.get(id)));
     const counts = records.flatMap((record) => (record === undefined ? [] : [record.object.request_counts]));
     const sum = (of: (count: (typeof counts)[number]) => number): number =>
       counts.reduce((total, each) => total + of(each), 0);
     const lines = sum(({ total }) => total);
-    return { open: ids.length, lines, lines_ended: sum(({ completed, failed }) => completed + failed) };
+    return { open, lines, lines_ended: sum(({ completed, failed }) => completed + failed) };
   }
 
   private async queueCounts(): Promise<Overview['queues']> {

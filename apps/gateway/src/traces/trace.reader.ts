@@ -9,11 +9,13 @@ import { RecentlyRead } from './recently.read.js';
 const REQUEST_ID = /^[A-Za-z0-9_-]{1,100}(\.[0-9]{1,4})?$/;
 /** Traces that are held: whoever looks at one looks at its layers one by one. The largest are a few megabytes. */
 const HELD = 8;
+/** Then it is read again: it may have been deleted, or be that of an attempt whose outcome did not count. In milliseconds. */
+const MAX_AGE_MS = 60_000;
 
-/** Traces of a tenant's requests. One that is written never changes. */
+/** Traces of a tenant's requests. */
 @Injectable()
 export class TraceReader {
-  private readonly held = new RecentlyRead<TraceDocument>({ most: HELD }, (id) => this.load(id));
+  private readonly held = new RecentlyRead<TraceDocument>({ most: HELD, maxAgeMs: MAX_AGE_MS }, (id) => this.load(id));
 
   constructor(@Inject(STORE) private readonly store: FileStore) {}
 

@@ -65,7 +65,9 @@ export const OverviewSchema = z.object({
   tenant: TenantSchema,
   scope: z.enum(['tenant', 'system']),
   last_minutes: EndedSchema.extend({ minutes: count }),
-  batches: z.object({ open: count, lines: count, lines_ended: count }),
+  batches: z
+    .object({ open: count, lines: count, lines_ended: count })
+    .meta({ description: 'That have not ended. For an operator lines are those of at most 1,000 of them.' }),
   errors: z
     .array(z.object({ code: z.string(), count }))
     .meta({ description: 'Of the last hour, most frequent first.' }),
