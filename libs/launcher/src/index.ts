@@ -10,4 +10,5 @@ export * from './launch.errors.js';
 export { LocalSystem, type LocalSystemOptions, type SystemNote } from './local.system.js';
 export { isRoutine, readableLine, type LogLine } from './log.line.js';
 export { MALLOC_ENVIRONMENT } from './malloc.environment.js';
+export { modelIdOf } from './service.plans.js';
 export { isAlive, ProcessIdentitySchema, type ProcessIdentity } from './process.identity.js';

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { DataFolder, dataFolderPath, LocalSystem, type RunningSystem } from '@madakv/launcher';
+import { modelSource, referenceText } from '@madakv/hub';
+import { DataFolder, dataFolderPath, LocalSystem, modelIdOf, type RunningSystem } from '@madakv/launcher';
 import type { Command } from 'commander';
 import type { CommandIo } from '../command.io.js';
 import { UsageError } from '../exit.codes.js';
@@ -67,6 +68,7 @@ export function findServer(flags: ServerFlags, io: CommandIo, startsLocal = fals
 /**
  * Does the work with a server: the one that runs, or with `--local` one that is started for it and stopped afterwards,
  * however it ends.
+ * @throws UsageError where the one that runs is not what the flags ask for
  */
 export async function withServer<T>(
   flags: LocalFlags,
@@ -77,7 +79,10 @@ export async function withServer<T>(
   if (flags.url !== undefined) throw new UsageError('--local starts a server of its own: leave out --url');
   const dataFolder = dataFolderPath(flags.data, io.cwd);
   const running = existsSync(dataFolder) ? new DataFolder(dataFolder).running() : undefined;
-  if (running !== undefined) return work(localAccess(running, dataFolder, io));
+  if (running !== undefined) {
+    checkServes(running, flags, dataFolder, io);
+    return work(localAccess(running, dataFolder, io));
+  }
   const options = await systemOptions(flags, io);
   const notes = new SystemNotes(io, { logs: 'none', quiet: true });
   try {
@@ -116,6 +121,26 @@ export async function chooseModel(
       ? 'the server has no model yet'
       : `the server has several models; choose one with --model: ${models.join(', ')}`,
   );
+}
+
+/** What runs already is not another model, and not more workers, for a flag. @throws UsageError */
+function checkServes(
+  { model: served }: RunningSystem,
+  { model, workers }: LocalFlags,
+  dataFolder: string,
+  io: CommandIo,
+): void {
+  const other = 'stop it, or name another folder with --data';
+  if (model !== undefined) {
+    const source = modelSource(model, io.cwd);
+    const wanted = modelIdOf(source.kind === 'folder' ? source.dir : referenceText(source.reference));
+    if (wanted !== served) {
+      throw new UsageError(`--model ${model}: the system that runs on ${dataFolder} serves ${served}; ${other}`);
+    }
+  }
+  if (workers !== undefined) {
+    throw new UsageError(`--workers: a system runs on ${dataFolder} already, with the workers that it has; ${other}`);
+  }
 }
 
 /** Another command that talks to the same server, as a user would type it. */

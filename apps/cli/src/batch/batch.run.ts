@@ -140,13 +140,24 @@ export class BatchRun {
 
   /** What of an earlier run's state the server still has, as far as it is needed to go on. */
   private async stillThere({ batchId, inputFileId, ...before }: RunState): Promise<RunState> {
-    if (batchId !== undefined && (await exists(this.client.batch(batchId)))) {
-      return { ...before, batchId, ...(inputFileId === undefined ? {} : { inputFileId }) };
+    const batch = batchId === undefined ? undefined : await unlessGone(this.client.batch(batchId));
+    if (batch !== undefined && (await this.hasResults(batch))) {
+      return { ...before, batchId: batch.id, ...(inputFileId === undefined ? {} : { inputFileId }) };
     }
-    if (inputFileId !== undefined && (await this.lasts(inputFileId))) return { ...before, inputFileId };
+    if (batch !== undefined) this.say(`the results of the batch ${batch.id} are gone: asking again`);
+    // The same input would be the same batch.
+    else if (inputFileId !== undefined && (await this.lasts(inputFileId))) return { ...before, inputFileId };
     const documents: [hash: string, id: string][] = [];
     for (const [hash, id] of Object.entries(before.documents)) if (await this.lasts(id)) documents.push([hash, id]);
     return { ...before, documents: Object.fromEntries(documents) };
+  }
+
+  /** Whether what a batch gave, or will give, can be had. */
+  private async hasResults({ output_file_id, error_file_id }: BatchObject): Promise<boolean> {
+    for (const id of [output_file_id, error_file_id]) {
+      if (id !== undefined && (await unlessGone(this.client.file(id))) === undefined) return false;
+    }
+    return true;
   }
 
   private async uploadDocuments(): Promise<void> {
@@ -194,13 +205,9 @@ export class BatchRun {
 
   /** Whether a file will be there as long as a batch may run. */
   private async lasts(fileId: string): Promise<boolean> {
-    try {
-      const { expires_at } = await this.client.file(fileId);
-      return expires_at === undefined || expires_at > Date.now() / 1000 + LEAST_LIFE_S;
-    } catch (error) {
-      if (isGone(error)) return false;
-      throw error;
-    }
+    const file = await unlessGone(this.client.file(fileId));
+    if (file === undefined) return false;
+    return file.expires_at === undefined || file.expires_at > Date.now() / 1000 + LEAST_LIFE_S;
   }
 
   private get parts(): PartsMemory {
@@ -227,12 +234,11 @@ export class BatchRun {
   }
 }
 
-async function exists(call: Promise<unknown>): Promise<boolean> {
+async function unlessGone<T>(call: Promise<T>): Promise<T | undefined> {
   try {
-    await call;
-    return true;
+    return await call;
   } catch (error) {
-    if (isGone(error)) return false;
+    if (isGone(error)) return undefined;
     throw error;
   }
 }

@@ -42,6 +42,20 @@ describe('madakv batch run, interrupted', () => {
     expect(fixture.server.batches.size).toBe(1);
   });
 
+  it('asks again where the results of the batch are gone', async () => {
+    await fixture.interrupted('batch', 'run', 'docs', '-o', 'out.csv');
+    const [id] = fixture.server.batches.keys();
+    await fixture.madakv('batch', 'status', id);
+    const output = fixture.server.batches.get(id)?.object.output_file_id ?? '';
+    expect(fixture.server.files.delete(output)).toBe(true);
+    const { code, stderr } = await fixture.madakv('batch', 'run', 'docs', '-o', 'out.csv');
+    expect(stderr).toMatch(/^the results of the batch batch_\d+ are gone: asking again\n/);
+    expect(code).toBe(0);
+    expect(fixture.server.batches.size).toBe(2);
+    expect(fixture.read('out.csv')).toContain('answer to Date?');
+    expect(fixture.has('out.csv.run.json')).toBe(false);
+  });
+
   it('uploads again what the server has forgotten', async () => {
     await fixture.interrupted('batch', 'run', 'docs', '-o', 'out.csv');
     fixture.server.batches.clear();

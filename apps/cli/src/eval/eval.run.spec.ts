@@ -2,6 +2,7 @@ import {
   appendFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -109,6 +110,30 @@ describe('madakv eval', () => {
     const markdown = readFileSync(join(work, 'run', 'report.md'), 'utf8');
     for (const [, file] of markdown.matchAll(/\]\(([\w-]+\.svg)\)/g))
       expect(existsSync(join(work, 'run', file))).toBe(true);
+  });
+
+  it('shows each set its own images, though they have the same names', async () => {
+    for (const [set, image] of [
+      ['Small', 'exact.png'],
+      ['Wide', 'wide.png'],
+    ]) {
+      const folder = join(work, 'mile', set);
+      mkdirSync(join(folder, 'images'), { recursive: true });
+      cpSync(join(FIXTURES, 'images', image), join(folder, 'images', '1.png'));
+      const instance = { context: 'What is this? {image#1}', images_path: ['1.png'] };
+      const data = [{ sample_id: 1, task_instruction_id: 0, response: 'x', task_instance: instance }];
+      const meta = { question_type: 'open-ended', task_instruction: [''] };
+      writeFileSync(join(folder, `${set}.json`), JSON.stringify({ meta_data: meta, data }));
+    }
+    const command = ['eval', '--suite', 'milebench', '--data', 'mile', ...engine(), '--policies', 'full', '--out'];
+    for (const [out, ...sets] of [['both'], ['small', '--sets', 'Small'], ['wide', '--sets', 'Wide']]) {
+      expect(await captureRun([...command, out, '--max-tokens', '1', ...sets], { cwd: work })).toMatchObject({
+        code: 0,
+      });
+    }
+    const tokens = (out: string) => resultsOf(out).map(({ promptTokens }) => promptTokens);
+    expect(tokens('both')).toEqual([...tokens('small'), ...tokens('wide')]);
+    expect(new Set(tokens('both')).size).toBe(2);
   });
 
   it('reports on a part of a run, and leaves its folder as it is', async () => {

@@ -111,17 +111,23 @@ function resultOf(
 }
 
 /** Prepared images of the document that is being asked about; questions about it follow each other. */
+/** The same names are other pictures in another folder. */
+function haveSameImages(one: Question, other: Question): boolean {
+  return one.document === other.document && one.source.folder === other.source.folder;
+}
+
 class DocumentImages {
-  private current: { readonly document: string; readonly images: readonly PreparedImage[] } | undefined;
+  private current: { readonly of: Question; readonly images: readonly PreparedImage[] } | undefined;
 
   constructor(
     private readonly model: OpenModel,
     private readonly signal: AbortSignal,
   ) {}
 
-  async of({ document, messages, source }: Question): Promise<readonly PreparedImage[]> {
-    if (this.current?.document !== document) {
-      this.current = { document, images: await loadImages(messages, source, this.model, this.signal) };
+  async of(question: Question): Promise<readonly PreparedImage[]> {
+    if (this.current === undefined || !haveSameImages(this.current.of, question)) {
+      const images = await loadImages(question.messages, question.source, this.model, this.signal);
+      this.current = { of: question, images };
     }
     return this.current.images;
   }
