@@ -97,6 +97,34 @@ describe('a request that extracts', () => {
     expect(await bench.traceOf(job)).toMatchObject({ attempt: 2 });
   });
 
+  it('waits for the room of a later round, and keeps the answers that it has', async () => {
+    const device = { deviceId: 'narrow' };
+    await bench.startWorker(
+      {
+        MADAKV_MODEL: roomyCheckpoint(bench.folder),
+        MADAKV_DEVICE_ID: device.deviceId,
+        MADAKV_DEVICE_CAPACITY_BYTES: '800000',
+      },
+      { startEngine: () => Promise.resolve(engine) },
+    );
+    const job = await bench.chat(extraction);
+    await expect.poll(() => engine.running).not.toEqual([]);
+    const first = [...engine.running];
+    expect(first.length).toBeLessThan(3);
+    // An operator takes all room away for a while.
+    await budget.client.call('setCapacity', { ...device, limitBytes: 0 });
+    for (const id of first) engine.finish(id, '1');
+    const waiting = async () => (await budget.client.call('list', device)).devices[0].waiting.length;
+    await expect.poll(waiting).toBeGreaterThan(0);
+    expect(await bench.answerOf(job)).toBeUndefined();
+    engine.onBegin = (id) => {
+      engine.finish(id, '1');
+    };
+    await budget.client.call('setCapacity', device);
+    await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 200 });
+    expect([...engine.begun].sort()).toEqual(['', '.2', '.3'].map((end) => `${job.requestId}${end}`));
+  });
+
   it('is asked in rounds where a device has no room for all its questions at a time', async () => {
     engine.onBegin = (id) => {
       engine.finish(id, '1');

@@ -3,6 +3,7 @@ import { withTraceparent } from '@madakv/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineHost } from '../engine/engine.host.js';
 import type { BudgetWatch } from '../lease/budget.watch.js';
+import type { SharedLease } from '../lease/shared.lease.js';
 import type { QueuedDemand } from '../lease/queued.demand.js';
 import { GoesAlone, HandBack } from '../roles/hand.back.js';
 import type { BullModelJob, RequestAttempt, TakenJob, WorkEnd } from '../roles/request.attempt.js';
@@ -22,6 +23,8 @@ const PAUSE_MS = 50;
 /** When it is offered again after that. */
 const GROUP_DELAY_MS = 200;
 const HOLDER_DELAY_MS = 50;
+/** When memory for a later round is asked for again where the budget service was away, in milliseconds. */
+const BUDGET_AWAY_MS = 1_000;
 
 /**
  * Requests that are answered together once an engine has died over a group of them. Should it die again, these are then answered one by
@@ -111,11 +114,38 @@ export class GenerateProcessor {
     const rounds = leases.rounds(asked);
     if (rounds.length === 1) return this.answer([asked], job);
     const answered: AnsweredQuestion[] = [];
-    for (const round of rounds) {
-      const lease = await leases.acquire([round], job);
-      answered.push(...(await answerer.ask(round, lease, lease.shares)));
+    const leased: SharedLease[] = [];
+    try {
+      for (const [i, round] of rounds.entries()) {
+        const lease = i === 0 ? await leases.acquire([round], job) : await this.acquireLater(round, job, i);
+        leased.push(lease);
+        answered.push(...(await answerer.ask(round, lease, lease.shares)));
+      }
+    } catch (error) {
+      // Whoever takes over begins with the first round, and would be given what the service still holds for it.
+      const held = leased.filter(({ released }) => !released).map(({ timeToLiveMs }) => timeToLiveMs);
+      if (isStopping(error) && held.length > 0) {
+        throw new HandBack(Math.max(...held), 'the lease of a round could not be released');
+      }
+      throw error;
     }
     return [{ status: 'fulfilled', value: await answerer.finish(asked, answered) }];
+  }
+
+  /** Waits here for the lease of a later round: a job that goes back begins anew, and would ask for ever what it has answers to. */
+  private async acquireLater(round: AskedRequest, job: TakenJob, index: number): Promise<SharedLease> {
+    const { signal } = round.attempt;
+    for (;;) {
+      let delayMs = BUDGET_AWAY_MS;
+      try {
+        return await this.parts.leases.acquire([round], job, index);
+      } catch (error) {
+        if (error instanceof HandBack) ({ delayMs } = error);
+        else if (!(error instanceof MadakvError && error.code === 'budget_unavailable')) throw error;
+      }
+      await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+      signal.throwIfAborted();
+    }
   }
 
   /** @throws HandBack where there is no room now */
@@ -183,7 +213,11 @@ export class GenerateProcessor {
 }
 
 function isHandedBack(end: WorkEnd): boolean {
-  return end.status === 'rejected' && end.reason instanceof MadakvError && end.reason.code === 'worker_stopping';
+  return end.status === 'rejected' && isStopping(end.reason);
+}
+
+function isStopping(error: unknown): boolean {
+  return error instanceof MadakvError && error.code === 'worker_stopping';
 }
 
 async function pause(signal: AbortSignal): Promise<void> {

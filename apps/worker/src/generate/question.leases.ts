@@ -43,15 +43,20 @@ export class QuestionLeases {
     return rounds;
   }
 
-  /** Under the name of the first of them; a share for each of their questions. @throws HandBack where there is no room now */
-  async acquire(requests: readonly AskedRequest[], job: TakenJob): Promise<SharedLease> {
+  /**
+   * Under the name of the first of them; a share for each of their questions.
+   * @param round of a request that is asked in several, from 0: each has a lease of its own, whatever became of the one before
+   * @throws HandBack where there is no room now
+   */
+  async acquire(requests: readonly AskedRequest[], job: TakenJob, round = 0): Promise<SharedLease> {
     const [{ attempt }, ...others] = requests;
     const { request, signal } = attempt;
     const { roomSinceMs, holderSinceMs } = job.waits;
     const asked = roomSinceMs ?? Date.now();
     for (const each of requests) each.attempt.learnt.askedAtMs = asked;
     const need = this.needOf(requests);
-    const answer = await withTraceparent(request.traceparent, () => this.ask(request, job.holder, need, asked));
+    const holder = round === 0 ? job.holder : `${job.holder}.r${round}`;
+    const answer = await withTraceparent(request.traceparent, () => this.ask(request, holder, need, asked));
     if (answer.kind === 'granted') {
       const waited: LeaseEvent[] = [];
       if (roomSinceMs !== undefined) waited.push({ atMs: roomSinceMs, event: 'waited', bytes: 0 });

@@ -32,6 +32,7 @@ export class SharedLease {
   private readonly most = new Map<number, number>();
   /** Those that are not evicted yet. */
   private readonly unread = new Set<number>();
+  private isReleased = false;
   private said: Promise<void> = Promise.resolve();
   private saying: Promise<void> | undefined;
 
@@ -68,6 +69,11 @@ export class SharedLease {
     return this.lease.timeToLiveMs;
   }
 
+  /** Whether all have left and the service knows; until then whoever asks under the same name is given this lease again. */
+  get released(): boolean {
+    return this.isReleased;
+  }
+
   private async leave(member: number): Promise<boolean> {
     this.most.delete(member);
     this.unread.delete(member);
@@ -76,7 +82,7 @@ export class SharedLease {
       return true;
     }
     await (this.saying ?? this.said);
-    return this.lease.release();
+    return (this.isReleased = await this.lease.release());
   }
 
   /**
