@@ -284,6 +284,25 @@ describe('lines about one document', () => {
     expect(new Set(traces.map(({ device: at }) => at)).size).toBe(2);
   });
 
+  it('are no larger than half of what an operator leaves of a device', async () => {
+    await budget.client.call('registerDevice', {
+      deviceId: device,
+      workerId: 'before',
+      capacityBytes: 20_000_000,
+      model: MODEL,
+    });
+    await budget.client.call('setCapacity', { deviceId: device, limitBytes: 2_000_000 });
+    await startWorker({ MADAKV_DEVICE_CAPACITY_BYTES: '20000000', MADAKV_CONCURRENCY: '1' });
+    engine.onBegin = (id) => {
+      engine.finish(id);
+    };
+    const batchId = await bench.batch(questions(12));
+    await expect.poll(() => statusOfBatch(batchId)).toBe('completed');
+    const traces = await Promise.all(inOrder(batchId, 12).map((_, i) => bench.traceOf(lineOf(batchId, i + 1))));
+    expect(Math.max(...traces.map(({ lease }) => lease.requests))).toBeGreaterThan(1);
+    for (const { lease } of traces) expect(lease.events[0].bytes).toBeLessThanOrEqual(1_000_000);
+  });
+
   it('count as so many lines among tenants: a small batch waits for one group, not for all of a large one', async () => {
     await startWorker({ MADAKV_CONCURRENCY: '1', MADAKV_GROUP: '16' });
     const large = await bench.batch(questions(64));

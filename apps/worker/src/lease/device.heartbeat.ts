@@ -9,14 +9,21 @@ const RETRY_MS = 1_000;
 export class DeviceHeartbeat {
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
+  private capacity: number;
 
   constructor(
     private readonly budget: BudgetWatch,
     readonly device: RegisterDeviceRequest,
   ) {
+    this.capacity = device.capacityBytes;
     budget.onChange((reachable) => {
       if (reachable) this.beat();
     });
+  }
+
+  /** What may be leased of the device, in bytes, as far as is known: less than it has where an operator limits it. */
+  get capacityBytes(): number {
+    return this.capacity;
   }
 
   start(): void {
@@ -25,7 +32,8 @@ export class DeviceHeartbeat {
 
   /** Announces it now. @throws MadakvError `budget_unavailable` */
   async announce(): Promise<void> {
-    const { ttlMs } = await this.budget.call('registerDevice', this.device);
+    const { ttlMs, capacityBytes } = await this.budget.call('registerDevice', this.device);
+    this.capacity = capacityBytes;
     this.schedule(ttlMs / 3);
   }
 

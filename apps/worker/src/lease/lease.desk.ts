@@ -27,12 +27,12 @@ const UNKNOWN_DEVICE_MS = 1_000;
 export class LeaseDesk {
   constructor(
     private readonly budget: BudgetCalls,
-    private readonly heartbeat: Pick<DeviceHeartbeat, 'device' | 'announce'>,
+    private readonly heartbeat: Pick<DeviceHeartbeat, 'device' | 'capacityBytes' | 'announce'>,
   ) {}
 
-  /** Key-value cache that the device can hold, in bytes. */
+  /** Key-value cache that may be leased of the device, in bytes. */
   get capacityBytes(): number {
-    return this.heartbeat.device.capacityBytes;
+    return this.heartbeat.capacityBytes;
   }
 
   /**
