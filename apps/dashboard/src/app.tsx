@@ -1,9 +1,9 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useSyncExternalStore } from 'react';
 import { Link, Route, Switch, useLocation } from 'wouter';
-import { getJson, send, signedOut } from './api/http.js';
+import { getJson, isSignedOut, send, signedOut } from './api/http.js';
 import type { SessionObject } from './api/types.js';
-import { Notice } from './ui/notice.js';
+import { ErrorNotice, Notice } from './ui/notice.js';
 import { BatchView } from './views/batch.view.js';
 import { BatchesView } from './views/batches.view.js';
 import { CompareView } from './views/compare.view.js';
@@ -27,13 +27,18 @@ const SECTIONS = [
   ['/webhooks', 'Webhooks'],
 ] as const;
 
+/** When a session is asked for again that could not be told, in milliseconds. */
+const SESSION_MS = 3_000;
+
 export function App() {
   const queries = useQueryClient();
   const session = useQuery({
     queryKey: ['session'],
     queryFn: () => getJson<SessionObject>('/v1/session'),
     staleTime: Infinity,
+    refetchInterval: ({ state: { error } }) => (error === null || isSignedOut(error) ? false : SESSION_MS),
   });
+  const hash = useSyncExternalStore(onHash, () => location.hash);
   useEffect(() => {
     const leave = (): void => {
       // Asked again, it says that there is none; what it showed is nobody's any more.
@@ -45,18 +50,48 @@ export function App() {
       signedOut.removeEventListener('signedout', leave);
     };
   }, [queries]);
-  // A link that signs in counts more than a session that is there.
   if (session.isPending) return <p className="waiting">Loading…</p>;
-  if (session.data === undefined || location.hash.startsWith(LINK)) {
+  if (session.data === undefined && !isSignedOut(session.error)) {
+    return (
+      <main className="sign-in">
+        <h1>madakv</h1>
+        <ErrorNotice error={session.error} />
+        <p className="waiting">Asking again…</p>
+      </main>
+    );
+  }
+  // A link that signs in is asked about even where a session is there.
+  if (session.data === undefined || hash.startsWith(LINK)) {
     return (
       <SignInView
+        link={hash.startsWith(LINK) ? hash.slice(LINK.length) : undefined}
+        session={session.data}
         onSignedIn={(opened) => {
+          // What was shown to somebody else is not shown to this one.
+          queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' });
           queries.setQueryData(['session'], opened);
+          forgetHash();
         }}
+        onStay={forgetHash}
       />
     );
   }
   return <SignedIn session={session.data} />;
+}
+
+/** Told of a link that is pasted into the page's address, and of its end. */
+function onHash(changed: () => void): () => void {
+  addEventListener('hashchange', changed);
+  return () => {
+    removeEventListener('hashchange', changed);
+  };
+}
+
+/** It serves once, and is nobody's business afterwards. */
+function forgetHash(): void {
+  if (location.hash === '') return;
+  history.replaceState(null, '', location.pathname);
+  dispatchEvent(new Event('hashchange'));
 }
 
 function SignedIn({ session }: { readonly session: SessionObject }) {

@@ -29,6 +29,7 @@ describe('units', () => {
 
   it('writes times and counts', () => {
     expect([0.42, 45.3, 1234, 125_000].map(formatMs)).toEqual(['0.4 ms', '45 ms', '1.2 s', '2 min 5 s']);
+    expect([179_600, 180_400].map(formatMs)).toEqual(['3 min 0 s', '3 min 0 s']);
     expect(formatCount(1234567)).toBe('1,234,567');
   });
 });

@@ -107,10 +107,13 @@ export class ActivityRepository {
     });
   }
 
-  /** The latest first. */
-  async recent(tenant: string, most: number): Promise<EndedRequest[]> {
+  /** Those that ended within a day, the latest first. @param nowMs milliseconds since 1970 */
+  async recent(tenant: string, most: number, nowMs = Date.now()): Promise<EndedRequest[]> {
     const texts = await this.redis.lrange(this.keys.recentRequests(tenant), 0, most - 1);
-    return texts.map((text) => EndedRequestSchema.parse(JSON.parse(text)));
+    const since = nowMs - ACTIVITY_HOURS * HOUR_MS;
+    return texts
+      .map((text) => EndedRequestSchema.parse(JSON.parse(text)))
+      .filter(({ endedAtMs }) => endedAtMs >= since);
   }
 
   private hourKey(tenant: string | undefined, atMs: number): string {

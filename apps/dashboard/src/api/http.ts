@@ -43,10 +43,15 @@ async function errorOf(response: Response): Promise<ApiError> {
   }
 }
 
+/** Whether it says that nobody is signed in. */
+export function isSignedOut(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 401;
+}
+
 /** An error in words for people. */
 export function errorText(error: unknown): string {
   if (error instanceof ApiError) return error.message;
-  if (error instanceof TypeError) return 'The server does not answer. The page goes on by itself once it does.';
+  if (error instanceof TypeError) return 'The server does not answer.';
   return error instanceof Error ? error.message : String(error);
 }
 

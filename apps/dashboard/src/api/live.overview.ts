@@ -3,6 +3,8 @@ import { getJson } from './http.js';
 import type { Overview } from './types.js';
 
 const AGAIN_MS = 3_000;
+/** A stream that ended, as each does after a minute, is not missed before. In milliseconds. */
+const QUIET_MS = 5_000;
 
 /** The overview as it changes. A stream that breaks off is opened again, by the browser or here. */
 export function useLiveOverview(): { readonly overview: Overview | undefined; readonly live: boolean } {
@@ -10,6 +12,14 @@ export function useLiveOverview(): { readonly overview: Overview | undefined; re
   const [live, setLive] = useState(false);
   useEffect(() => {
     const over = new AbortController();
+    let missing: ReturnType<typeof setTimeout> | undefined;
+    const heard = (): void => {
+      clearTimeout(missing);
+      setLive(true);
+      missing = setTimeout(() => {
+        setLive(false);
+      }, QUIET_MS);
+    };
     const open = (): void => {
       const events = new EventSource('/v1/overview/events');
       over.signal.addEventListener('abort', () => {
@@ -17,10 +27,9 @@ export function useLiveOverview(): { readonly overview: Overview | undefined; re
       });
       events.onmessage = ({ data }: MessageEvent<string>) => {
         setOverview(JSON.parse(data) as Overview);
-        setLive(true);
+        heard();
       };
       events.onerror = () => {
-        setLive(false);
         // A browser goes on after a connection that broke, and not after an answer that says no.
         if (events.readyState === EventSource.CLOSED) again();
       };
@@ -37,6 +46,7 @@ export function useLiveOverview(): { readonly overview: Overview | undefined; re
     open();
     return () => {
       over.abort();
+      clearTimeout(missing);
     };
   }, []);
   return { overview, live };

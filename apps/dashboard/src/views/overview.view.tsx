@@ -35,16 +35,22 @@ export function OverviewView() {
   );
 }
 
-function Now({ overview: { last_minutes: last, batches, queues, errors } }: { readonly overview: Overview }) {
+function Now({ overview: { scope, last_minutes: last, batches, queues, errors } }: { readonly overview: Overview }) {
   const { minutes, answers, first_token_ms: first, granted_ratio: granted, kept_bytes: kept, full_bytes: full } = last;
   const sum = (of: (queue: Overview['queues'][number]) => number): number =>
     queues.reduce((total, queue) => total + of(queue), 0);
-  const busy = answers + last.errors + batches.open + sum((queue) => queue.active_generate + queue.waiting_prepare);
+  const queued = sum(
+    (queue) =>
+      queue.waiting_prepare + queue.active_prepare + queue.waiting_generate + queue.active_generate + queue.delayed,
+  );
+  const busy = answers + last.errors + batches.open + queued;
+  const covered = `in ${Math.round(minutes)} min`;
   return (
     <>
       {busy > 0 ? null : (
         <Notice kind="empty">
-          Nothing runs. <Link href="/try">Ask about a document</Link>, or send a batch:{' '}
+          {scope === 'system' ? 'Nothing runs.' : 'Nothing ended lately, and no batch is open.'}{' '}
+          <Link href="/try">Ask about a document</Link>, or send a batch:{' '}
           <code>madakv batch run documents/ -q "What is the total?"</code>
         </Notice>
       )}
@@ -52,7 +58,7 @@ function Now({ overview: { last_minutes: last, batches, queues, errors } }: { re
         <Figure
           name="Answers a minute"
           value={(answers / minutes).toFixed(1)}
-          detail={`${formatCount(answers)} in ${minutes} min`}
+          detail={`${formatCount(answers)} ${covered}`}
         />
         <Figure
           name="First token after"
@@ -69,7 +75,7 @@ function Now({ overview: { last_minutes: last, batches, queues, errors } }: { re
           value={full === 0 ? '–' : formatShare(kept / full)}
           detail={full === 0 ? 'no answer yet' : `${formatBytes(kept)} of ${formatBytes(full)}`}
         />
-        <Figure name="Errors" value={formatCount(last.errors)} detail={`in ${minutes} min`} />
+        <Figure name="Errors" value={formatCount(last.errors)} detail={covered} />
         <Figure
           name="Open batches"
           value={formatCount(batches.open)}

@@ -1,5 +1,5 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { getJson } from '../api/http.js';
 import type { ModelObject } from '../api/types.js';
@@ -12,6 +12,8 @@ import { ErrorNotice, Notice } from '../ui/notice.js';
 import { PageTitle } from '../ui/page.title.js';
 import { POLICIES } from './policies.js';
 
+/** How often is looked for a model while there is none, in milliseconds. */
+const MODELS_MS = 5_000;
 const SCHEMA = `{
   "type": "object",
   "properties": {
@@ -38,6 +40,7 @@ export function TryView() {
   const models = useQuery({
     queryKey: ['models'],
     queryFn: ({ signal }) => getJson<{ readonly data: readonly ModelObject[] }>('/v1/models', signal),
+    refetchInterval: ({ state }) => (state.data === undefined || state.data.data.length === 0 ? MODELS_MS : false),
   });
   const model = chosenModel ?? models.data?.data.at(0)?.id ?? '';
   const parsed = useMemo(() => parse(schema), [schema]);
@@ -48,9 +51,17 @@ export function TryView() {
     ratio: share / 100,
     ...(kind === 'extract' && parsed !== undefined ? { schema: parsed } : {}),
   });
+  // Whoever leaves waits for no upload.
+  const left = useRef(new AbortController());
+  useEffect(() => {
+    left.current = new AbortController();
+    return () => {
+      left.current.abort();
+    };
+  }, []);
   const ask = useMutation({
     mutationFn: async () => {
-      const fileId = file === undefined ? undefined : (await uploadDocument(file, new AbortController().signal)).id;
+      const fileId = file === undefined ? undefined : (await uploadDocument(file, left.current.signal)).id;
       setRuns([
         { question: question(percent), fileId },
         second ? { question: question(secondPercent), fileId } : undefined,
@@ -68,6 +79,7 @@ export function TryView() {
       {models.data?.data.length === 0 ? (
         <Notice kind="empty">No model is served yet. As soon as a worker is ready, you can ask here.</Notice>
       ) : null}
+      <ErrorNotice error={models.error} />
       <form
         className="try"
         onSubmit={(event) => {

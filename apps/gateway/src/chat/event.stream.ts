@@ -8,9 +8,11 @@ import { once } from 'node:events';
 export class EventStream {
   private readonly heartbeat: NodeJS.Timeout;
 
+  /** @param retryMs when a browser that was cut off comes back; it decides itself without */
   constructor(
     private readonly response: Response,
     heartbeatMs: number,
+    private readonly retryMs?: number,
   ) {
     this.heartbeat = setInterval(() => {
       void this.write(': waiting\n\n');
@@ -50,6 +52,7 @@ export class EventStream {
       // The last one asks proxies not to collect the events.
       response.set({ 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' });
       response.flushHeaders();
+      if (this.retryMs !== undefined) response.write(`retry: ${this.retryMs}\n\n`);
     }
     if (response.write(text)) return;
     const closed = new AbortController();

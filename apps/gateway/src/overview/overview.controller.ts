@@ -18,6 +18,8 @@ import { OverviewService } from './overview.service.js';
 const PERIOD_MS = 2_000;
 /** A stream ends after this, so that whoever opens the next one is known anew. */
 const LONGEST_MS = 60_000;
+/** When a browser whose stream has ended opens the next one, in milliseconds. */
+const RETRY_MS = 500;
 const MAX_MINUTES = 24 * 60;
 
 const HistoryQuerySchema = z.object({ minutes: wholeNumber(MAX_MINUTES, MAX_MINUTES) });
@@ -71,7 +73,7 @@ export class OverviewController {
       gone.abort();
     });
     const until = Date.now() + LONGEST_MS;
-    const stream = new EventStream(response, this.settings.MADAKV_GATEWAY_HEARTBEAT_MS);
+    const stream = new EventStream(response, this.settings.MADAKV_GATEWAY_HEARTBEAT_MS, RETRY_MS);
     try {
       // Whoever looks comes back by itself, to a gateway that stays, and with a session that is still good.
       while (!gone.signal.aborted && !this.shutdown.hasBegun && Date.now() < until) {

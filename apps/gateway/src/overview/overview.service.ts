@@ -6,7 +6,7 @@ import type { Caller } from '../auth/api.keys.js';
 import { ActiveBatches } from '../limits/active.batches.js';
 
 const MINUTE_MS = 60_000;
-/** What "now" is taken over, in minutes. */
+/** What "now" is taken over, in minutes, beside the one that runs. */
 const LAST_MINUTES = 5;
 /** Points of a history at most: it is drawn, not read. */
 const MAX_POINTS = 240;
@@ -69,7 +69,7 @@ export class OverviewService {
       at_ms: now,
       tenant,
       scope: operator ? 'system' : 'tenant',
-      last_minutes: { minutes: LAST_MINUTES, ...endedOf(last) },
+      last_minutes: { minutes: Math.round(((now - since) / MINUTE_MS) * 100) / 100, ...endedOf(last) },
       batches: operator ? await this.allBatches() : await this.batchesOf(tenant),
       errors: errorsOf(hour),
       queues: operator ? await this.queueCounts() : [],

@@ -64,7 +64,12 @@ export const OverviewSchema = z.object({
   at_ms: timeMs,
   tenant: TenantSchema,
   scope: z.enum(['tenant', 'system']),
-  last_minutes: EndedSchema.extend({ minutes: count }),
+  last_minutes: EndedSchema.extend({
+    minutes: z
+      .number()
+      .positive()
+      .meta({ description: 'Time that is covered: five whole minutes and the one that runs.' }),
+  }),
   batches: z
     .object({ open: count, lines: count, lines_ended: count })
     .meta({ description: 'That have not ended. For an operator lines are those of at most 1,000 of them.' }),
