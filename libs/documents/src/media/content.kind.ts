@@ -170,7 +170,7 @@ function textKind(sample: Buffer): ContentKind | undefined {
     .trimStart();
   if (text === undefined) return undefined;
   const lower = text.slice(0, 1024).toLowerCase();
-  if (/^(?:<!--[^]*?-->\s*)*(?:<!doctype html|<html|<head|<body)/.test(lower) || lower.includes('<html')) return HTML;
+  if (/^(?:<!doctype html|<html|<head|<body)/.test(behindComments(lower)) || lower.includes('<html')) return HTML;
   if (lower.includes('<svg')) return SVG;
   if (lower.startsWith('<?xml') || /^<[a-z]/.test(lower)) return kind('an XML file', TEXT.advice);
   if (
@@ -180,6 +180,18 @@ function textKind(sample: Buffer): ContentKind | undefined {
     return MAIL;
   }
   return TEXT;
+}
+
+/** Markup behind the comments that it begins with. */
+function behindComments(text: string): string {
+  let at = 0;
+  while (text.startsWith('<!--', at)) {
+    const end = text.indexOf('-->', at);
+    if (end < 0) return '';
+    at = end + 3;
+    while (/\s/.test(text.charAt(at))) at++;
+  }
+  return text.slice(at);
 }
 
 /** UTF-8 or UTF-16 with a mark, without control characters but white space; the sample may end inside a character. */

@@ -52,6 +52,7 @@ describe('parseDataUrl', () => {
     expect(parseDataUrl(`data:application/pdf;base64,${bytes.toString('base64')}`, 30_000_000).bytes).toHaveLength(
       bytes.length,
     );
+    expect(parseDataUrl(`data:text/plain,${'a%42'.repeat(4_000_000)}`, 30_000_000).bytes).toHaveLength(8_000_000);
   });
 });
 

@@ -61,7 +61,7 @@ function decodePercent(content: string, maxBytes: number): Uint8Array {
   const escapes = content.match(/%[0-9A-Fa-f]{2}/g)?.length ?? 0;
   checkSize(content.length - 2 * escapes, maxBytes);
   // eslint-disable-next-line no-control-regex
-  if (!/^(?:%[0-9A-Fa-f]{2}|[\x00-\x24\x26-\x7f])*$/.test(content)) throw bad('its content is not percent-encoded');
+  if (/%(?![0-9A-Fa-f]{2})|[^\x00-\x7f]/.test(content)) throw bad('its content is not percent-encoded');
   const bytes = Buffer.from(
     content.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
     'latin1',

@@ -251,6 +251,9 @@ describe('a page tree that states a wrong number of pages', () => {
     [samples.miscountedPdf(3, 7), 3],
     // Pages that would be lost in silence.
     [samples.miscountedPdf(3, 1), 3],
+    // The word that begins a stream, in a text and in a name.
+    [samples.miscountedPdf(3, 7, '/Lang (the Upstream >>stream)'), 3],
+    [samples.miscountedPdf(3, 7, '/PieceInfo << /BitstreamVera << >> >>'), 3],
     [samples.packedMiscountedPdf(3, 5), 3],
     [samples.packedMiscountedPdf(3, 2), 3],
   ])('does not decide (%#)', async (bytes, pageCount) => {

@@ -114,6 +114,16 @@ interface PlainObject {
   readonly text: string;
 }
 
+/** Where an object's stream begins; negative where it has none. The word alone may stand in a name or a text: `/BitstreamVera`. */
+function streamIn(object: Buffer): number {
+  for (let at = -1; (at = object.indexOf('stream', at + 1, 'latin1')) >= 0;) {
+    const before = object.toString('latin1', Math.max(0, at - 16), at);
+    const behind = object[at + 'stream'.length];
+    if (/>>\s*$/.test(before) && (behind === 0x0a || behind === 0x0d)) return at;
+  }
+  return -1;
+}
+
 /** Objects of a plain copy, in the order in which they stand. */
 function* plainObjects(copy: Buffer): Generator<PlainObject, void, undefined> {
   const next = (word: string, from: number): number => {
@@ -125,7 +135,7 @@ function* plainObjects(copy: Buffer): Generator<PlainObject, void, undefined> {
     if (start === copy.length) return;
     const number = /(\d+) \d+$/.exec(copy.toString('latin1', Math.max(0, start - 24), start))?.[1];
     const close = next('endobj', start);
-    const data = copy.subarray(start, close).indexOf('stream', 0, 'latin1');
+    const data = streamIn(copy.subarray(start, close));
     const end = data < 0 ? close : start + data;
     if (number !== undefined) yield { number: Number(number), at: start, text: copy.toString('latin1', start, end) };
     // A stream's data may look like anything.

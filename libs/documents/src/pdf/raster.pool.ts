@@ -2,7 +2,8 @@ import { DocumentError } from '../document.error.js';
 import { RasterProcess } from './raster.process.js';
 
 interface Waiter {
-  resolve: (process: RasterProcess) => void;
+  /** @returns whether it still waited; otherwise the process is nobody's */
+  resolve: (process: RasterProcess) => boolean;
   reject: (reason: unknown) => void;
 }
 
@@ -86,20 +87,34 @@ export class RasterPool {
       if (free === undefined && this.busy.size + this.starting >= this.size) return;
       const waiter = this.waiters.shift();
       if (waiter === undefined) return;
-      if (free !== undefined) waiter.resolve(free);
-      else this.start().then(waiter.resolve, waiter.reject);
+      if (free === undefined) void this.startFor(waiter);
+      else if (!waiter.resolve(free)) this.release(free);
+    }
+  }
+
+  private async startFor(waiter: Waiter): Promise<void> {
+    try {
+      const process = await this.start();
+      // Who waited may have gone meanwhile.
+      if (!waiter.resolve(process)) this.release(process);
+    } catch (error) {
+      waiter.reject(error);
     }
   }
 
   private wait(signal: AbortSignal | undefined): Promise<RasterProcess> {
     return new Promise((resolve, reject) => {
-      const settled = (): void => {
+      let waits = true;
+      const settled = (): boolean => {
         signal?.removeEventListener('abort', aborted);
+        const waited = waits;
+        waits = false;
+        return waited;
       };
       const waiter: Waiter = {
         resolve(process) {
-          settled();
           resolve(process);
+          return settled();
         },
         reject(reason) {
           settled();
@@ -108,8 +123,10 @@ export class RasterPool {
         },
       };
       const aborted = (): void => {
-        this.waiters.splice(this.waiters.indexOf(waiter), 1);
-        reject(signal?.reason as Error);
+        // One whose process starts is no more among them.
+        const at = this.waiters.indexOf(waiter);
+        if (at >= 0) this.waiters.splice(at, 1);
+        waiter.reject(signal?.reason);
       };
       signal?.addEventListener('abort', aborted, { once: true });
       this.waiters.push(waiter);

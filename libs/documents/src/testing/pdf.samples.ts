@@ -74,9 +74,10 @@ function assemble(objects: (string | Buffer)[], trailer: string): Buffer {
 }
 
 /** Pages of US letter, each with its number in large type and a black square at its top left corner. */
-export function plainPdf(pageCount = 1): Buffer {
+export function plainPdf(pageCount = 1, options: WriteOptions = {}): Buffer {
   const content = (page: number) => `0 720 72 72 re f BT /F 48 Tf 200 400 Td (Page ${page}) Tj ET`;
-  return writePdf(Array.from({ length: pageCount }, (_, index) => ({ ...LETTER, content: content(index + 1) })));
+  const pages = Array.from({ length: pageCount }, (_, index) => ({ ...LETTER, content: content(index + 1) }));
+  return writePdf(pages, options);
 }
 
 /** One page of the size given, in points. */
@@ -155,9 +156,9 @@ export function userUnitPdf(width: number, height: number, unit: number): Buffer
   return sizedPdf(width, height, `/UserUnit ${unit}`);
 }
 
-/** Pages of US letter whose tree states another number of them. */
-export function miscountedPdf(pageCount: number, stated: number): Buffer {
-  const whole = plainPdf(pageCount).toString('latin1');
+/** Pages of US letter whose tree states another number of them. @param catalog entries of its catalogue */
+export function miscountedPdf(pageCount: number, stated: number, catalog = ''): Buffer {
+  const whole = plainPdf(pageCount, { catalog }).toString('latin1');
   const [truth, lie] = [`/Count ${pageCount} >>`, `/Count ${stated} >>`];
   return Buffer.from(whole.replace(truth, lie), 'latin1');
 }
