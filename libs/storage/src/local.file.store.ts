@@ -7,13 +7,13 @@ import { ContentMeter } from './content.meter.js';
 import { checkKey, checkPrefix } from './file.key.js';
 import type { FileInfo, FileRange, FileSource, FileStore, FileWriter, PutOptions, PutResult } from './file.store.js';
 import { PipedFileWriter } from './piped.file.writer.js';
+import { withSourceErrors } from './source.errors.js';
 import { StorageError, storageFailed } from './storage.error.js';
 
 /** Where files are written before they are there; no key begins with a dot. */
 const WORK_FOLDER = '.partial';
 /** What is left in it for longer was left by a process that died, in milliseconds. */
 const ABANDONED_MS = 24 * 3600 * 1000;
-/** A folder may vanish, emptied by a delete, before a file is moved into it. */
 /** Folders that come and go beside a file that is moved there; each attempt takes well under a millisecond. */
 const MOVE_ATTEMPTS = 100;
 /** What a system says when a file stands where a folder should, or the other way round. */
@@ -84,7 +84,12 @@ export class LocalFileStore implements FileStore {
       await file.close();
       return Readable.from([]);
     }
-    return file.createReadStream({ start, end: end - 1 });
+    return Readable.from(
+      withSourceErrors(file.createReadStream({ start, end: end - 1 }), (error) =>
+        storageFailed(`reading ${key}`, error),
+      ),
+      { objectMode: false },
+    );
   }
 
   async head(key: string): Promise<FileInfo | undefined> {

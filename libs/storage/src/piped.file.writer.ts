@@ -18,10 +18,12 @@ export class PipedFileWriter implements FileWriter {
   async write(piece: Uint8Array | string): Promise<void> {
     if (this.pipe.destroyed) await this.stored;
     if (this.pipe.write(piece)) return;
-    // One wait for all that are waiting.
-    this.draining ??= once(this.pipe, 'drain').finally(() => {
-      this.draining = undefined;
-    });
+    // One wait for all that are waiting. A pipe that breaks was left by the store, which says why.
+    this.draining ??= once(this.pipe, 'drain')
+      .catch(() => this.stored)
+      .finally(() => {
+        this.draining = undefined;
+      });
     await Promise.race([this.draining, this.stored]);
   }
 

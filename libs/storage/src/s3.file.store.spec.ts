@@ -51,6 +51,45 @@ describe('S3FileStore', () => {
     expect(await text(await store.get('a'))).toBe('x');
   });
 
+  it('says so too where a part of a long content is refused', async () => {
+    let read = 0;
+    async function* long(): AsyncGenerator<Uint8Array> {
+      for (; read < 12; read++) yield await Promise.resolve(Buffer.alloc(8 * 1024 ** 2));
+    }
+    fake.failOf = 'PUT';
+    fake.failWith = 403;
+    await expect(store.put('a', long())).rejects.toMatchObject({ code: 'storage_failed', retryable: true });
+    const writer = store.createWriter('a');
+    const written = (async () => {
+      for (let i = 0; i < 12; i++) await writer.write(Buffer.alloc(8 * 1024 ** 2));
+      await writer.commit();
+    })();
+    await expect(written).rejects.toMatchObject({ code: 'storage_failed' });
+    expect(read).toBeLessThan(12);
+    expect(fake.files.size).toBe(0);
+  });
+
+  it('says so of a content that breaks off', async () => {
+    await store.put('a', Buffer.alloc(1_000_000, 1));
+    fake.breaksOff = true;
+    const failed = text(await store.get('a'));
+    await expect(failed).rejects.toMatchObject({ code: 'storage_failed', retryable: true });
+    await expect(failed).rejects.toThrow('reading a failed');
+    fake.breaksOff = false;
+    expect(await text(await store.get('a'))).toHaveLength(1_000_000);
+  });
+
+  it('leaves a connection that nobody reads on', async () => {
+    await store.put('a', Buffer.alloc(20_000_000, 1));
+    for (let i = 0; i < 60; i++) {
+      for await (const piece of await store.get('a')) {
+        expect((piece as Buffer).length).toBeGreaterThan(0);
+        break;
+      }
+    }
+    expect((await store.head('a'))?.bytes).toBe(20_000_000);
+  });
+
   it('says when the bucket or the service is not there', async () => {
     const lost = new S3FileStore({ bucket: 'lost', endpoint: fake.endpoint, credentials });
     await expect(lost.check()).rejects.toThrow(/reaching the bucket lost failed/);

@@ -13,6 +13,7 @@ import { ContentMeter } from './content.meter.js';
 import { checkKey, checkPrefix } from './file.key.js';
 import type { FileInfo, FileRange, FileSource, FileStore, FileWriter, PutOptions, PutResult } from './file.store.js';
 import { PipedFileWriter } from './piped.file.writer.js';
+import { withSourceErrors } from './source.errors.js';
 import { StorageError, storageFailed } from './storage.error.js';
 
 export interface S3Settings {
@@ -58,10 +59,12 @@ export class S3FileStore implements FileStore {
 
   async put(key: string, source: FileSource, options: PutOptions = {}): Promise<PutResult> {
     const meter = new ContentMeter(source, options);
+    // The source's own error, which the upload hands on wrapped or not at all.
     const failed: { error?: unknown } = {};
+    const content = withSourceErrors(meter.content(), (error) => (failed.error = error));
     const upload = new Upload({
       client: this.client,
-      params: { ...this.at(key), Body: Readable.from(noting(meter.content(), failed), { objectMode: false }) },
+      params: { ...this.at(key), Body: Readable.from(content, { objectMode: false }) },
       partSize: this.partBytes,
       queueSize: PARTS_AT_A_TIME,
       leavePartsOnError: false,
@@ -93,7 +96,10 @@ export class S3FileStore implements FileStore {
       const asked = range === undefined ? {} : { Range: `bytes=${start}-${last}` };
       const { Body } = await this.client.send(new GetObjectCommand({ ...this.at(key), ...asked }));
       if (!(Body instanceof Readable)) throw new Error('no body in the answer');
-      return Body;
+      return Readable.from(
+        withSourceErrors(Body, (error) => storageFailed(`reading ${key}`, error)),
+        { objectMode: false },
+      );
     } catch (error) {
       if (statusOf(error) === 416) return this.nothing(key, start);
       throw this.asStorageError(key, error);
@@ -164,16 +170,6 @@ export class S3FileStore implements FileStore {
   private asStorageError(key: string, error: unknown): StorageError {
     if (statusOf(error) === 404) return new StorageError('not_found', `there is no file ${key}`, { cause: error });
     return storageFailed(`using ${key}`, error);
-  }
-}
-
-/** Keeps the source's own error, which the upload hands on wrapped or not at all. */
-async function* noting(content: AsyncIterable<Uint8Array>, failed: { error?: unknown }): AsyncGenerator<Uint8Array> {
-  try {
-    yield* content;
-  } catch (error) {
-    failed.error = error;
-    throw error;
   }
 }
 

@@ -18,6 +18,10 @@ export class FakeS3 {
   readonly uploads = new Map<string, Map<number, Buffer>>();
   /** Answer the next requests with this status. */
   failWith: number | undefined;
+  /** The same for those with this method alone. */
+  failOf: string | undefined;
+  /** Break contents off in their middle. */
+  breaksOff = false;
 
   private readonly server: Server;
 
@@ -49,7 +53,7 @@ export class FakeS3 {
     const [bucket, ...rest] = url.pathname.slice(1).split('/').map(decodeURIComponent);
     const key = rest.join('/');
     const body = await readAll(request);
-    if (this.failWith !== undefined) {
+    if (this.failWith !== undefined && (this.failOf ?? request.method) === request.method) {
       fail(response, this.failWith, 'InternalError');
       return;
     }
@@ -81,6 +85,13 @@ export class FakeS3 {
     const found = this.files.get(key);
     if (found === undefined) {
       fail(response, 404, 'NoSuchKey');
+      return;
+    }
+    if (this.breaksOff && request.method === 'GET') {
+      response.writeHead(200, { 'content-length': found.content.length });
+      response.write(found.content.subarray(0, found.content.length / 2), () => {
+        request.socket.destroy();
+      });
       return;
     }
     read(request, found, response);
