@@ -52,6 +52,17 @@ describe('extractionRequests', () => {
     expect(kept.requests[0].messages.at(-1)?.content).toEqual([said, file, { type: 'text', text: QUESTION }]);
   });
 
+  it('keeps documents of a system message', () => {
+    const rules = { type: 'text', text: 'Rules: ' };
+    const system = (content: object[]) => messages([file], { role: 'system', content })[0].content;
+    expect(system([rules, file])).toEqual([rules, file, { type: 'text', text: INSTRUCTION }]);
+    expect(system([file, { type: 'text', text: 'Be brief.' }])).toEqual([
+      file,
+      { type: 'text', text: `Be brief. ${INSTRUCTION}` },
+    ]);
+    expect(system([rules, { type: 'text', text: 'be brief.' }])).toBe(`Rules: be brief. ${INSTRUCTION}`);
+  });
+
   it('keeps a system message in front, and what was said before', () => {
     const before = [
       { role: 'system', content: 'Be brief.' },

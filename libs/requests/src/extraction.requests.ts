@@ -27,14 +27,14 @@ export function extractionRequests(request: ChatRequest): ExtractionRequests {
   const most = max_completion_tokens ?? max_tokens ?? Infinity;
   const { layout, ...options } = madakv;
   delete options.extract;
-  const instructed = withInstruction(messages);
-  const asked = instructed.at(-1);
+  const all = withInstruction(messages);
+  const asked = all.at(-1);
   const content = asked?.content ?? [];
   const parts: Part[] = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
   const ordered = inReadingOrder(parts, layout);
   const requests = plan.fields.map(({ question, maxTokens }): ChatRequest => ({
     ...others,
-    messages: [...instructed.slice(0, -1), { role: 'user', content: withQuestion(ordered, question) }],
+    messages: [...all.slice(0, -1), { role: 'user', content: withQuestion(ordered, question) }],
     max_completion_tokens: Math.min(most, maxTokens),
     // The parts are in their order already.
     madakv: { ...options, layout: 'as_given' },
@@ -48,10 +48,18 @@ function withInstruction(messages: readonly Message[]): Message[] {
   if (first.role !== 'system' && first.role !== 'developer') {
     return [{ role: 'system', content: INSTRUCTION }, ...messages];
   }
-  const content = first.content ?? '';
-  const own =
-    typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : '')).join('');
-  return [{ ...first, content: own.trim() === '' ? INSTRUCTION : `${own} ${INSTRUCTION}` }, ...rest];
+  return [{ ...first, content: instructed(first.content ?? '') }, ...rest];
+}
+
+/** Documents of a system message stay where they are. */
+function instructed(content: string | readonly Part[]): string | Part[] {
+  if (typeof content === 'string') return content.trim() === '' ? INSTRUCTION : `${content} ${INSTRUCTION}`;
+  const texts = content.flatMap((part) => (part.type === 'text' ? [part.text] : []));
+  if (texts.length === content.length) return instructed(texts.join(''));
+  const last = content.at(-1);
+  return last?.type === 'text'
+    ? [...content.slice(0, -1), { type: 'text', text: `${last.text} ${INSTRUCTION}` }]
+    : [...content, { type: 'text', text: INSTRUCTION }];
 }
 
 function withQuestion(parts: readonly Part[], question: string): Part[] {
