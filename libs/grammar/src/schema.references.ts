@@ -1,18 +1,33 @@
 import { SchemaError, type SchemaPath } from './schema.error.js';
 import { isSchema, type Schema } from './schema.keywords.js';
 
-/** @throws SchemaError for a pointer (RFC 6901) to nothing, or to what is no schema */
+/** @param pointer a fragment (RFC 6901). @throws SchemaError where it points to nothing, or to what is no schema */
 export function resolve(root: Schema, pointer: string, from: SchemaPath): { schema: Schema; path: SchemaPath } {
-  const path = keysOf(pointer);
-  let at: unknown = root;
-  for (const key of path) {
-    at =
-      typeof at === 'object' && at !== null && Object.hasOwn(at, key)
-        ? (at as Record<string, unknown>)[key]
-        : undefined;
+  // As it stands, and as a fragment of a URI: `#/$defs/Foo%3Cstring%3E`.
+  for (const path of new Set([pointer, decoded(pointer)].map(keysOf))) {
+    const found = at(root, path);
+    if (isSchema(found)) return { schema: found, path };
   }
-  if (!isSchema(at)) throw new SchemaError(from, 'points to no schema');
-  return { schema: at, path };
+  throw new SchemaError(from, 'points to no schema');
+}
+
+function at(root: Schema, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (inside, key) =>
+      typeof inside === 'object' && inside !== null && Object.hasOwn(inside, key)
+        ? (inside as Record<string, unknown>)[key]
+        : undefined,
+    root,
+  );
+}
+
+/** RFC 6901, 6. What is not percent-encoded stays as it is. */
+function decoded(pointer: string): string {
+  try {
+    return decodeURIComponent(pointer);
+  } catch {
+    return pointer;
+  }
 }
 
 /**

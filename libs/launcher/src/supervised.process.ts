@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream, renameSync, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NotInstalledError, ProcessEndedError } from './launch.errors.js';
 import { lastWords } from './log.line.js';
 import { identityOf, type ProcessIdentity } from './process.identity.js';
+import { ProcessLog } from './process.log.js';
 
 const LOOK_EVERY_MS = 100;
 /** Lines of its log that are looked through for why a process ended, and how many of them a report carries. */
@@ -49,15 +49,16 @@ export class SupervisedProcess {
   private stopping = false;
   private readonly halt = new AbortController();
   private readonly lastLines: string[] = [];
-  private readonly log: WriteStream;
+  private readonly log: ProcessLog;
   private deathsInRow = 0;
 
   constructor(
     private readonly plan: ProcessPlan,
     private readonly events: ProcessEvents,
   ) {
-    keepOneOlder(plan.logPath);
-    this.log = createWriteStream(plan.logPath, { mode: 0o600 });
+    this.log = new ProcessLog(plan.logPath, (reason) => {
+      events.onLine(`the log ${plan.logPath} cannot be written any more: ${reason}`);
+    });
   }
 
   get name(): string {
@@ -94,7 +95,7 @@ export class SupervisedProcess {
       await this.ended;
       clearTimeout(timer);
     }
-    await new Promise<void>((resolve) => this.log.end(resolve));
+    await this.log.end();
   }
 
   /** Kills it at once, without waiting. */
@@ -132,7 +133,7 @@ export class SupervisedProcess {
 
   private heed(line: string): void {
     if (line.trim() === '') return;
-    this.log.write(`${line}\n`);
+    this.log.write(line);
     this.lastLines.push(line);
     if (this.lastLines.length > LAST_LINES) this.lastLines.shift();
     this.events.onLine(line);
@@ -179,13 +180,4 @@ export class SupervisedProcess {
 
 function isRunning(child: ChildProcess): boolean {
   return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
-}
-
-/** The log of the run before stays beside the new one. */
-function keepOneOlder(path: string): void {
-  try {
-    renameSync(path, `${path}.1`);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
 }
