@@ -1,4 +1,4 @@
-import type { CharacterSet } from './character.set.js';
+import { hasCharacter, type CharacterSet } from './character.set.js';
 import type { Regular } from './regular.js';
 
 /** States that an automaton may have, before and after it is made deterministic. */
@@ -49,7 +49,9 @@ export function matcherOf(expression: Regular): (text: string) => boolean {
     let at = closure([0], nodes);
     for (const character of text) {
       const code = character.codePointAt(0) ?? 0;
-      const next = at.flatMap((node) => nodes[node].ways.flatMap(({ set, to }) => (has(set, code) ? [to] : [])));
+      const next = at.flatMap((node) =>
+        nodes[node].ways.flatMap(({ set, to }) => (hasCharacter(set, code) ? [to] : [])),
+      );
       if (next.length === 0) return false;
       at = closure(next, nodes);
     }
@@ -62,10 +64,6 @@ function nodesOf(expression: Regular): { readonly nodes: readonly Node[]; readon
   const nodes: Node[] = [];
   const end = build(expression, addNode(nodes), nodes);
   return { nodes, end };
-}
-
-function has({ ascii, beyond }: CharacterSet, code: number): boolean {
-  return code < 0x80 ? ascii.has(code) : beyond === 'all' || beyond.has(code);
 }
 
 function addNode(nodes: Node[]): number {

@@ -87,6 +87,8 @@ describe('a schema takes', () => {
       ['null', '1'],
       ['2'],
     ],
+    // The two classes that are everything together.
+    [{ pattern: '^[\\s\\S]+$', type: 'string' }, ['"Müller"', '"a b"'], ['""']],
     // A fragment of a URI, and a name that only looks like one.
     [{ $ref: '#/$defs/Gr%C3%B6%C3%9Fe%3Ccm~1m%3E', $defs: { 'Größe<cm/m>': { const: 1 } } }, ['1'], ['2']],
     [{ $ref: '#/$defs/a%20b', $defs: { 'a%20b': { const: 1 }, 'a b': { const: 2 } } }, ['1'], ['2']],
