@@ -13,7 +13,7 @@ import type {
 import { familyOf } from './families.js';
 import { EMBEDDING_WEIGHT } from './graphs/decoder.graph.js';
 import { CheckpointError } from './checkpoint/checkpoint.error.js';
-import { decodeImage } from './image/image.decoder.js';
+import { decodeImage, type DecodeLimits } from './image/image.decoder.js';
 import { noImages } from './image/no.images.js';
 import type { RgbImage } from './image/rgb.image.js';
 import type { ChatMessage } from './prompt/chat.message.js';
@@ -47,8 +47,8 @@ export interface OpenModel {
   pages: PageRules;
   /** What becomes of an image of this size. @throws ImageError when its shape is out of bounds */
   imageLayout(size: ImageSize): ImageLayout;
-  /** @throws ImageError when the bytes cannot be decoded or the image's shape is out of bounds */
-  prepareImage(source: ImageSource): Promise<PreparedImage>;
+  /** @throws ImageError when the bytes cannot be decoded, are of too many pixels, or the image's shape is out of bounds */
+  prepareImage(source: ImageSource, limits?: DecodeLimits): Promise<PreparedImage>;
   /**
    * @param images one for each `image_url` part of the messages, in order
    * @throws PromptError when images and parts do not match or the template refuses the messages; ImageError
@@ -79,7 +79,7 @@ export function openModel(dir: string, { specialTokensInText = 'control' }: Open
   const tokenizer = Tokenizer.open(folder);
   const template = ChatTemplate.open(folder, tokenizer.specialTokens, placeholderText(folder, tokenizer, config));
   const processor = family.imageProcessor?.(folder, config) ?? noImages(config.family);
-  const prepareImage = (source: ImageSource) => processImage(processor, source);
+  const prepareImage = (source: ImageSource, limits?: DecodeLimits) => processImage(processor, source, limits);
   const build = <Image extends ImageLayout>(messages: readonly ChatMessage[], images: Image[]) => {
     const written = specialTokensInText === 'text' ? messages.map((message) => shielded(message, tokenizer)) : messages;
     return buildPrompt({ family, config, template, tokenizer }, written, images);
@@ -105,8 +105,12 @@ export function openModel(dir: string, { specialTokensInText = 'control' }: Open
   };
 }
 
-async function processImage(processor: ImageProcessor, source: ImageSource): Promise<PreparedImage> {
-  return processor.process(source instanceof Uint8Array ? await decodeImage(source) : source);
+async function processImage(
+  processor: ImageProcessor,
+  source: ImageSource,
+  limits?: DecodeLimits,
+): Promise<PreparedImage> {
+  return processor.process(source instanceof Uint8Array ? await decodeImage(source, limits) : source);
 }
 
 function shielded(message: ChatMessage, tokenizer: Tokenizer): ChatMessage {

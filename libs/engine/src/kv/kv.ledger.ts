@@ -56,6 +56,20 @@ class FreeableBuffer {
   }
 }
 
+/** All of these, or none: what was allocated is freed where the rest cannot be had. @throws what the first that fails throws */
+export function allOrNone<Buffers extends readonly { free(): void }[]>(
+  ...makers: { readonly [Key in keyof Buffers]: () => Buffers[Key] }
+): Buffers {
+  const made: Buffers[number][] = [];
+  try {
+    for (const make of makers) made.push(make());
+  } catch (error) {
+    for (const buffer of made) buffer.free();
+    throw error;
+  }
+  return made as unknown as Buffers;
+}
+
 /** Float32 values up to a limit, allocated in steps as they are needed; growing copies nothing. */
 export class KvGrowingBuffer {
   private readonly buffer: ArrayBuffer;
@@ -79,8 +93,9 @@ export class KvGrowingBuffer {
   /** Allocates `length` values in all; 0 frees them. */
   resize(length: number): void {
     const bytes = length * Float32Array.BYTES_PER_ELEMENT;
-    this.ledger.charge(bytes - this.buffer.byteLength);
+    const before = this.buffer.byteLength;
     this.buffer.resize(bytes);
+    this.ledger.charge(bytes - before);
   }
 }
 

@@ -10,7 +10,7 @@ export class ImageError extends Error {
 }
 
 export interface DecodeLimits {
-  /** Refuse images of more pixels than this. */
+  /** Refuse images of more pixels than this; 100 million by default. */
   maxPixels?: number;
 }
 
@@ -24,7 +24,9 @@ const MAX_PIXELS = 100_000_000;
  */
 export async function decodeImage(bytes: Uint8Array, limits: DecodeLimits = {}): Promise<RgbImage> {
   try {
-    const source = sharp(bytes, { ignoreIcc: true, limitInputPixels: limits.maxPixels ?? MAX_PIXELS, failOn: 'error' });
+    const { maxPixels = MAX_PIXELS } = limits;
+    const limitInputPixels = maxPixels === Infinity ? false : maxPixels;
+    const source = sharp(bytes, { ignoreIcc: true, limitInputPixels, failOn: 'error' });
     const { space } = await source.metadata();
     const upright = source.autoOrient();
     const cmyk = space === 'cmyk';
