@@ -12,7 +12,7 @@ export interface TiffAdmission {
 }
 
 /** Raised when pages come out differently. */
-const CONVERSION = 'tiff-1';
+const CONVERSION = 'tiff-2';
 
 /** Pages of TIFFs, as scanners and faxes make them. Each is turned into a PNG once and kept. */
 export class TiffStore {

@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { tiff } from '../testing/index.js';
 import { checkImage } from './image.check.js';
-import { tiffPages, type TiffPage } from './tiff.pages.js';
+import { tiffPageCount, tiffPages, type TiffPage } from './tiff.pages.js';
 
 async function read(bytes: Uint8Array, pages: number[], limits = {}): Promise<TiffPage[]> {
   const found: TiffPage[] = [];
@@ -31,6 +31,40 @@ describe('tiffPages', () => {
     for (const { bytes: png, width, height } of pages) {
       expect(await sharp(png).metadata()).toMatchObject({ format: 'png', width, height, channels: 1 });
     }
+  });
+
+  it('passes over previews, smaller copies and masks', async () => {
+    const bytes = tiff([
+      { width: 30, height: 20, grey: 10, subfile: 0 },
+      { width: 6, height: 4, grey: 10, subfile: 1 },
+      { width: 30, height: 20, grey: 90, subfile: 2 },
+      { width: 30, height: 20, grey: 0, subfile: 6 },
+      { width: 8, height: 9, grey: 200, resolution: { x: 100, y: 200 } },
+    ]);
+    expect(await tiffPageCount(bytes)).toBe(3);
+    const pages = await read(bytes, [1, 2, 3]);
+    expect(pages.map(({ page, width, height }) => [page, width, height])).toEqual([
+      [1, 30, 20],
+      [2, 30, 20],
+      [3, 16, 9],
+    ]);
+    expect(await Promise.all(pages.map(greyOf))).toEqual([10, 90, 200]);
+    // A file of nothing else has a page nevertheless.
+    const preview = tiff([{ width: 6, height: 4, subfile: 1 }]);
+    expect([await tiffPageCount(preview), (await read(preview, [1])).length]).toEqual([1, 1]);
+    const pyramid = sharp({ create: { width: 900, height: 700, channels: 3, background: 'red' } });
+    expect(await tiffPageCount(await pyramid.tiff({ pyramid: true, tile: true }).toBuffer())).toBe(1);
+  });
+
+  it('ends where directories lead in a circle', async () => {
+    const bytes = tiff([
+      { width: 30, height: 20 },
+      { width: 3, height: 2 },
+    ]);
+    const [, second] = [bytes.readUInt32LE(4), bytes.length - 4];
+    bytes.writeUInt32LE(bytes.readUInt32LE(4), second);
+    expect(await tiffPageCount(bytes)).toBeGreaterThan(0);
+    expect(await read(bytes, [1])).toHaveLength(1);
   });
 
   it('makes the pixels of a fax square', async () => {

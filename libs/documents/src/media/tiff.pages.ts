@@ -3,7 +3,7 @@ import { DocumentError } from '../document.error.js';
 import { DEFAULT_IMAGE_LIMITS, type ImageLimits } from '../document.limits.js';
 import { formatCount } from '../quantity.format.js';
 import { checkPixels } from './image.check.js';
-import { tiffResolutions } from './tiff.resolution.js';
+import { tiffDirectories, type AxisResolution } from './tiff.directories.js';
 
 export interface TiffPage {
   /** One-based. */
@@ -15,13 +15,32 @@ export interface TiffPage {
   bytes: Uint8Array;
 }
 
-/** @throws DocumentError `bad_image` */
+/** How many pages a TIFF has; previews and smaller copies of them are none. @throws DocumentError `bad_image` */
 export async function tiffPageCount(bytes: Uint8Array): Promise<number> {
   try {
-    return (await sharp(bytes, { limitInputPixels: false }).metadata()).pages ?? 1;
+    const { pages: directories = 1 } = await sharp(bytes, { limitInputPixels: false }).metadata();
+    return placesOf(bytes, directories).length;
   } catch (cause) {
     throw new DocumentError('bad_image', `the image's header cannot be read: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** A page in a file. */
+interface Place {
+  /** Of its directory, from 0. */
+  readonly directory: number;
+  readonly resolution: AxisResolution | undefined;
+}
+
+/** @param most directories that can be decoded, where that is known */
+function placesOf(bytes: Uint8Array, most = Infinity): Place[] {
+  const found = tiffDirectories(bytes).slice(0, most);
+  // What says nothing of itself is a page, and so are those that lie behind what can be looked through.
+  const unread = most === Infinity ? 0 : most - found.length;
+  const all = [...found, ...Array.from({ length: unread }, () => ({ resolution: undefined, isReduced: false }))];
+  const places = all.map(({ resolution, isReduced }, directory) => ({ directory, resolution, isReduced }));
+  const pages = places.filter(({ isReduced }) => !isReduced);
+  return pages.length === 0 ? places.slice(0, 1) : pages;
 }
 
 /** Axes whose resolutions differ by less are taken for equal. */
@@ -41,17 +60,23 @@ export async function* tiffPages(
   limits: Partial<ImageLimits> = {},
 ): AsyncGenerator<TiffPage, void, undefined> {
   const rules = { ...DEFAULT_IMAGE_LIMITS, ...limits };
-  const resolutions = tiffResolutions(bytes, Math.max(...pages));
+  const places = placesOf(bytes);
   for (const page of pages) {
-    const { x, y } = resolutions[page - 1] ?? { x: 1, y: 1 };
-    yield await decodePage(bytes, page, rules, x / y);
+    const { directory, resolution } = places.at(page - 1) ?? { directory: page - 1, resolution: undefined };
+    const { x, y } = resolution ?? { x: 1, y: 1 };
+    yield await decodePage(bytes, { page, directory }, rules, x / y);
   }
 }
 
 /** @param ratio horizontal to vertical resolution, of the pixels as they are stored */
-async function decodePage(bytes: Uint8Array, page: number, limits: ImageLimits, ratio: number): Promise<TiffPage> {
+async function decodePage(
+  bytes: Uint8Array,
+  { page, directory }: { readonly page: number; readonly directory: number },
+  limits: ImageLimits,
+  ratio: number,
+): Promise<TiffPage> {
   try {
-    const options = { page: page - 1, limitInputPixels: limits.maxImagePixels, failOn: 'error' } as const;
+    const options = { page: directory, limitInputPixels: limits.maxImagePixels, failOn: 'error' } as const;
     const {
       autoOrient: size,
       orientation = 1,

@@ -11,6 +11,8 @@ export interface SampleTiffPage {
   readonly grey?: number;
   /** As EXIF counts them. */
   readonly orientation?: number;
+  /** What it is of another page: 1 a smaller copy, 4 a mask. */
+  readonly subfile?: number;
 }
 
 const SHORT = 3;
@@ -33,6 +35,7 @@ export function tiff(pages: readonly SampleTiffPage[]): Buffer {
     const { x = 0, y = 0 } = page.resolution ?? {};
     const fraction = append(Buffer.from(Uint32Array.from([x, 1, y, 1]).buffer));
     const entries: [tag: number, type: number, value: number][] = [
+      ...(page.subfile === undefined ? [] : ([[254, LONG, page.subfile]] satisfies [number, number, number][])),
       [256, LONG, page.width],
       [257, LONG, page.height],
       [258, SHORT, 8],
