@@ -128,6 +128,38 @@ describe.skipIf(!TOOLS_ARE_THERE)(`pools${NEEDS_TOOLS}`, () => {
     expect([one[1], other[1]]).toEqual(['/models/m/v1', '/models/m/v2']);
   });
 
+  it('anything else in the pod that fetches is another job, as a pod of a job never changes', async () => {
+    const of = async (more: ChartValues) => {
+      const values = { models: { m: { fetch } }, pools: [generate()], ...more };
+      const [job] = (await Rendered.of(values)).all('Job');
+      return job?.metadata.name;
+    };
+    const names = await Promise.all(
+      [
+        {},
+        { commonLabels: { team: 'a' } },
+        { podAnnotations: { a: 'b' } },
+        { imagePullSecrets: [{ name: 'other' }] },
+        { image: { tag: '9.9.9' } },
+        { podSecurityContext: { runAsUser: 1_234 } },
+      ].map(of),
+    );
+    expect(new Set(names).size).toBe(names.length);
+    expect(await of({ gateway: { replicas: 5 } })).toBe(names[0]);
+  });
+
+  it('a strategy other than the default has nothing of it', async () => {
+    const strategyOf = async (strategy: Record<string, unknown>) => {
+      const rendered = await Rendered.of({ models: { m: { fetch } }, pools: [{ ...generate(), strategy }] });
+      return rendered.one('Deployment', 'demo-madakv-a')['spec'] as { strategy: unknown };
+    };
+    expect((await strategyOf({ type: 'Recreate' })).strategy).toEqual({ type: 'Recreate' });
+    expect((await strategyOf({ rollingUpdate: { maxSurge: 1 } })).strategy).toEqual({
+      type: 'RollingUpdate',
+      rollingUpdate: { maxSurge: 1, maxUnavailable: 1 },
+    });
+  });
+
   it('disruption budgets never keep the last pod of anything from being drained', async () => {
     const rendered = await Rendered.of({
       gateway: { replicas: 1 },

@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { environmentOf, Rendered, type Container } from './chart.js';
 import { NEEDS_TOOLS, TOOLS_ARE_THERE } from './tools.js';
 
-const PASSWORD = 'a-Password_1';
+/** With what means something to a shell, to Redis's settings, or to both. */
+const PASSWORD = 'a-"Pass\\word" $HOME `id` #1\'';
 
 describe.skipIf(!TOOLS_ARE_THERE)(`the bundled Redis, run as its pod runs it${NEEDS_TOOLS}`, () => {
   let folder: string;

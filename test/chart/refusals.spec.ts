@@ -25,6 +25,11 @@ describe.skipIf(!TOOLS_ARE_THERE)(`a wrong value${NEEDS_TOOLS}`, () => {
       pool({ settings: { MADAKV_GRACE_MS: 1 } }),
       "/pools/0/settings': additional properties 'MADAKV_GRACE_MS' not allowed",
     ],
+    [
+      'a tenant that the gateway does not take',
+      wrong({ gateway: { apiKeys: { tenant: 'acme:docs' } } }),
+      "/gateway/apiKeys/tenant': 'acme:docs' does not match pattern",
+    ],
     ['a misspelt key', wrong({ redis: { extrenal: {} } }), "/redis': additional properties 'extrenal' not allowed"],
     [
       'a role that there is not',

@@ -89,6 +89,17 @@ describe.skipIf(!TOOLS_ARE_THERE)(`scalers${NEEDS_TOOLS}`, () => {
     for (const { metadata } of floors) expect(Number(metadata['listLength'])).toBeGreaterThanOrEqual(1e9);
   });
 
+  it('wake a pool that both prepares and generates for what is to be prepared, which is no demand yet', async () => {
+    const pools = [{ name: 'own', roles: ['prepare', 'generate'] as const, model: MODEL, deviceCapacity: '4Gi' }];
+    const { triggers, minReplicaCount } = scaler(await scaled({ pools: pools as never }), 'demo-madakv-own');
+    expect(minReplicaCount).toBe(0);
+    const keys = new QueueKeys('{madakv}');
+    const lists = triggers.flatMap(({ metadata }) => metadata['listName'] ?? []);
+    for (const queue of [modelQueue('prepare', MODEL), modelQueue('generate', MODEL)]) {
+      for (const state of STATES) expect(lists).toContain(keys.toKey(queue, state));
+    }
+  });
+
   it('scale the rest by the sum of all jobs that wait, come back or run', async () => {
     const rendered = await scaled({
       pools: [

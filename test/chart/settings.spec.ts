@@ -147,6 +147,16 @@ describe.skipIf(!TOOLS_ARE_THERE)(`settings in the templates${NEEDS_TOOLS}`, () 
       'nginx.ingress.kubernetes.io/proxy-buffering': 'off',
       'nginx.ingress.kubernetes.io/proxy-body-size': '1g',
     });
+    for (const [bytes, size] of [
+      [1_048_576, '256m'],
+      [300_000_000, '287m'],
+    ] as const) {
+      const settings = { MADAKV_GATEWAY_MAX_BODY_BYTES: bytes };
+      const large = await Rendered.of({ gateway: { settings, ingress: { enabled: true } } });
+      expect(large.one('Ingress', 'demo-madakv').metadata.annotations).toMatchObject({
+        'nginx.ingress.kubernetes.io/proxy-body-size': size,
+      });
+    }
     expect(rendered.one('HTTPRoute', 'demo-madakv')).toMatchObject({
       spec: { rules: [{ timeouts: { request: '1270s' }, backendRefs: [{ name: 'demo-madakv-gateway', port: 80 }] }] },
     });

@@ -1,4 +1,4 @@
-import { ModelIdSchema } from '@madakv/contracts';
+import { ModelIdSchema, TenantSchema } from '@madakv/contracts';
 import { z } from 'zod';
 import { BudgetSettingsSchema } from '../../apps/budget/src/budget.settings.js';
 import { GatewaySettingsSchema } from '../../apps/gateway/src/gateway.settings.js';
@@ -183,7 +183,7 @@ export const ValuesSchema = values({
     bundled: values({
       image,
       podSecurityContext: map,
-      passwordSecret: secretKey,
+      passwordSecret: secretKey.extend({ urlKey: key.or(z.literal('')).optional() }),
       appendfsync: z.enum(['everysec', 'always']),
       persistence: values({ size: quantity, storageClassName: text }),
       resources: map,
@@ -226,7 +226,7 @@ export const ValuesSchema = values({
       maxReplicas: atLeastOne,
       targetCPUUtilizationPercentage: atLeastOne,
     }),
-    apiKeys: values({ existingSecret: secretKey, tenant: z.string().regex(/^[A-Za-z0-9._:-]{1,128}$/) }),
+    apiKeys: values({ existingSecret: secretKey, tenant: TenantSchema }),
     allowAnonymous: z.boolean(),
     requestTimeoutSeconds: z.int().min(1).max(86_400),
     bodyTimeoutSeconds: z.int().min(1).max(86_400),

@@ -19,7 +19,7 @@ and maps are read as.
 {{- if eq .Values.redis.mode "bundled" -}}
 {{- $secret := .Values.redis.bundled.passwordSecret -}}
 {{- dict "scheme" "redis" "user" "" "host" (printf "%s-redis" (include "madakv.fullname" .)) "port" (include "madakv.port" "redis")
-  "database" "0" "secret" (default (printf "%s-redis" (include "madakv.fullname" .)) $secret.name) "key" $secret.key "urlKey" $secret.key | toJson -}}
+  "database" "0" "secret" (default (printf "%s-redis" (include "madakv.fullname" .)) $secret.name) "key" $secret.key "urlKey" (default $secret.key $secret.urlKey) | toJson -}}
 {{- else -}}
 {{- $external := .Values.redis.external -}}
 {{- if not $external.url }}{{ fail "redis.external.url: needed with redis.mode external" }}{{ end -}}

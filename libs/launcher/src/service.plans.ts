@@ -56,7 +56,7 @@ export function gatewayPlan(context: ServiceContext, { host, port, healthPort, a
   const record: ApiKeyRecord = { tenant: LOCAL_TENANT, sha256: hashApiKey(apiKey), operator: true };
   context.folder.writePrivate(keyFile, `${JSON.stringify([record])}\n`);
   return servicePlan(context, 'gateway', 'gateway', {
-    graceMs: 45_000,
+    graceMs: patience(context, 'MADAKV_GATEWAY_GRACE_MS', 30_000),
     readyUrl: `http://${urlHost(host)}:${healthPort}/readyz`,
     variables: {
       MADAKV_GATEWAY_HOST: host,
@@ -70,7 +70,7 @@ export function gatewayPlan(context: ServiceContext, { host, port, healthPort, a
 /** @param number counted from 1 */
 export function workerPlan(context: ServiceContext, number: number, healthPort: number): ProcessPlan {
   const plan = servicePlan(context, 'worker', `worker-${number}`, {
-    graceMs: 60_000,
+    graceMs: patience(context, 'MADAKV_GRACE_MS', 25_000),
     readyUrl: `http://127.0.0.1:${healthPort}/readyz`,
     variables: {
       MADAKV_WORKER_ROLES: 'batch,prepare,generate',
@@ -84,6 +84,15 @@ export function workerPlan(context: ServiceContext, number: number, healthPort: 
     },
   });
   return { ...plan, env: { ...MALLOC_ENVIRONMENT, ...plan.env } };
+}
+
+/** What a service takes to end after the time that it is given: the engine's last step, closing. In milliseconds. */
+const ENDING_MS = 35_000;
+
+/** How long a service is waited for that ends what is under way: longer than its own setting, which the environment may name. */
+function patience({ env }: ServiceContext, setting: string, defaultMs: number): number {
+  const named = Number(env[setting] ?? '');
+  return ENDING_MS + (Number.isSafeInteger(named) && named > 0 ? named : defaultMs);
 }
 
 /** An address as a URL writes it; where a service listens on all, this machine is one of them. */

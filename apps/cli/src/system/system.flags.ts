@@ -12,7 +12,10 @@ export interface SystemFlags {
 }
 
 export function addSystemOptions(command: Command): Command {
-  return command.option('--data <folder>', 'data folder (default: $MADAKV_DATA, else ~/.local/share/madakv)');
+  return command.option(
+    '--data <folder>',
+    'data folder (default: $MADAKV_DATA, else madakv in $XDG_DATA_HOME or ~/.local/share)',
+  );
 }
 
 /**

@@ -47,7 +47,8 @@ export interface BuiltModel {
 }
 
 export function defaultCacheDir(): string {
-  return process.env['MADAKV_CACHE'] ?? join(homedir(), '.cache', 'madakv');
+  const named = process.env['MADAKV_CACHE'];
+  return named === undefined || named === '' ? join(homedir(), '.cache', 'madakv') : named;
 }
 
 /** Folder of all built models. */
