@@ -132,7 +132,7 @@ describe.skipIf(!TOOLS_ARE_THERE)(`pools${NEEDS_TOOLS}`, () => {
     const of = async (more: ChartValues) => {
       const values = { models: { m: { fetch } }, pools: [generate()], ...more };
       const [job] = (await Rendered.of(values)).all('Job');
-      return job?.metadata.name;
+      return job.metadata.name;
     };
     const names = await Promise.all(
       [

@@ -9,6 +9,7 @@ import { decodeImage } from '@madakv/models';
 import { chatMessages } from '@madakv/requests';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { KnownDocuments } from '../../apps/worker/src/prepare/index.js';
 import { chat, dataUrl, fixtureImage, PrepareWorld } from './prepare.world.js';
 
 const rasterise = vi.spyOn(PdfRasteriser.prototype, 'rasterise');
@@ -423,5 +424,34 @@ describe('an image', () => {
     expect(Buffer.compare(await stored(world, images[0].key), bytes)).toBe(0);
     expect(images[0].key).toBe(storeKeys.image(createHash('sha256').update(bytes).digest('hex')));
     put.mockRestore();
+  });
+});
+
+describe('requests that are prepared one after the other', () => {
+  const about = (path: string, question: string) =>
+    chat([{ type: 'file', file: { file_url: `${world.origin}${path}` } }, text(question)]);
+
+  it('fetch a document once', async () => {
+    const known = new KnownDocuments();
+    world.asked.length = 0;
+    for (const question of ['Total?', 'Date?', 'Who?']) {
+      expect((await world.prepare(about('/two-pages.pdf', question), { known })).images).toHaveLength(2);
+    }
+    expect(world.asked).toEqual(['/two-pages.pdf']);
+    await world.prepare(about('/two-pages.pdf', 'Total?'));
+    expect(world.asked).toHaveLength(2);
+  });
+
+  it('wait for a server that is away once', async () => {
+    const known = new KnownDocuments();
+    world.asked.length = 0;
+    const failed = { code: 'document_unavailable', param: 'messages.0.content.0.file' };
+    for (const question of ['Total?', 'Date?']) {
+      await expect(world.prepare(about('/busy', question), { known })).rejects.toMatchObject(failed);
+    }
+    expect(new Set(world.asked)).toEqual(new Set(['/busy']));
+    const { length } = world.asked;
+    await expect(world.prepare(about('/busy', 'Who?'))).rejects.toMatchObject(failed);
+    expect(world.asked).toHaveLength(2 * length);
   });
 });

@@ -9,6 +9,7 @@ const FILES_MS = 60_000;
 export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('Sweeper');
   private timer: NodeJS.Timeout | undefined;
+  private isSweeping = false;
 
   constructor(
     @Inject(FilesService) private readonly files: FilesService,
@@ -16,7 +17,9 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.sweep(), FILES_MS);
+    this.timer = setInterval(() => {
+      if (!this.isSweeping) void this.sweep();
+    }, FILES_MS);
   }
 
   onModuleDestroy(): void {
@@ -24,11 +27,14 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async sweep(): Promise<void> {
+    this.isSweeping = true;
     try {
       const deleted = (await this.files.sweep()) + (await this.uploads.sweep());
       if (deleted > 0) this.logger.log({ message: 'deleted expired files', deleted });
     } catch (error) {
       this.logger.warn({ message: 'expired files were not deleted; the next sweep will', error: String(error) });
+    } finally {
+      this.isSweeping = false;
     }
   }
 }

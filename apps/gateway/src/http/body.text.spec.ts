@@ -14,6 +14,12 @@ describe('decodeBody', () => {
     expect(decodeBody(Buffer.from([0x22, 0xfc, 0x22]), `${JSON_TYPE}; Charset="ISO-8859-1"; x=y`)).toBe('"ü"');
   });
 
+  it('takes UTF-8 where ASCII is said, and no other bytes', () => {
+    const said = `${JSON_TYPE}; charset=us-ascii`;
+    expect(decodeBody(Buffer.from('"Müller"'), said)).toBe('"Müller"');
+    expect(() => decodeBody(Buffer.from('"Müller"', 'latin1'), said)).toThrow('the bytes of the body are not us-ascii');
+  });
+
   it('refuses bytes that are no text, and charsets that it does not know', () => {
     const latin = Buffer.from([0x22, 0xfc, 0x22]);
     expect(() => decodeBody(latin, JSON_TYPE)).toThrow(

@@ -16,7 +16,8 @@ export function decodeBody(bytes: Uint8Array, contentType: string | undefined): 
     throw new MadakvError('unsupported_media_type', message);
   }
   try {
-    return new TextDecoder(charset, { fatal: true }).decode(bytes);
+    // What is ASCII is UTF-8 as well; an encoding of that name takes any byte, as Windows does.
+    return new TextDecoder(charset === 'us-ascii' ? 'utf-8' : charset, { fatal: true }).decode(bytes);
   } catch (cause) {
     throw new MadakvError('invalid_json', `not JSON: the bytes of the body are not ${charset}`, { cause });
   }

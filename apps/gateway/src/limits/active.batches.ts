@@ -81,14 +81,21 @@ export class ActiveBatches {
 
   /** @returns the batch that reads this file, or is about to */
   async using(tenant: string, fileId: string): Promise<string | undefined> {
-    return (await this.entries(tenant)).find((entry) => entry.fileId === fileId)?.id;
+    // Entries written before they named their file are looked up.
+    const named = (entry: string | undefined): boolean => entry === undefined || entry === fileId;
+    return (await this.entries(tenant, named)).find((entry) => entry.fileId === fileId)?.id;
   }
 
-  private async entries(tenant: string): Promise<Entry[]> {
+  /** @param isWanted by the file that an entry names; others are not looked at */
+  private async entries(
+    tenant: string,
+    isWanted: (fileId: string | undefined) => boolean = () => true,
+  ): Promise<Entry[]> {
     const texts = await this.records.redis.hgetall(this.key(tenant));
     const entries: Entry[] = [];
     for (const [id, text] of Object.entries(texts)) {
-      const [lines, sinceMs, fileId] = text.split(' ');
+      const [lines, sinceMs, fileId] = text.split(' ') as [string, string, string?];
+      if (!isWanted(fileId)) continue;
       const record = await this.records.batches.get(id);
       const isOver = record === undefined ? Date.now() - Number(sinceMs) > CREATING_MS : hasEnded(record.object.status);
       if (isOver) await this.remove(tenant, id);

@@ -59,6 +59,8 @@ export class BatchExpansion {
     );
     const lost = (await this.missing(id, missing)).flatMap(requestsOf);
     if (lost.length > 0) {
+      // Of a batch that was cancelled meanwhile, lines that wait are taken out.
+      if ((await this.records.batches.get(id))?.ending != null) return true;
       throw new MadakvError('storage_unavailable', `${lost.length} lines of ${id} could not be added to their queues`);
     }
     const { key, byte } = record.order;

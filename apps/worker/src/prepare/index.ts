@@ -1,3 +1,4 @@
+export { KnownDocuments } from './known.documents.js';
 export type { UserFiles } from './part.content.js';
 export * from './prepare.settings.js';
 export { PREPARE_ERROR_CODES } from './request.problem.js';

@@ -16,6 +16,7 @@ import {
 } from '@madakv/documents';
 import { StorageError, type FileStore } from '@madakv/storage';
 import type { DocumentPart } from './document.part.js';
+import type { KnownDocuments } from './known.documents.js';
 
 /** Content of a part: known by its hash, read when it is needed. */
 export interface PartContent {
@@ -45,6 +46,12 @@ const DOCUMENT_TYPES: ReadonlySet<MediaType> = new Set(['application/pdf', 'imag
 /** First bytes of a stored file that tell its type. */
 const SNIFFED_BYTES = 1024;
 
+interface OpenOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** What was fetched for others before. */
+  readonly known?: KnownDocuments | undefined;
+}
+
 /** Finds what a part names: in itself, among the user's files, or on the net. */
 export class PartContents {
   constructor(
@@ -55,24 +62,34 @@ export class PartContents {
   ) {}
 
   /** @throws DocumentError, StorageError; MadakvError `not_found`, `invalid_request`; the signal's reason when aborted */
-  async open({ part, path }: DocumentPart, tenant: string, signal?: AbortSignal): Promise<PartContent> {
-    if (part.type === 'image_url') return this.fromUrl(part.image_url.url, IMAGE_TYPES, signal);
+  async open({ part, path }: DocumentPart, tenant: string, { signal, known }: OpenOptions = {}): Promise<PartContent> {
+    const at = { signal, known };
+    if (part.type === 'image_url') return this.fromUrl(part.image_url.url, IMAGE_TYPES, at);
     const { data, id, url } = sourcesOf(part.file);
     if (id !== undefined) return this.stored(id, tenant, path);
-    if (url !== undefined) return this.fromUrl(url, MEDIA_TYPES, signal);
+    if (url !== undefined) return this.fromUrl(url, MEDIA_TYPES, at);
     if (data === undefined) throw new MadakvError('invalid_request', `${path}: no content`, { param: path });
-    if (isDataUrl(data)) return this.fromUrl(data, MEDIA_TYPES, signal);
+    if (isDataUrl(data)) return this.fromUrl(data, MEDIA_TYPES, at);
     return inMemory(parseBase64(data, this.limits.maxDocumentBytes), undefined, MEDIA_TYPES);
   }
 
-  private async fromUrl(url: string, accepted: readonly MediaType[], signal?: AbortSignal): Promise<PartContent> {
+  private async fromUrl(
+    url: string,
+    accepted: readonly MediaType[],
+    { signal, known }: OpenOptions,
+  ): Promise<PartContent> {
     const maxBytes = accepted === IMAGE_TYPES ? this.limits.maxImageBytes : this.limits.maxDocumentBytes;
     if (isDataUrl(url)) {
       const { bytes, mediaType } = parseDataUrl(url, maxBytes);
       return inMemory(bytes, mediaType, accepted);
     }
-    const { bytes, mediaType } = await fetchResource(url, { ...this.fetchPolicy, accepted, maxBytes }, signal);
-    return inMemory(bytes, mediaType, accepted);
+    const fetch = async (): Promise<PartContent> => {
+      const { bytes, mediaType } = await fetchResource(url, { ...this.fetchPolicy, accepted, maxBytes }, signal);
+      return inMemory(bytes, mediaType, accepted);
+    };
+    // What may be a document need not be one that is taken for an image.
+    const name = `${accepted === IMAGE_TYPES ? 'image' : 'document'} ${url}`;
+    return known === undefined ? fetch() : known.content(name, fetch);
   }
 
   private async stored(id: string, tenant: string, path: string): Promise<PartContent> {

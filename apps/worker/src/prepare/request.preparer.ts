@@ -35,6 +35,7 @@ import type { FileStore } from '@madakv/storage';
 import { withSpan } from '@madakv/telemetry';
 import { documentParts, type DocumentPart } from './document.part.js';
 import { ImageStore } from './image.store.js';
+import type { KnownDocuments } from './known.documents.js';
 import { PageStore } from './page.store.js';
 import { PhaseClock } from './phase.clock.js';
 import { PartContents, type PartContent, type UserFiles } from './part.content.js';
@@ -55,6 +56,8 @@ export interface PrepareInput {
   /** How long the request had waited, in milliseconds. */
   readonly queueMs?: number;
   readonly signal?: AbortSignal;
+  /** Of those that are prepared beside it. */
+  readonly known?: KnownDocuments;
 }
 
 export interface PreparerParts {
@@ -266,9 +269,9 @@ export class RequestPreparer {
   }
 
   private async takePart(part: DocumentPart, { input, budget, clock }: Work): Promise<Taken> {
-    const { tenant, body, signal } = input;
+    const { tenant, body, signal, known } = input;
     signal?.throwIfAborted();
-    const content = await measured(clock, 'fetch', () => this.contents.open(part, tenant, signal));
+    const content = await measured(clock, 'fetch', () => this.contents.open(part, tenant, { signal, known }));
     budget.takeBytes(content.size);
     const choice = body.madakv?.pages;
     const admit = {
@@ -281,7 +284,9 @@ export class RequestPreparer {
     };
     if (content.mediaType === 'application/pdf') {
       return measured(clock, 'rasterise', async () => {
-        const { pages, warnings } = await this.pages.pages(content, choice, admit.pages, signal);
+        const draw = () => this.pages.pages(content, choice, admit.pages, signal);
+        const drawn = known === undefined ? draw() : known.drawn(`${content.sha256} ${choice ?? ''}`, draw);
+        const { pages, warnings } = await drawn;
         return { images: pages, warnings };
       });
     }

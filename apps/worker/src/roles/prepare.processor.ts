@@ -2,7 +2,7 @@ import { storeKeys, type PreparedRequest, type RequestJobResult } from '@madakv/
 import type { FileStore } from '@madakv/storage';
 import { queueWaited, recordedSpan, withSpan, withTraceparent } from '@madakv/telemetry';
 import type { BudgetCalls } from '../lease/budget.watch.js';
-import type { RequestPreparer } from '../prepare/index.js';
+import { KnownDocuments, type RequestPreparer } from '../prepare/index.js';
 import { pastOf } from './past.attempts.js';
 import type { RequestBodyReader } from './request.body.reader.js';
 import type { BullModelJob, RequestAttempt, WorkEnd } from './request.attempt.js';
@@ -26,13 +26,14 @@ export class PrepareProcessor {
     return this.parts.runner.run(job, token, 'prepare', (attempts) => this.prepareAll(attempts));
   }
 
-  /** One after the other: what the first has fetched and drawn is there for the others. */
+  /** One after the other: what the first has fetched and drawn is there for the others, and so is what came of it where it failed. */
   private async prepareAll(attempts: readonly RequestAttempt[]): Promise<readonly WorkEnd[]> {
     const ends: WorkEnd[] = [];
+    const known = new KnownDocuments();
     let bytes = 0;
     for (const attempt of attempts) {
       try {
-        const prepared = await withTraceparent(attempt.request.traceparent, () => this.prepare(attempt));
+        const prepared = await withTraceparent(attempt.request.traceparent, () => this.prepare(attempt, known));
         bytes += demandOf(prepared);
         ends.push({ status: 'fulfilled', value: { state: 'prepared' } });
       } catch (reason) {
@@ -43,7 +44,7 @@ export class PrepareProcessor {
     return ends;
   }
 
-  private async prepare(attempt: RequestAttempt): Promise<PreparedRequest> {
+  private async prepare(attempt: RequestAttempt, known: KnownDocuments): Promise<PreparedRequest> {
     const { bodies, preparer, store } = this.parts;
     const { request, signal, takenAtMs } = attempt;
     const { requestId, tenant, model, source } = request;
@@ -62,7 +63,15 @@ export class PrepareProcessor {
     return withSpan('prepare', { of: model, attributes }, async (span) => {
       const body = given.body();
       const fromMs = Date.now();
-      const read = await preparer.prepare({ requestId, tenant, customId: given.customId, body, queueMs, signal });
+      const read = await preparer.prepare({
+        requestId,
+        tenant,
+        customId: given.customId,
+        body,
+        queueMs,
+        signal,
+        known,
+      });
       const past = pastOf(request.past, 'prepare', 'prepare');
       const at = { fromMs, untilMs: Date.now() };
       const prepared = { ...read, at, ...(past.length === 0 ? {} : { past }) };
