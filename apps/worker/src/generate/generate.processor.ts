@@ -72,7 +72,7 @@ export class GenerateProcessor {
   }
 
   private async answerGroup(attempts: readonly RequestAttempt[], job: TakenJob): Promise<readonly WorkEnd[]> {
-    const turn = this.parts.groups.enter(attempts.length);
+    const turn = this.parts.groups.enter(attempts[0].request.requestId, attempts.length);
     if (turn === undefined) return this.wait(attempts[0].signal);
     try {
       return await this.answerTogether(attempts, job);
