@@ -69,9 +69,13 @@ it('counts what ended by the minute, of a tenant and of all, over the hours', as
 
 it('keeps a bounded list of the last ones, and forgets all of it', async () => {
   for (let i = 0; i < 230; i++) await records.activity.ended(ended(`r${i}`, { tenant: 'busy' }));
-  const recent = await records.activity.recent('busy', 1_000);
+  const { endedAtMs } = ended('r0');
+  const recent = await records.activity.recent('busy', 1_000, endedAtMs);
   expect(recent).toHaveLength(200);
   expect(recent[0].id).toBe('r229');
+  const day = 24 * 3_600_000;
+  expect(await records.activity.recent('busy', 5, endedAtMs + day)).toHaveLength(5);
+  expect(await records.activity.recent('busy', 5, endedAtMs + day + 1)).toEqual([]);
   const keys = (await redis.keys('{activity}:*')).filter((key) => !key.includes('workers'));
   expect(keys.length).toBeGreaterThan(5);
   for (const key of keys) expect([key, (await redis.ttl(key)) > 0]).toEqual([key, true]);
