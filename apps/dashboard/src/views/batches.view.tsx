@@ -35,8 +35,8 @@ export function BatchesView() {
       {batches.isPending ? <p className="waiting">Loading…</p> : null}
       {batches.isSuccess && all.length === 0 ? (
         <Notice kind="empty">
-          There is no batch yet. Send one with <code>madakv batch run questions.csv</code>, or with the official OpenAI
-          clients: upload a file with purpose <code>batch</code>, then create the batch.
+          There is no batch yet. Send one with <code>madakv batch run documents/ --questions questions.csv</code>, or
+          with the official OpenAI clients: upload a file with purpose <code>batch</code>, then create the batch.
         </Notice>
       ) : null}
       {all.length === 0 ? null : (

@@ -51,7 +51,7 @@ function Now({ overview: { scope, last_minutes: last, batches, queues, errors } 
         <Notice kind="empty">
           {scope === 'system' ? 'Nothing runs.' : 'Nothing ended lately, and no batch is open.'}{' '}
           <Link href="/try">Ask about a document</Link>, or send a batch:{' '}
-          <code>madakv batch run documents/ -q "What is the total?"</code>
+          <code>madakv batch run documents/ --questions questions.csv</code>
         </Notice>
       )}
       <Figures>
