@@ -1,4 +1,5 @@
 import type { ChatRequest, ContentPart } from '@madakv/contracts';
+import type { MediaType } from '@madakv/documents';
 
 /** A part of a message that is a document or an image, and its path in the request. */
 export interface DocumentPart {
@@ -16,4 +17,14 @@ export function documentParts(messages: ChatRequest['messages']): DocumentPart[]
         )
       : [],
   );
+}
+
+/** Content of a part: known by its hash, read when it is needed. */
+export interface PartContent {
+  /** Hexadecimal. */
+  readonly sha256: string;
+  readonly mediaType: MediaType;
+  /** Its length. */
+  readonly size: number;
+  bytes(signal?: AbortSignal): Promise<Uint8Array>;
 }

@@ -2,7 +2,7 @@ import { storeKeys } from '@madakv/contracts';
 import { checkImage, formatCount, type DocumentWarning, type ImageLimits } from '@madakv/documents';
 import { decodeImage } from '@madakv/models';
 import type { FileStore } from '@madakv/storage';
-import type { PartContent } from './part.content.js';
+import type { PartContent } from './document.part.js';
 import { isKept, type StoredImage } from './stored.image.js';
 
 export interface KeptImage {

@@ -1,7 +1,7 @@
 import { DocumentError } from '@madakv/documents';
 import { describe, expect, it, vi } from 'vitest';
 import { KnownDocuments } from './known.documents.js';
-import type { PartContent } from './part.content.js';
+import type { PartContent } from './document.part.js';
 
 const contentOf = (size: number): PartContent => ({
   sha256: String(size),

@@ -1,5 +1,5 @@
 import { DocumentError } from '@madakv/documents';
-import type { PartContent } from './part.content.js';
+import type { PartContent } from './document.part.js';
 
 /** Contents that are held, in bytes: as much as one document may be. */
 const MOST_BYTES = 64 * 1024 ** 2;

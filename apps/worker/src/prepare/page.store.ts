@@ -14,7 +14,7 @@ import {
 import { StorageError, type FileStore } from '@madakv/storage';
 import { z } from 'zod';
 import { KeyedLock } from './keyed.lock.js';
-import type { PartContent } from './part.content.js';
+import type { PartContent } from './document.part.js';
 import { withNotes } from './png.notes.js';
 import { isKept, storedPng, type StoredImage } from './stored.image.js';
 

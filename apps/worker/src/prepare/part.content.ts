@@ -15,18 +15,8 @@ import {
   type MediaType,
 } from '@madakv/documents';
 import { StorageError, type FileStore } from '@madakv/storage';
-import type { DocumentPart } from './document.part.js';
+import type { DocumentPart, PartContent } from './document.part.js';
 import type { KnownDocuments } from './known.documents.js';
-
-/** Content of a part: known by its hash, read when it is needed. */
-export interface PartContent {
-  /** Hexadecimal. */
-  readonly sha256: string;
-  readonly mediaType: MediaType;
-  /** Its length. */
-  readonly size: number;
-  bytes(signal?: AbortSignal): Promise<Uint8Array>;
-}
 
 /** Files that users have uploaded. */
 export interface UserFiles {

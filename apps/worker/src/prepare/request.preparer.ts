@@ -33,12 +33,12 @@ import {
 } from '@madakv/requests';
 import type { FileStore } from '@madakv/storage';
 import { withSpan } from '@madakv/telemetry';
-import { documentParts, type DocumentPart } from './document.part.js';
+import { documentParts, type DocumentPart, type PartContent } from './document.part.js';
 import { ImageStore } from './image.store.js';
 import type { KnownDocuments } from './known.documents.js';
 import { PageStore } from './page.store.js';
 import { PhaseClock } from './phase.clock.js';
-import { PartContents, type PartContent, type UserFiles } from './part.content.js';
+import { PartContents, type UserFiles } from './part.content.js';
 import type { PrepareOptions } from './prepare.settings.js';
 import { promptKey } from './prompt.key.js';
 import { promptText } from './prompt.text.js';

@@ -2,7 +2,7 @@ import { storeKeys } from '@madakv/contracts';
 import { parsePageRanges, tiffPageCount, tiffPages, type ImageLimits } from '@madakv/documents';
 import type { FileStore } from '@madakv/storage';
 import type { StoredPage } from './page.store.js';
-import type { PartContent } from './part.content.js';
+import type { PartContent } from './document.part.js';
 import { isKept, storedPng } from './stored.image.js';
 
 /** What a TIFF counts as: one image, or pages like those of a PDF. */
