@@ -7,7 +7,7 @@ import { ContentMeter } from './content.meter.js';
 import { checkKey, checkPrefix } from './file.key.js';
 import type { FileInfo, FileRange, FileSource, FileStore, FileWriter, PutOptions, PutResult } from './file.store.js';
 import { PipedFileWriter } from './piped.file.writer.js';
-import { withSourceErrors } from './source.errors.js';
+import { readableWithErrors } from './source.errors.js';
 import { StorageError, storageFailed } from './storage.error.js';
 
 /** Where files are written before they are there; no key begins with a dot. */
@@ -84,12 +84,8 @@ export class LocalFileStore implements FileStore {
       await file.close();
       return Readable.from([]);
     }
-    return Readable.from(
-      withSourceErrors(file.createReadStream({ start, end: end - 1 }), (error) =>
-        storageFailed(`reading ${key}`, error),
-      ),
-      { objectMode: false },
-    );
+    const source = file.createReadStream({ start, end: end - 1 });
+    return readableWithErrors(source, (error) => storageFailed(`reading ${key}`, error));
   }
 
   async head(key: string): Promise<FileInfo | undefined> {

@@ -13,7 +13,7 @@ import { ContentMeter } from './content.meter.js';
 import { checkKey, checkPrefix } from './file.key.js';
 import type { FileInfo, FileRange, FileSource, FileStore, FileWriter, PutOptions, PutResult } from './file.store.js';
 import { PipedFileWriter } from './piped.file.writer.js';
-import { withSourceErrors } from './source.errors.js';
+import { readableWithErrors, withSourceErrors } from './source.errors.js';
 import { StorageError, storageFailed } from './storage.error.js';
 
 export interface S3Settings {
@@ -96,10 +96,7 @@ export class S3FileStore implements FileStore {
       const asked = range === undefined ? {} : { Range: `bytes=${start}-${last}` };
       const { Body } = await this.client.send(new GetObjectCommand({ ...this.at(key), ...asked }));
       if (!(Body instanceof Readable)) throw new Error('no body in the answer');
-      return Readable.from(
-        withSourceErrors(Body, (error) => storageFailed(`reading ${key}`, error)),
-        { objectMode: false },
-      );
+      return readableWithErrors(Body, (error) => storageFailed(`reading ${key}`, error));
     } catch (error) {
       if (statusOf(error) === 416) return this.nothing(key, start);
       throw this.asStorageError(key, error);

@@ -63,7 +63,8 @@ export class BatchesService {
     await this.active.add(tenant, id, file.object.id, await this.lines.of(tenant, file.object.id));
     // Whoever deletes the file looks for batches of it afterwards, too: one of the two sees the other.
     await this.inputOf(tenant, body).catch(async (error: unknown) => {
-      await this.active.remove(tenant, id);
+      // Gone for any other request for this batch, too; of another error nobody knows.
+      if (error instanceof MadakvError && error.code === 'not_found') await this.active.remove(tenant, id);
       throw error;
     });
     const { tokensPerDay, queuedTokens } = this.limits.of(tenant);

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineHost } from '../engine/engine.host.js';
 import type { BudgetWatch } from '../lease/budget.watch.js';
 import type { SharedLease } from '../lease/shared.lease.js';
+import { LARGER_DEVICE } from '../lease/lease.desk.js';
 import type { QueuedDemand } from '../lease/queued.demand.js';
 import { GoesAlone, HandBack } from '../roles/hand.back.js';
 import type { BullModelJob, RequestAttempt, TakenJob, WorkEnd } from '../roles/request.attempt.js';
@@ -140,7 +141,8 @@ export class GenerateProcessor {
       try {
         return await this.parts.leases.acquire([round], job, index);
       } catch (error) {
-        if (error instanceof HandBack) ({ delayMs } = error);
+        // Elsewhere it has to begin anew; here there is never room.
+        if (error instanceof HandBack && error.message !== LARGER_DEVICE) ({ delayMs } = error);
         else if (!(error instanceof MadakvError && error.code === 'budget_unavailable')) throw error;
       }
       await sleep(delayMs, undefined, { signal }).catch(() => undefined);

@@ -18,6 +18,8 @@ export type LeaseAnswer =
   | { readonly kind: 'granted'; readonly lease: HeldLease }
   | { readonly kind: 'wait'; readonly delayMs: number; readonly reason: string };
 
+/** Why a request waits that this device can never hold, and another one can. */
+export const LARGER_DEVICE = 'LARGER_DEVICE';
 /** When a request that only a larger device can hold is offered again, in milliseconds. */
 const LARGER_DEVICE_MS = 1_000;
 /** When a device that was not known although it was just announced is tried again, in milliseconds. */
@@ -59,7 +61,7 @@ export class LeaseDesk {
       case 'impossible': {
         const { neededBytes, largestCapacityBytes, largestDeviceId } = reply.impossible;
         if (neededBytes <= largestCapacityBytes) {
-          return { kind: 'wait', delayMs: LARGER_DEVICE_MS, reason: 'LARGER_DEVICE' };
+          return { kind: 'wait', delayMs: LARGER_DEVICE_MS, reason: LARGER_DEVICE };
         }
         throw new MadakvError(
           'exceeds_device_memory',

@@ -29,7 +29,7 @@ export class PrepareProcessor {
   /** One after the other: what the first has fetched and drawn is there for the others, and so is what came of it where it failed. */
   private async prepareAll(attempts: readonly RequestAttempt[]): Promise<readonly WorkEnd[]> {
     const ends: WorkEnd[] = [];
-    const known = new KnownDocuments();
+    const known = attempts.length > 1 ? new KnownDocuments() : undefined;
     let bytes = 0;
     for (const attempt of attempts) {
       try {
@@ -44,7 +44,7 @@ export class PrepareProcessor {
     return ends;
   }
 
-  private async prepare(attempt: RequestAttempt, known: KnownDocuments): Promise<PreparedRequest> {
+  private async prepare(attempt: RequestAttempt, known: KnownDocuments | undefined): Promise<PreparedRequest> {
     const { bodies, preparer, store } = this.parts;
     const { request, signal, takenAtMs } = attempt;
     const { requestId, tenant, model, source } = request;
@@ -70,7 +70,7 @@ export class PrepareProcessor {
         body,
         queueMs,
         signal,
-        known,
+        ...(known === undefined ? {} : { known }),
       });
       const past = pastOf(request.past, 'prepare', 'prepare');
       const at = { fromMs, untilMs: Date.now() };

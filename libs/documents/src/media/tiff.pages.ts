@@ -62,7 +62,10 @@ export async function* tiffPages(
   const rules = { ...DEFAULT_IMAGE_LIMITS, ...limits };
   const places = placesOf(bytes);
   for (const page of pages) {
-    const { directory, resolution } = places.at(page - 1) ?? { directory: page - 1, resolution: undefined };
+    const { directory, resolution } = places.at(page - 1) ?? {
+      directory: tiffDirectories(bytes).length + page - 1 - places.length,
+      resolution: undefined,
+    };
     const { x, y } = resolution ?? { x: 1, y: 1 };
     yield await decodePage(bytes, { page, directory }, rules, x / y);
   }

@@ -8,13 +8,7 @@ const NUMBER =
   /^(?<open>\()?(?<before>[^\d().,]*?)(?<digits>[.,]?\d(?:[\d.,'’_ ]*\d)?)(?:[.,](?<none>[-–—]{1,2})?)?(?<after>[^\d()]*)(?<close>\))?$/u;
 const BEFORE = new RegExp(String.raw`^(?<sign>[+-]?)\s*(?<currency>${CURRENCY})?\s*(?<late>[+-]?)\s*$`, 'u');
 const MONEY = new RegExp(String.raw`^${CURRENCY}$`, 'u');
-/** Decimals of the currencies there are, by code: three in Kuwait, none in Japan. */
-const DECIMALS: ReadonlyMap<string, number> = new Map(
-  Intl.supportedValuesOf('currency').map((currency) => {
-    const { maximumFractionDigits } = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions();
-    return [currency, maximumFractionDigits ?? 2];
-  }),
-);
+const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
 /** A percent sign, or a unit in a word or two. */
 const UNIT = /^(?:[%‰°]|[\p{L}\p{So}\p{Sc}°%µ²³/.]+(?: [\p{L}.]+)?)$/u;
 /** Words that a number has to be multiplied by: it is not read as if they were not there. */
@@ -79,11 +73,16 @@ function parse(text: string): Parsed | undefined {
   const isMoney = before['currency'] !== undefined || none !== undefined || MONEY.test(word);
   const code = [before['currency'], word].find((text) => text !== undefined && /^[A-Z]{3}$/.test(text));
   // Three capitals may be a unit.
-  const isGrouped = isMoney && (code === undefined || (DECIMALS.get(code) ?? 3) < 3);
+  const isGrouped = isMoney && (code === undefined || (CURRENCIES.has(code) && decimalsOf(code) < 3));
   if (word !== '' && (MAGNITUDE.test(word) || !(isMoney || UNIT.test(word)))) return undefined;
   const minuses = [before['sign'], before['late'], behind].filter((sign) => sign === '-').length;
   if (minuses > 1 || (minuses === 1 && open !== undefined)) return undefined;
   return { sign: minuses === 1 || open !== undefined ? -1 : 1, digits, isGrouped };
+}
+
+/** Of a currency: three in Kuwait, none in Japan. */
+function decimalsOf(currency: string): number {
+  return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
 }
 
 function normalised(answer: string): string {
