@@ -10,7 +10,7 @@ import { decodeImage, openModel } from '@madakv/models';
 import { cpuProvider } from '@madakv/onnx';
 import { generationSettings, type RequestParameters } from '@madakv/requests';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   EngineHost,
   EngineStartError,
@@ -138,6 +138,23 @@ describe('EngineHost', () => {
     const renamed = ask('renamed', { max_tokens: 2 }, 'other-');
     await Promise.all([host.generate(renamed), host.generate({ ...renamed, requestId: 'at once' })]);
     expect(loads).toEqual(['other-0', 'other-1', 'other-2']);
+  });
+
+  it('hands over together what is asked in one turn, which reads what it shares once', async () => {
+    const posted = vi.spyOn(thread, 'postMessage');
+    const format = { type: 'json_schema', json_schema: { name: 'n', schema: { type: 'integer' } } } as const;
+    const questions = [{}, { response_format: format }, { response_format: { type: 'json_object' } }] as const;
+    const given = new AbortController();
+    const cancelled = host.generate(ask('not any more', {}), { signal: given.signal });
+    const answers = questions.map((parameters, i) =>
+      host.generate(textOnly(`${i}`, ['few words '.repeat(20), `${i}?`], { max_tokens: 2, ...parameters })),
+    );
+    given.abort('changed my mind');
+    await expect(cancelled).rejects.toBe('changed my mind');
+    const shared = (await Promise.all(answers)).map(({ trace }) => trace.sharing.requests);
+    expect(shared).toEqual([3, 3, 3]);
+    expect(posted.mock.calls.map(([message]) => (message as { kind: string }).kind)).toEqual(['submit']);
+    posted.mockRestore();
   });
 
   it('keeps a document that was read, and says so', async () => {
@@ -393,9 +410,9 @@ function ask(requestId: string, parameters: RequestParameters, prefix = ''): Eng
   };
 }
 
-function textOnly(requestId: string, texts: readonly string[]): EngineRequest {
+function textOnly(requestId: string, texts: readonly string[], parameters: RequestParameters = {}): EngineRequest {
   return {
-    ...ask(requestId, { max_tokens: 1 }),
+    ...ask(requestId, { max_tokens: 1, ...parameters }),
     messages: [{ role: 'user', content: texts.map((text) => ({ type: 'text', text })) }],
     images: [],
   };

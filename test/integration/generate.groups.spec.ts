@@ -6,9 +6,9 @@ import {
   type ErrorBody,
   type RequestJob,
 } from '@madakv/contracts';
-import { BatchControl } from '@madakv/records';
+import { BatchControl, FairShares } from '@madakv/records';
 import { startRedis, type RedisServer } from '@madakv/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startService, type RunningService } from './budget.services.js';
 import { FakeEngine } from './worker.fake.engine.js';
 import { MODEL, roomyCheckpoint, TENANT, WorkerBench, type TestWorker } from './worker.bench.js';
@@ -114,6 +114,26 @@ describe('lines about one document', () => {
     ]);
     // Its own share, of the bytes that all of them were granted.
     expect(traces[2].lease.grantedBytes).toBeLessThan(traces[2].lease.events[0].bytes / 3);
+  });
+
+  it('reach the engine at one moment, however long what each needs before takes', async () => {
+    const slow = vi.spyOn(FairShares.prototype, 'served');
+    let go: () => void = () => undefined;
+    slow.mockImplementationOnce(() => new Promise((resolve) => (go = resolve)));
+    try {
+      await startWorker();
+      const batchId = await bench.batch(questions(3));
+      await expect.poll(() => slow.mock.calls.length).toBe(3);
+      await Promise.all(slow.mock.results.slice(1).map(({ value }) => value as Promise<void>));
+      await new Promise(setImmediate);
+      expect(engine.begun).toEqual([]);
+      go();
+      await expect.poll(() => [...engine.begun].sort()).toEqual(inOrder(batchId, 3));
+      for (const id of engine.running) engine.finish(id);
+      await expect.poll(() => statusOfBatch(batchId)).toBe('completed');
+    } finally {
+      slow.mockRestore();
+    }
   });
 
   it('are as many jobs as it takes, of so many lines at most', async () => {

@@ -80,6 +80,8 @@ export class EngineHost {
   /** That thread has loaded the model. */
   private ready = false;
   private readonly tickets = new Map<number, Ticket>();
+  /** Those that go to the thread at the end of this turn of the event loop. */
+  private readonly leaving: Ticket[] = [];
   private readonly memoryCells = new Float64Array(
     new SharedArrayBuffer(THREAD_MEMORY.length * Float64Array.BYTES_PER_ELEMENT),
   );
@@ -138,7 +140,7 @@ export class EngineHost {
   }
 
   /**
-   * Answers one request; waits while the thread is starting.
+   * Answers one request; waits while the thread is starting. Requests of one turn of the event loop reach the engine together.
    * @throws MadakvError of libs/contracts: `invalid_request`, `context_length_exceeded`, `cache_ratio_too_small`,
    *   `invalid_document`, `engine_crashed` (retryable), `worker_stopping` after close, `internal_error`
    * @throws the signal's reason when cancelled; what `load` of an image or `onEvent` threw
@@ -147,6 +149,7 @@ export class EngineHost {
     const thread = await this.readyThread(control.signal);
     const ticket = new Ticket(this.nextTicket++, request, control, thread);
     this.tickets.set(ticket.number, ticket);
+    if (this.leaving.push(ticket) === 1) setImmediate(this.submit);
     try {
       return await ticket.answer();
     } finally {
@@ -162,10 +165,16 @@ export class EngineHost {
     if (!this.stopping.signal.aborted) {
       this.stopping.abort(new MadakvError('worker_stopping', 'the worker is stopping'));
       this.wake();
+      for (const ticket of this.leaving.splice(0)) ticket.fail(this.stopping.signal.reason);
       this.thread?.postMessage({ kind: 'close' } satisfies ToThread);
     }
     await this.ended;
   }
+
+  private readonly submit = (): void => {
+    const requests = this.leaving.splice(0).flatMap((ticket) => ticket.submit() ?? []);
+    if (requests.length > 0) this.thread?.postMessage({ kind: 'submit', requests } satisfies ToThread);
+  };
 
   private async readyThread(signal: AbortSignal | undefined): Promise<Worker> {
     for (;;) {
@@ -255,6 +264,7 @@ export class EngineHost {
   private died(why: string): void {
     this.ready = false;
     this.memoryCells.fill(0);
+    this.leaving.length = 0;
     this.options.onResident?.([]);
     const tickets = [...this.tickets.values()];
     if (this.stopping.signal.aborted) {

@@ -27,9 +27,15 @@ export interface WireRequest extends Omit<EngineRequest, 'images'> {
   readonly images: readonly Omit<EngineImage, 'load'>[];
 }
 
+export interface Submitted {
+  readonly ticket: number;
+  readonly request: WireRequest;
+}
+
 /** `ticket` names a request between host and thread; a request that is tried again gets a new one. */
 export type ToThread =
-  | { readonly kind: 'submit'; readonly ticket: number; readonly request: WireRequest }
+  /** Those of a message are scheduled together: what begins alike among them is read together. */
+  | { readonly kind: 'submit'; readonly requests: readonly Submitted[] }
   /** Answers `wanted`. */
   | { readonly kind: 'image'; readonly ticket: number; readonly index: number; readonly bytes: Uint8Array }
   /** The request settles with `error`, or with `done` where it was too late. */

@@ -2,7 +2,8 @@ import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { MadakvError } from '@madakv/contracts';
 import type { Engine } from '@madakv/engine';
 import { infoOf, loadEngine } from './engine.loading.js';
-import { THREAD_MEMORY, type FromThread, type ThreadData, type ToThread, type WireRequest } from './engine.protocol.js';
+import { THREAD_MEMORY, type FromThread, type ThreadData, type Submitted, type ToThread } from './engine.protocol.js';
+import { gather, type Gathered } from './gathering.js';
 import { runRequest } from './request.runner.js';
 import { toWire } from './wire.error.js';
 
@@ -43,7 +44,7 @@ class EngineThread {
   receive(message: ToThread): void {
     switch (message.kind) {
       case 'submit':
-        this.submit(message.ticket, message.request);
+        this.submit(message.requests);
         return;
       case 'image':
         this.running.get(message.ticket)?.wanted.get(message.index)?.(message.bytes);
@@ -60,17 +61,21 @@ class EngineThread {
     }
   }
 
-  private submit(ticket: number, request: WireRequest): void {
-    const running: Running = { controller: new AbortController(), wanted: new Map(), settled: Promise.resolve() };
-    this.running.set(ticket, running);
-    running.settled = this.answer(ticket, request, running);
+  private submit(requests: readonly Submitted[]): void {
+    const together = gather(requests.length);
+    for (const [i, submitted] of requests.entries()) {
+      const running: Running = { controller: new AbortController(), wanted: new Map(), settled: Promise.resolve() };
+      this.running.set(submitted.ticket, running);
+      running.settled = this.answer(submitted, running, together[i]);
+    }
   }
 
-  private async answer(ticket: number, request: WireRequest, running: Running): Promise<void> {
+  private async answer({ ticket, request }: Submitted, running: Running, together: Gathered): Promise<void> {
     const { signal } = running.controller;
     try {
       const answer = await runRequest(this.engine, request, {
         signal,
+        ready: () => together.ready(),
         onEvent: (event) => {
           this.send({ kind: 'event', ticket, event });
         },
@@ -80,6 +85,7 @@ class EngineThread {
     } catch (error) {
       this.send({ kind: 'error', ticket, error: toWire(error) });
     } finally {
+      together.leave();
       this.running.delete(ticket);
     }
   }

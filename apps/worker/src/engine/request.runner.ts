@@ -18,6 +18,8 @@ import type { EngineAnswer, EngineEvent, EngineImagePlace } from './engine.reque
 export interface RunnerControl {
   readonly signal: AbortSignal;
   readonly onEvent: (event: EngineEvent) => void;
+  /** Called when the engine can be given it; settles when it may be. */
+  readonly ready: () => Promise<void>;
   /** Bytes of one of the request's encoded images; rejects when the signal is aborted. */
   readonly imageBytes: (index: number) => Promise<Uint8Array>;
 }
@@ -36,6 +38,7 @@ export async function runRequest(engine: Engine, request: WireRequest, control: 
   checkLength(prompt, settings.maxTokens, engine.model.config.decoder.maxPositions);
   const { maxTokens, protocol, sampling, stop, format, topLogprobs } = settings;
   const constraint = format === undefined ? undefined : await answerConstraint(engine.model, format);
+  await control.ready();
   const result = await engine.generate(
     {
       prompt,

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import type { ToThread } from './engine.protocol.js';
+import type { Submitted, ToThread } from './engine.protocol.js';
 import type { EngineAnswer, EngineEvent, EngineRequest } from './engine.request.js';
 
 export interface TicketControl {
@@ -12,6 +12,8 @@ export class Ticket {
   /** The engine has begun with it. */
   running = false;
   resolve: (answer: EngineAnswer) => void = () => undefined;
+  /** The thread has it. */
+  private submitted = false;
   private reject: (error: unknown) => void = () => undefined;
   /** Why it was cancelled, once it was. */
   private cancelled: { readonly reason: unknown } | undefined;
@@ -23,7 +25,7 @@ export class Ticket {
     private readonly thread: Worker,
   ) {}
 
-  /** Submits the request and waits for its answer. */
+  /** Waits for the answer to a request that is submitted meanwhile. */
   async answer(): Promise<EngineAnswer> {
     const { signal } = this.control;
     const abort = (): void => {
@@ -33,12 +35,6 @@ export class Ticket {
       this.resolve = resolve;
       this.reject = reject;
     });
-    const { images, ...rest } = this.request;
-    this.send({
-      kind: 'submit',
-      ticket: this.number,
-      request: { ...rest, images: images.map(({ key, part, width, height }) => ({ key, part, width, height })) },
-    });
     if (signal?.aborted === true) abort();
     signal?.addEventListener('abort', abort, { once: true });
     try {
@@ -46,6 +42,17 @@ export class Ticket {
     } finally {
       signal?.removeEventListener('abort', abort);
     }
+  }
+
+  /** What the thread is told of it, which has it from then on; undefined for one that was cancelled before. */
+  submit(): Submitted | undefined {
+    if (this.cancelled !== undefined) return undefined;
+    this.submitted = true;
+    const { images, ...rest } = this.request;
+    return {
+      ticket: this.number,
+      request: { ...rest, images: images.map(({ key, part, width, height }) => ({ key, part, width, height })) },
+    };
   }
 
   /** What the request fails with; a cancelled one with the reason of its cancellation. */
@@ -78,7 +85,8 @@ export class Ticket {
   private cancel(reason: unknown): void {
     if (this.cancelled !== undefined) return;
     this.cancelled = { reason };
-    this.send({ kind: 'cancel', ticket: this.number });
+    if (!this.submitted) this.reject(reason);
+    else this.send({ kind: 'cancel', ticket: this.number });
   }
 
   private send(message: ToThread, ...transfer: ArrayBuffer[]): void {

@@ -1,6 +1,7 @@
 import { MadakvError, MAX_GROUP, type RequestJobResult } from '@madakv/contracts';
 import { withTraceparent } from '@madakv/telemetry';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gather } from '../engine/gathering.js';
 import type { EngineHost } from '../engine/engine.host.js';
 import type { BudgetWatch } from '../lease/budget.watch.js';
 import type { SharedLease } from '../lease/shared.lease.js';
@@ -120,7 +121,8 @@ export class GenerateProcessor {
       for (const [i, round] of rounds.entries()) {
         const lease = i === 0 ? await leases.acquire([round], job) : await this.acquireLater(round, job, i);
         leased.push(lease);
-        answered.push(...(await answerer.ask(round, lease, lease.shares)));
+        const [together] = gather(1);
+        answered.push(...(await answerer.ask(round, { lease, shares: lease.shares, together })));
       }
     } catch (error) {
       // Whoever takes over begins with the first round, and would be given what the service still holds for it.
@@ -156,10 +158,16 @@ export class GenerateProcessor {
     const lease = await leases.acquire(requests, job);
     let first = 0;
     const shares = requests.map(({ questions }) => lease.shares.slice(first, (first += questions.length)));
+    const together = gather(requests.length);
     const ends = await Promise.allSettled(
-      requests.map((asked, i) =>
-        withTraceparent(asked.attempt.request.traceparent, () => answerer.answer(asked, lease, shares[i])),
-      ),
+      requests.map(async (asked, i) => {
+        const granted = { lease, shares: shares[i], together: together[i] };
+        try {
+          return await withTraceparent(asked.attempt.request.traceparent, () => answerer.answer(asked, granted));
+        } finally {
+          together[i].leave();
+        }
+      }),
     );
     await this.demandAgain(requests.filter((_, i) => isHandedBack(ends[i])));
     return ends;

@@ -1,6 +1,7 @@
 import { MadakvError, type RequestJobResult } from '@madakv/contracts';
 import type { FairShares } from '@madakv/records';
 import { leaseWaited, queueWaited, recordedSpan, requestSettled, withSpan } from '@madakv/telemetry';
+import type { Gathered } from '../engine/gathering.js';
 import type { LeaseShare, SharedLease } from '../lease/shared.lease.js';
 import type { OutcomeWriter } from '../outcome/outcome.writer.js';
 import { HandBack } from '../roles/hand.back.js';
@@ -17,21 +18,29 @@ export interface AnswererParts {
   readonly systemFingerprint: () => string;
 }
 
+/** What a request has of the memory that it is answered with, and of those that it is answered with. */
+export interface GrantedRequest {
+  readonly lease: SharedLease;
+  /** One for each of its questions. */
+  readonly shares: readonly LeaseShare[];
+  /** The requests under that lease: the engine is asked for all of them at one moment, so that it reads what they share once. */
+  readonly together: Gathered;
+}
+
 /** Answers one request under a lease that is there: all its questions, its traces, its outcome. */
 export class RequestAnswerer {
   constructor(private readonly parts: AnswererParts) {}
 
-  /** @param shares one for each of its questions. @throws as `ask` */
-  async answer(asked: AskedRequest, lease: SharedLease, shares: readonly LeaseShare[]): Promise<RequestJobResult> {
-    return this.finish(asked, await this.ask(asked, lease, shares));
+  /** @param granted with a share for each of its questions. @throws as `ask` */
+  async answer(asked: AskedRequest, granted: GrantedRequest): Promise<RequestJobResult> {
+    return this.finish(asked, await this.ask(asked, granted));
   }
 
   /**
    * Asks its questions, or those of them that the lease is for.
-   * @param shares one for each of its questions
    * @throws HandBack where nobody can take over from here yet
    */
-  async ask(asked: AskedRequest, lease: SharedLease, shares: readonly LeaseShare[]): Promise<AnsweredQuestion[]> {
+  async ask(asked: AskedRequest, { lease, shares, together }: GrantedRequest): Promise<AnsweredQuestion[]> {
     const { request } = asked.attempt;
     // Of a request that is asked in rounds, with the first of them.
     if (asked.questions[0].id === request.requestId) this.taken(asked, lease);
@@ -39,6 +48,7 @@ export class RequestAnswerer {
     let answered: AnsweredQuestion[];
     try {
       if (request.fairTag !== undefined) await this.parts.shares.served(request.model, request.fairTag);
+      await together.ready();
       answered = await this.askAll(asked, lease, shares);
     } catch (error) {
       const released = (await left()).every(Boolean);
