@@ -4,7 +4,7 @@ import { newApiKey } from '@madakv/contracts';
 import { dateOf, dayOf } from '@madakv/records';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MODEL, TestGateway } from '../integration/gateway.fixture.js';
+import { awayFromMidnight, MODEL, TestGateway } from '../integration/gateway.fixture.js';
 import { settlementOf } from '../integration/settlement.fixture.js';
 import {
   expectAccessible,
@@ -18,15 +18,17 @@ import {
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const DAY_MS = 86_400_000;
-const TODAY = dayOf(Date.now());
 const [acme, globex] = [newApiKey('acme', 'acme', { operator: true }), newApiKey('globex')];
 
 describe.skipIf(noBrowser !== undefined)('usage on the page', () => {
+  let today: number;
   let gateway: TestGateway;
   let browser: Browser;
   const opened: OpenedPage[] = [];
 
   beforeAll(async () => {
+    await awayFromMidnight(3 * 60_000);
+    today = dayOf(Date.now());
     gateway = await TestGateway.start({
       MADAKV_API_KEYS: JSON.stringify([acme.record, globex.record]),
       MADAKV_GATEWAY_TENANT_LIMITS: '{"acme": {"tokensPerDay": 50000, "queuedTokens": 4000}}',
@@ -83,11 +85,11 @@ describe.skipIf(noBrowser !== undefined)('usage on the page', () => {
     await limits.getByText('9,500 used, 1,000 reserved').waitFor();
     await limits.getByText(/^39,500 of 50,000 left, until \d{4}-\d\d-\d\d 00:00:00 UTC$/).waitFor();
     await limits.getByText('3,000 of 4,000 left').waitFor();
-    await page.getByRole('img', { name: new RegExp(`^Tokens by day.*at most 9,500, on ${dateOf(TODAY)}$`) }).waitFor();
+    await page.getByRole('img', { name: new RegExp(`^Tokens by day.*at most 9,500, on ${dateOf(today)}$`) }).waitFor();
     const rows = page.locator('tbody tr');
     await expect.poll(() => rows.count()).toBe(20);
     expect((await rows.first().innerText()).split(/\s+/).slice(0, 7)).toEqual([
-      dateOf(TODAY),
+      dateOf(today),
       ...['1', '0', '9,000', '2,250', '500', '9,500'],
     ]);
     await page.getByRole('button', { name: '7 days' }).click();
@@ -99,7 +101,7 @@ describe.skipIf(noBrowser !== undefined)('usage on the page', () => {
       page.waitForEvent('download'),
       page.getByRole('link', { name: 'Download CSV' }).click(),
     ]);
-    expect(download.suggestedFilename()).toBe(`usage-${dateOf(TODAY - 6)}-${dateOf(TODAY)}.csv`);
+    expect(download.suggestedFilename()).toBe(`usage-${dateOf(today - 6)}-${dateOf(today)}.csv`);
     const lines = readFileSync(await download.path(), 'utf8')
       .trimEnd()
       .split('\r\n');

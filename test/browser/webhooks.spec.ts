@@ -101,10 +101,13 @@ describe.skipIf(noBrowser !== undefined)('webhooks on the page', () => {
     await row.getByRole('button', { name: /^Repeat/ }).click();
     await row.getByText('pending').waitFor();
     await row.getByText(/^500 after /).waitFor();
+    // It is repeated by itself after some seconds, and then not for minutes.
+    await expect.poll(() => receiver.calls.length).toBe(3);
     receiver.status = 200;
     await row.getByRole('button', { name: /^Try now/ }).click();
     await row.getByText('delivered').waitFor();
     expect(receiver.calls.map(({ body }) => (JSON.parse(body) as { data: { id: string } }).data.id)).toEqual([
+      batch,
       batch,
       batch,
       batch,

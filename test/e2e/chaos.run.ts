@@ -7,12 +7,23 @@ import type { Batch } from 'openai/resources/batches';
 import { expect } from 'vitest';
 import { chaosInput, hasEnded, LINES, PatientCaller, type ComparedResult } from './chaos.batch.js';
 import { LeaseSampler } from './chaos.capacity.js';
-import type { ServiceProcess } from './service.process.js';
+import type { Environment, ServiceProcess } from './service.process.js';
 import { MODEL, type TestSystem } from './system.fixture.js';
 
 export const DEVICE = 'device';
 /** Room for three or four of the batch's requests at a time. */
 export const CAPACITY_BYTES = 2_200_000;
+
+/** Deaths are noticed within seconds, not after half a minute. Where nobody dies, a busy machine would seem to. */
+export const SHORT_LIVES: Environment = {
+  MADAKV_LOCK_MS: '2000',
+  MADAKV_STALLED_MS: '500',
+  MADAKV_GRACE_MS: '2000',
+  MADAKV_GATEWAY_GRACE_MS: '2000',
+  MADAKV_BUDGET_LEASE_TTL_MS: '2000',
+  MADAKV_BUDGET_DEVICE_TTL_MS: '2000',
+  MADAKV_BUDGET_SWEEP_MS: '200',
+};
 
 /** Whether the request has evicted, and decodes. Until then it is in prefill, or waits for its turn. */
 export const isShrunk = ({ bytes, peakBytes }: Lease): boolean => bytes < peakBytes;

@@ -62,6 +62,10 @@ describe.skipIf(!TOOLS_ARE_THERE)(`what Prometheus reads of a real run${NEEDS_TO
     await expect(
       client.chat.completions.create(ask([filePart({ file_data: broken }), question])),
     ).rejects.toMatchObject({ status: 400 });
+    // The caller hears of it before it is counted.
+    const isCounted = ({ name, labels }: Sample): boolean =>
+      /request_duration.*_count$/.test(name) && /error_type="[^"]/.test(labels);
+    await vi.waitUntil(async () => (await scrape(ports.worker)).some(isCounted), { timeout: 60_000, interval: 100 });
   }
 
   beforeAll(async () => {

@@ -14,7 +14,7 @@ describe.skipIf('missing' in client)(`the official client for Python${missing}`,
     system = await startSystem();
     seen = await runPython('python' in client ? client.python : '', 'life.py', {
       base_url: `${system.url}/v1`,
-      expiring_base_url: `${await system.addGateway({ MADAKV_GATEWAY_BATCH_EXPIRY_MS: '8000' })}/v1`,
+      expiring_base_url: `${await system.addGateway({ MADAKV_GATEWAY_BATCH_EXPIRY_MS: '30000' })}/v1`,
       api_key: system.apiKeys.acme,
       model: MODEL,
       pdf: PDF,

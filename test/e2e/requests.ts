@@ -46,7 +46,7 @@ export async function submitBatch(client: OpenAI, bodies: readonly object[]): Pr
 export async function ended(client: OpenAI, id: string): Promise<Batch> {
   let batch = await client.batches.retrieve(id);
   await expect
-    .poll(async () => (batch = await client.batches.retrieve(id)).status)
+    .poll(async () => (batch = await client.batches.retrieve(id)).status, { timeout: 100_000 })
     .toMatch(/^(completed|failed|expired|cancelled)$/);
   return batch;
 }

@@ -74,6 +74,12 @@ function treeOf(spans: readonly CollectedSpan[], names: ReadonlySet<string>): un
     });
 }
 
+/** Those whose parent is not there. */
+function orphans(spans: readonly CollectedSpan[]): readonly CollectedSpan[] {
+  const ids = new Set(spans.map(({ spanId }) => spanId));
+  return spans.filter(({ parentSpanId }) => parentSpanId !== undefined && !ids.has(parentSpanId));
+}
+
 function theOne(spans: readonly CollectedSpan[], wanted: string): CollectedSpan {
   const found = spans.filter(({ name }) => name === wanted);
   expect(found).toHaveLength(1);
@@ -86,18 +92,14 @@ describe('a chat completion', () => {
     const { id } = await system.client().chat.completions.create(ask([part, { type: 'text', text: 'Total?' }]));
     const document = await traceOf(id);
     const names = CHAT_TREE.map(([name]) => name);
-    const spans = await complete(document.otelTraceId, names);
-    expect(treeOf(spans, new Set(names)).sort()).toEqual(CHAT_TREE.map((row) => [...row]).sort());
-    expect(spans.filter(({ status }) => status.code === 2)).toEqual([]);
-    // Nothing hangs in the air: each span's parent has come too.
-    const ids = new Set(spans.map(({ spanId }) => spanId));
+    await complete(document.otelTraceId, names);
     await expect
-      .poll(() =>
-        spansOf(document.otelTraceId).filter(
-          ({ parentSpanId }) => parentSpanId !== undefined && !ids.has(parentSpanId),
-        ),
-      )
-      .toEqual([]);
+      .poll(() => treeOf(spansOf(document.otelTraceId), new Set(names)).sort())
+      .toEqual(CHAT_TREE.map((row) => [...row]).sort());
+    // Nothing hangs in the air: each span's parent has come too.
+    await expect.poll(() => orphans(spansOf(document.otelTraceId))).toEqual([]);
+    const spans = spansOf(document.otelTraceId);
+    expect(spans.filter(({ status }) => status.code === 2)).toEqual([]);
 
     const http = theOne(spans, HTTP);
     expect(http).toMatchObject({ kind: 2, attributes: { 'http.response.status_code': 200, 'madakv.tenant': 'acme' } });

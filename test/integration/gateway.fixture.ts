@@ -174,8 +174,11 @@ export async function errorOf(
   return { status: response.status, ...error };
 }
 
-/** Nobody tests at midnight: a day that ends within a test would begin anew. */
-export async function awayFromMidnight(): Promise<void> {
+/**
+ * Nobody tests at midnight: a day that ends within a test would begin anew.
+ * @param testMs how long it may take
+ */
+export async function awayFromMidnight(testMs = 60_000): Promise<void> {
   const left = 86_400_000 - (Date.now() % 86_400_000);
-  if (left < 30_000) await new Promise((resolve) => setTimeout(resolve, left + 100));
+  if (left < testMs) await new Promise((resolve) => setTimeout(resolve, left + 100));
 }

@@ -16,7 +16,7 @@ import openai
 settings = json.load(sys.stdin)
 MODEL, PDF = settings["model"], settings["pdf"]
 ENDLESS = {"max_completion_tokens": 300_000}
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 def client_of(base_url: str) -> openai.OpenAI:
