@@ -42,6 +42,7 @@ export default defineConfig({
           include: ['libs/*/src/**/*.spec.ts', 'apps/*/src/**/*.spec.ts'],
           maxWorkers: CORES,
           sequence: { groupOrder: 1 },
+          expect: { poll: { timeout: 30_000 } },
           // A property of many runs, or a process that is started, takes its time on a slow or busy machine.
           testTimeout: 60_000,
           hookTimeout: 60_000,

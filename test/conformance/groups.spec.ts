@@ -2,10 +2,9 @@ import type { Engine, GenerationRequest, GenerationResult, KvPrecision } from '@
 import { createPolicy, policies } from '@madakv/madakv';
 import type { ChatMessage, PreparedImage, PreparedPrompt } from '@madakv/models';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { fixture, loadEngine, relativeError, request, temporaryCache } from './engine.fixture.js';
+import { fixture, loadEngine, request, temporaryCache } from './engine.fixture.js';
+import { expectSameAnswer } from './same.answer.js';
 
-/** Of the largest logit. Runs have other lengths, so that sums have other orders. */
-const LOGIT_TOLERANCE = 1e-4;
 const NAMES = Object.keys(policies);
 const WORDS = ['total', 'date', 'name', 'of', 'the', 'page', 'number', 'tax', '12', 'when', 'who', 'paid', 'is', 'it?'];
 const CHUNK = 31;
@@ -81,26 +80,13 @@ describe.each([
     expect(tokens.map(({ requests: number }) => number)).toEqual(requests.map(() => requests.length));
     expect(tokens[0].cachedTokens).toBe(0);
     for (const [i, each] of requests.entries()) {
-      expectAlike(together[i], await alone.generate(each));
+      expectSameAnswer(together[i], await alone.generate(each));
       if (i > 0) expect(tokens[i].cachedTokens).toBeGreaterThanOrEqual(tokens[i].sharedTokens);
       expect(together[i].usage.cachedTokens).toBe(tokens[i].cachedTokens);
     }
     expect(grouped.kvBytes).toBe(0);
   });
 });
-
-function expectAlike(together: GenerationResult, alone: GenerationResult): void {
-  expect(
-    relativeError(together.firstLogits ?? new Float32Array(0), alone.firstLogits ?? new Float32Array(0)),
-  ).toBeLessThan(LOGIT_TOLERANCE);
-  const kept = ({ trace }: GenerationResult) => trace.layers.map(({ rows, positions }) => ({ rows, positions }));
-  expect(kept(together)).toEqual(kept(alone));
-  expect(together.tokenIds).toEqual(alone.tokenIds);
-  expect(together.text).toBe(alone.text);
-  expect(together.finishReason).toBe(alone.finishReason);
-  expect(together.trace.bytes.afterEviction).toBe(alone.trace.bytes.afterEviction);
-  expect(together.trace.bytes.final).toBe(alone.trace.bytes.final);
-}
 
 describe('a group', () => {
   const name = 'qwen-plain three-images';
@@ -252,7 +238,7 @@ describe('a group', () => {
     const results = await Promise.all(requests.map((each) => engine.generate(each)));
     expect(results[1].trace.sharing.sharedTokens).toBeLessThanOrEqual(image?.start ?? 0);
     const alone = await loadEngine(fixture(name).checkpoint, cacheDir, { chunkTokens: CHUNK, maxGroup: 1 });
-    for (const [i, each] of requests.entries()) expectAlike(results[i], await alone.generate(each));
+    for (const [i, each] of requests.entries()) expectSameAnswer(results[i], await alone.generate(each));
     expect(results[0].firstLogits).not.toEqual(results[1].firstLogits);
     expect(results[0].firstLogits).toEqual(results[2].firstLogits);
   });

@@ -4,16 +4,14 @@ import {
   type EngineOptions,
   type GenerationEvent,
   type GenerationRequest,
-  type GenerationResult,
   type KvPrecision,
 } from '@madakv/engine';
 import { createPolicy, policies } from '@madakv/madakv';
 import type { ChatMessage, PreparedImage, PreparedPrompt } from '@madakv/models';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { fixture, loadEngine, relativeError, request, temporaryCache } from './engine.fixture.js';
+import { fixture, loadEngine, request, temporaryCache } from './engine.fixture.js';
+import { expectSameAnswer } from './same.answer.js';
 
-/** Of the largest logit. Runs have other lengths, so that sums have other orders. */
-const LOGIT_TOLERANCE = 1e-4;
 const NAMES = Object.keys(policies);
 /** Policies that want the attention of every query: rows of another prefill cannot serve them. */
 const OBSERVING_ALL = ['h2o', 'look-m'];
@@ -57,18 +55,6 @@ function reading({ model }: Engine, ...texts: string[]): Promise<PreparedPrompt>
 function firstObserved({ prompt, policy, protocol }: GenerationRequest): number {
   const observed = policy.observe(promptLayout(prompt, protocol === 'plain' ? 0 : 1));
   return observed.kind === 'queries' ? Math.min(...observed.positions) : prompt.inputIds.length - 1;
-}
-
-function expectAlike(warm: GenerationResult, cold: GenerationResult): void {
-  expect(relativeError(warm.firstLogits ?? new Float32Array(0), cold.firstLogits ?? new Float32Array(0))).toBeLessThan(
-    LOGIT_TOLERANCE,
-  );
-  const kept = ({ trace }: GenerationResult) => trace.layers.map(({ rows, positions }) => ({ rows, positions }));
-  expect(kept(warm)).toEqual(kept(cold));
-  expect(warm.tokenIds).toEqual(cold.tokenIds);
-  expect(warm.text).toBe(cold.text);
-  expect(warm.finishReason).toBe(cold.finishReason);
-  expect(warm.trace.bytes).toEqual(cold.trace.bytes);
 }
 
 describe.each([
@@ -125,7 +111,9 @@ describe.each([
         expect(sharing.cachedTokens).toBe(sharing.residentTokens);
       }
       expect(warm.usage.cachedTokens).toBe(sharing.cachedTokens);
-      expectAlike(warm, await cold.generate(each));
+      const alone = await cold.generate(each);
+      expectSameAnswer(warm, alone);
+      expect(warm.trace.bytes.peak).toBe(alone.trace.bytes.peak);
     }
     expect(engine.kvBytes).toBe(0);
   });
@@ -136,8 +124,7 @@ describe.each([
     for (const [i, each] of requests.entries()) {
       const alone = await cold.generate(each);
       // In a group the layer is charged to all together; what is left is each one's own.
-      expectAlike({ ...together[i], trace: { ...together[i].trace, bytes: alone.trace.bytes } }, alone);
-      expect(together[i].trace.bytes.afterEviction).toBe(alone.trace.bytes.afterEviction);
+      expectSameAnswer(together[i], alone);
     }
     const reasons = new Set(together.map(({ trace }) => trace.sharing.reason));
     expect(reasons).toContain('resident');
@@ -198,7 +185,9 @@ describe('a document that was read', () => {
     const each = request(prompt, { policy, cacheRatio: 0.4, maxTokens: 4, wantFirstLogits: true });
     const warm = await engine.generate(each);
     expect(warm.trace.sharing.residentTokens).toBe(cut);
-    expectAlike(warm, await cold.generate(each));
+    const alone = await cold.generate(each);
+    expectSameAnswer(warm, alone);
+    expect(warm.trace.bytes.peak).toBe(alone.trace.bytes.peak);
   });
 
   it('takes the memory given for it, and none of what leases cover', async () => {
@@ -259,7 +248,7 @@ describe('a document that was read', () => {
     const results = await Promise.all(requests.map((each) => engine.generate(each)));
     for (const [i, each] of requests.entries()) {
       const alone = await cold.generate(each);
-      expectAlike({ ...results[i], trace: { ...results[i].trace, bytes: alone.trace.bytes } }, alone);
+      expectSameAnswer(results[i], alone);
       const { sharing } = results[i].trace;
       expect(sharing).toMatchObject({ requests: 4, reason: 'resident' });
       expect(sharing.residentTokens).toBeGreaterThanOrEqual(each.prompt.question.start - 1);
@@ -353,7 +342,7 @@ describe('a document that was read', () => {
     const { sharing } = results[1].trace;
     expect(sharing).toMatchObject({ reason: 'nothing_alike', residentTokens: 0, alikeTokens: image?.start });
     expect(results[2].trace.sharing.reason).toBe('resident');
-    for (const [i, each] of [first, other, same].entries()) expectAlike(results[i], await cold.generate(each));
+    for (const [i, each] of [first, other, same].entries()) expectSameAnswer(results[i], await cold.generate(each));
     expect(results[0].firstLogits).not.toEqual(results[1].firstLogits);
   });
 

@@ -138,7 +138,7 @@ describe.each(['before', 'after'] as const)('a worker that dies %s any of its ca
     }
     // The last life was long enough for all calls.
     expect(n).toBeGreaterThan(40);
-  }, 120_000);
+  }, 600_000);
 
   it('ends a cancelled batch all the same', async () => {
     for (let n = 1, died = true; died; n++) {
@@ -158,7 +158,7 @@ describe.each(['before', 'after'] as const)('a worker that dies %s any of its ca
       });
       await expectEachOnce(id, { output: ['a'], errors: [null, 'b', 'c', 'd', 'e', 'f'] });
     }
-  }, 120_000);
+  }, 600_000);
 });
 
 describe('a worker that wakes after another has taken its job', () => {

@@ -218,7 +218,7 @@ describe('an invalid request', () => {
 
 describe('time', () => {
   it("a lease ends by Redis's clock unless it is renewed, swept although nobody asks", async () => {
-    const settings = fresh({ MADAKV_BUDGET_LEASE_TTL_MS: '1000', MADAKV_BUDGET_SWEEP_MS: '50' });
+    const settings = fresh({ MADAKV_BUDGET_LEASE_TTL_MS: '3000', MADAKV_BUDGET_SWEEP_MS: '50' });
     const { client, output } = await start(settings);
     for (const deviceId of ['gpu', 'busy']) await client.call('registerDevice', { ...gpu, deviceId });
     await client.call('acquire', request('left'));

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { BudgetClient } from '@madakv/budget-client';
 import type { BudgetReply, LeaseRef } from '@madakv/contracts';
 import { freePort, startRedis, type RedisServer } from '@madakv/testing';
-import { afterAll, afterEach, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll, onTestFinished } from 'vitest';
 import { needOf } from './budget.fixture.js';
 
 export const gpu = { deviceId: 'gpu', workerId: 'w1', capacityBytes: 1000 };
@@ -123,4 +123,25 @@ export async function statusOf(url: string): Promise<number> {
     (response) => response.status,
     () => 0,
   );
+}
+
+/** Takes so much of a device, as another worker on it would, until it is given back or the test ends. */
+export async function takeMemory(
+  client: BudgetClient,
+  deviceId: string,
+  bytes: number,
+): Promise<{ release: () => Promise<void> }> {
+  const need = { peakBytes: bytes, targetBytes: bytes, minBytes: bytes, fullBytes: bytes };
+  const request = { deviceId, jobId: 'other', holder: '1', tenant: 'other', need };
+  const lease = leaseOf(await client.call('acquire', request), deviceId);
+  const renewal = setInterval(() => void client.call('renew', { lease }).catch(() => undefined), 200);
+  onTestFinished(() => {
+    clearInterval(renewal);
+  });
+  return {
+    release: async () => {
+      clearInterval(renewal);
+      await client.call('release', { lease });
+    },
+  };
 }

@@ -10,12 +10,12 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isAlive, LocalSystem, ProcessIdentitySchema, type ProcessIdentity } from '@madakv/launcher';
-import { freePort, startRedis } from '@madakv/testing';
+import { startRedis } from '@madakv/testing';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -94,10 +94,18 @@ class Up {
     return this.child.signalCode ?? this.child.exitCode;
   }
 
+  private get record(): z.output<typeof RecordSchema> {
+    return RecordSchema.parse(JSON.parse(readFileSync(join(this.data, 'system.json'), 'utf8')));
+  }
+
+  /** Where it says that it answers. */
+  get url(): string {
+    return this.record.url ?? '';
+  }
+
   /** What it says runs. */
   processes(): ReadonlyMap<string, ProcessIdentity> {
-    const record = RecordSchema.parse(JSON.parse(readFileSync(join(this.data, 'system.json'), 'utf8')));
-    return new Map(record.processes.map(({ name, pid, startedAt }) => [name, { pid, startedAt }]));
+    return new Map(this.record.processes.map(({ name, pid, startedAt }) => [name, { pid, startedAt }]));
   }
 
   process(name: string): ProcessIdentity {
@@ -197,6 +205,9 @@ describe('madakv up', { timeout: TEST_MS }, () => {
         return now !== undefined && now.pid !== before.get(name)?.pid;
       });
     await expect.poll(restarted, START).toEqual(['worker-1', 'gateway']);
+    // They have been started, and take their time to answer.
+    const answers = async (): Promise<number> => (await fetch(`${up.url}/v1/models`)).status;
+    await expect.poll(answers, START).toBe(401);
     const asked = await madakv('ask', RECEIPT, 'Total?', '--max-tokens', '4', '--data', up.data);
     expect(asked).toMatchObject({ code: 0, stderr: '' });
   });
@@ -217,7 +228,7 @@ describe('madakv up', { timeout: TEST_MS }, () => {
     // It cannot end when it is asked to.
     process.kill(up.process('worker-1').pid, 'SIGSTOP');
     const interrupted = (): boolean => up.ended || !process.kill(up.pid, 'SIGINT');
-    await expect.poll(interrupted, { timeout: 30_000, interval: 500 }).toBe(true);
+    await expect.poll(interrupted, { ...START, interval: 500 }).toBe(true);
     expect(await up.end()).toBe(130);
     await expect.poll(() => alive(processes.values()), START).toBe(0);
   });
@@ -240,9 +251,9 @@ describe('madakv up', { timeout: TEST_MS }, () => {
   });
 
   it('says which flag to use when the port is taken', async () => {
-    const port = await freePort();
-    const server = createServer().listen(port, '127.0.0.1');
+    const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
     const { code, stderr } = await madakv('up', '--model', MODEL, '--data', join(work, 'port'), '--port', String(port));
     expect({ code, stderr }).toEqual({
       code: 2,

@@ -51,7 +51,7 @@ function start(generate: (job: RequestJob) => Promise<void> = () => Promise.reso
 
 async function completed(batchId: string): Promise<void> {
   const status = async (): Promise<string> => (await world.record(batchId)).object.status;
-  await expect.poll(status, { timeout: 40_000 }).toBe('completed');
+  await expect.poll(status).toBe('completed');
 }
 
 /** Holds workers until it is opened. */

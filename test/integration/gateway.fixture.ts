@@ -1,4 +1,5 @@
 import { GatewaySettingsSchema, type GatewaySettings } from '../../apps/gateway/src/gateway.settings.js';
+import { Sweeper } from '../../apps/gateway/src/sweeper.js';
 import { createGateway } from '../../apps/gateway/src/gateway.app.js';
 import { hashApiKey, parseEnvironment } from '@madakv/contracts';
 import { JobQueues } from '@madakv/queue';
@@ -52,6 +53,8 @@ export class TestGateway {
       ...environment,
     });
     const app = await createGateway(settings, { tracing: false, shutdown: () => Promise.resolve() }, SILENT);
+    // Nothing is swept but by tests.
+    app.get(Sweeper).onModuleDestroy();
     await app.listen(port, '127.0.0.1');
     const redis = new Redis(server.url, { maxRetriesPerRequest: null });
     redis.on('error', ignore);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { batchInput, KEYS, MODEL, TestGateway } from './gateway.fixture.js';
 
 /** Nothing may move for this long; a body may take this long in all. In milliseconds. */
-const [STALL_MS, BODY_MS] = [2_000, 8_000];
+const [STALL_MS, BODY_MS] = [4_000, 60_000];
 /** Between two pieces of what moves slowly: far less than it may stand still. */
 const PAUSE_MS = 100;
 
@@ -29,8 +29,8 @@ const FORM_END = '\r\n--b--\r\n';
 const [CHAT_START, CHAT_END] = [`{"model": "${MODEL}", "messages": [`, '{"role": "user", "content": "say: a"}]}'];
 
 /** A request whose body is sent by hand. */
-function send(path: string, type: string, headers: object = {}): ClientRequest {
-  const sending = request(`${gateway.url}${path}`, {
+function send(path: string, type: string, headers: object = {}, { url } = { url: gateway.url }): ClientRequest {
+  const sending = request(`${url}${path}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${KEYS.acme}`, 'content-type': type, ...headers },
   });
@@ -100,7 +100,9 @@ describe('a body that moves slowly', () => {
   });
 
   it('has an end all the same', async () => {
-    const sending = send('/v1/chat/completions', JSON_TYPE);
+    const bodyMs = 6_000;
+    const other = await gateway.beside({ MADAKV_GATEWAY_BODY_MS: String(bodyMs) });
+    const sending = send('/v1/chat/completions', JSON_TYPE, {}, other);
     const answer = answerTo(sending);
     const endless = (function* () {
       for (yield CHAT_START; !sending.destroyed;) yield ' ';
@@ -108,8 +110,9 @@ describe('a body that moves slowly', () => {
     const dripping = drip(sending, endless);
     const { status, body } = await answer;
     expect(status).toBe(408);
-    expect(body).toContain(`The body was not there after ${BODY_MS} ms.`);
+    expect(body).toContain(`The body was not there after ${bodyMs} ms.`);
     await dripping;
+    await other.stop();
   });
 });
 

@@ -91,7 +91,7 @@ describe('a request that extracts', () => {
     const job = await bench.chat(extraction);
     await expect.poll(() => engine.running).toHaveLength(3);
     for (const id of engine.running) engine.fail(id, new MadakvError('engine_crashed', 'the thread died'));
-    await expect.poll(() => engine.running, { timeout: 10_000 }).toHaveLength(3);
+    await expect.poll(() => engine.running).toHaveLength(3);
     for (const id of engine.running) engine.finish(id, '1');
     await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 200 });
     expect(await bench.traceOf(job)).toMatchObject({ attempt: 2 });

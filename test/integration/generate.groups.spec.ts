@@ -8,8 +8,8 @@ import {
 } from '@madakv/contracts';
 import { BatchControl, FairShares } from '@madakv/records';
 import { startRedis, type RedisServer } from '@madakv/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { startService, type RunningService } from './budget.services.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { startService, takeMemory, type RunningService } from './budget.services.js';
 import { FakeEngine } from './worker.fake.engine.js';
 import { MODEL, roomyCheckpoint, TENANT, WorkerBench, type TestWorker } from './worker.bench.js';
 
@@ -40,7 +40,7 @@ let tests = 0;
 
 beforeAll(async () => {
   redis = await startRedis({ appendOnly: true });
-  budget = await startService({ MADAKV_REDIS_URL: redis.url, MADAKV_BUDGET_LEASE_TTL_MS: '1000' });
+  budget = await startService({ MADAKV_REDIS_URL: redis.url, MADAKV_BUDGET_LEASE_TTL_MS: '5000' });
 });
 afterAll(async () => {
   await budget.end('SIGKILL');
@@ -81,6 +81,14 @@ const inOrder = (batchId: string, count: number) => Array.from({ length: count }
 async function leases(): Promise<{ jobId: string; bytes: number }[]> {
   const { devices } = await budget.client.call('list', { deviceId: device });
   return devices.flatMap((found) => found.leases.map(({ jobId, bytes }) => ({ jobId, bytes })));
+}
+
+/** Does it again and again until the test ends, however that is. */
+function repeatedly(work: () => void): void {
+  const timer = setInterval(work, 20);
+  onTestFinished(() => {
+    clearInterval(timer);
+  });
 }
 
 describe('lines about one document', () => {
@@ -173,7 +181,7 @@ describe('lines about one document', () => {
     engine.fail(idOf(batchId, 2), new MadakvError('storage_unavailable', 'away'));
     engine.finish(idOf(batchId, 1));
     engine.finish(idOf(batchId, 3));
-    await expect.poll(() => engine.running, { timeout: 10_000 }).toEqual([idOf(batchId, 2)]);
+    await expect.poll(() => engine.running).toEqual([idOf(batchId, 2)]);
     expect(await statusOfBatch(batchId)).toBe('in_progress');
     engine.finish(idOf(batchId, 2));
     await expect.poll(() => statusOfBatch(batchId)).toBe('completed');
@@ -191,7 +199,7 @@ describe('lines about one document', () => {
     const batchId = await bench.batch(questions(3));
     await expect.poll(() => engine.running).toHaveLength(3);
     for (const id of inOrder(batchId, 3)) engine.fail(id, new MadakvError('lease_lost', 'gone'));
-    await expect.poll(() => engine.running, { timeout: 10_000 }).toHaveLength(3);
+    await expect.poll(() => engine.running).toHaveLength(3);
     for (const id of inOrder(batchId, 3)) engine.finish(id);
     await expect.poll(() => statusOfBatch(batchId)).toBe('completed');
     const traces = await Promise.all([1, 2, 3].map((line) => bench.traceOf(lineOf(batchId, line))));
@@ -207,20 +215,19 @@ describe('lines about one document', () => {
     const batchId = await bench.batch(questions(20));
     const deadly = idOf(batchId, 13);
     await expect.poll(() => engine.running).toHaveLength(20);
-    const engineRuns = setInterval(() => {
+    repeatedly(() => {
       // The thread takes all with it that it had begun.
       if (engine.running.includes(deadly)) {
         for (const id of engine.running) engine.fail(id, new MadakvError('engine_crashed', 'the thread died'));
       } else for (const id of engine.running) engine.finish(id);
-    }, 20);
-    await expect.poll(() => statusOfBatch(batchId), { timeout: 30_000 }).toBe('completed');
-    clearInterval(engineRuns);
+    });
+    await expect.poll(() => statusOfBatch(batchId)).toBe('completed');
     expect(await statuses(batchId)).toEqual(Array.from({ length: 20 }, (_, i) => [`c${i + 1}`, i === 12 ? 503 : 200]));
     // All of them, then the eight among which it is, then it alone.
     expect(engine.begun.filter((id) => id === deadly)).toHaveLength(3);
     expect(engine.begun.filter((id) => id === idOf(batchId, 1))).toHaveLength(2);
     expect(engine.begun.length).toBeLessThanOrEqual(20 + 20 + 8);
-  }, 60_000);
+  });
 
   it('stop with their batch, and free what they had', async () => {
     await startWorker();
@@ -292,11 +299,10 @@ describe('lines about one document', () => {
     const jobs = await bench.queues.generate(MODEL).getJobs();
     const members = jobs.flatMap(({ data }) => requestsOf(data).map(({ requestId }) => requestId));
     expect(members.sort()).toEqual(inOrder(batchId, 12).sort());
-    const ending = setInterval(() => {
+    repeatedly(() => {
       for (const each of [engine, second]) for (const id of each.running) each.finish(id);
-    }, 20);
-    await expect.poll(() => statusOfBatch(batchId), { timeout: 10_000 }).toBe('completed');
-    clearInterval(ending);
+    });
+    await expect.poll(() => statusOfBatch(batchId)).toBe('completed');
     expect(all()).toEqual([]);
     expect([...engine.begun, ...second.begun].sort()).toEqual(inOrder(batchId, 12).sort());
     const traces = await Promise.all(inOrder(batchId, 12).map((_, i) => bench.traceOf(lineOf(batchId, i + 1))));
@@ -333,31 +339,27 @@ describe('lines about one document', () => {
     );
     await expect.poll(async () => await bench.queues.generate(MODEL).getPrioritizedCount()).toBe(4);
     const order: string[] = [];
-    const ending = setInterval(() => {
+    repeatedly(() => {
       for (const id of engine.running) {
         order.push(id.startsWith(large) ? 'large' : 'small');
         engine.finish(id);
       }
-    }, 20);
-    await expect.poll(() => statusOfBatch(large), { timeout: 20_000 }).toBe('completed');
-    clearInterval(ending);
-    expect(await statusOfBatch(small)).toBe('completed');
+    });
+    await expect.poll(() => statusOfBatch(large)).toBe('completed');
+    await expect.poll(() => statusOfBatch(small)).toBe('completed');
     // One group ran already, the one that was prepared first; another may have had an earlier turn, and one that is as early.
     expect(order.lastIndexOf('small')).toBeLessThan(3 * 16 + 3);
   });
 
   it('wait for room together, without using an attempt', async () => {
     await startWorker({ MADAKV_DEVICE_CAPACITY_BYTES: '3000000' });
-    const need = { peakBytes: 2_900_000, targetBytes: 2_900_000, minBytes: 2_900_000, fullBytes: 2_900_000 };
     await expect.poll(async () => (await budget.client.call('list', { deviceId: device })).devices).toHaveLength(1);
-    const request = { deviceId: device, jobId: 'other', holder: '1', tenant: 'other', need };
-    const reply = await budget.client.call('acquire', request);
-    expect(reply.outcome).toBe('granted');
+    const other = await takeMemory(budget.client, device, 2_900_000);
     const batchId = await bench.batch(questions(3));
     await expect
       .poll(async () => (await bench.queues.generate(MODEL).getJob(lineGroupId(batchId, 1)))?.attemptsStarted ?? 0)
       .toBeGreaterThan(2);
-    // The other's lease is not renewed, and ends.
+    await other.release();
     await expect.poll(() => engine.running).toHaveLength(3);
     for (const id of inOrder(batchId, 3)) engine.finish(id);
     await expect.poll(() => statusOfBatch(batchId)).toBe('completed');

@@ -1,13 +1,16 @@
 import { MadakvError, newId, type ErrorBody, type RequestJob } from '@madakv/contracts';
 import type { BudgetClient } from '@madakv/budget-client';
 import { startRedis, type RedisServer } from '@madakv/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { leaseOf, startService, statusOf, type RunningService } from './budget.services.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startService, statusOf, takeMemory, type RunningService } from './budget.services.js';
 import { settlementOf } from './settlement.fixture.js';
 import { FakeEngine } from './worker.fake.engine.js';
 import { MODEL, WorkerBench, type TestWorker } from './worker.bench.js';
 
 const question = (text: string) => ({ messages: [{ role: 'user' as const, content: text }], max_tokens: 8 });
+/** How long a lease lives by itself. */
+const LEASE_MS = 5_000;
+
 const hello = question('Say hello, and say it in as many words as it takes.');
 
 let redis: RedisServer;
@@ -18,7 +21,7 @@ let device: string;
 let tests = 0;
 const budgetSettings = (): Record<string, string> => ({
   MADAKV_REDIS_URL: redis.url,
-  MADAKV_BUDGET_LEASE_TTL_MS: '1000',
+  MADAKV_BUDGET_LEASE_TTL_MS: String(LEASE_MS),
 });
 
 beforeAll(async () => {
@@ -50,28 +53,10 @@ async function leasesOn(client: BudgetClient): Promise<{ jobId: string; bytes: n
 
 const errorOf = (body: unknown): ErrorBody['error'] => (body as ErrorBody).error;
 
-/** Takes the whole device, as another worker on it would, until it is given back. */
+/** A device that is taken whole until it is given back. */
 async function fillDevice(capacityBytes: number): Promise<{ release: () => Promise<void> }> {
-  const { client } = budget;
-  await client.call('registerDevice', { deviceId: device, workerId: 'other', capacityBytes });
-  const need = {
-    peakBytes: capacityBytes,
-    targetBytes: capacityBytes,
-    minBytes: capacityBytes,
-    fullBytes: capacityBytes,
-  };
-  const request = { deviceId: device, jobId: 'other', holder: '1', tenant: 'other', need };
-  const lease = leaseOf(await client.call('acquire', request), device);
-  const renewal = setInterval(() => void client.call('renew', { lease }).catch(() => undefined), 200);
-  onTestFinished(() => {
-    clearInterval(renewal);
-  });
-  return {
-    release: async () => {
-      clearInterval(renewal);
-      await client.call('release', { lease });
-    },
-  };
+  await budget.client.call('registerDevice', { deviceId: device, workerId: 'other', capacityBytes });
+  return takeMemory(budget.client, device, capacityBytes);
 }
 
 describe('a lease', () => {
@@ -100,7 +85,7 @@ describe('a lease', () => {
     const job = await bench.chat(hello);
     await expect.poll(() => engine.running).toEqual([job.requestId]);
     const [{ expiresAtMs }] = await devicesLeases();
-    await expect.poll(async () => (await devicesLeases()).at(0)?.expiresAtMs).toBeGreaterThan(expiresAtMs + 1_000);
+    await expect.poll(async () => (await devicesLeases()).at(0)?.expiresAtMs).toBeGreaterThan(expiresAtMs + LEASE_MS);
     engine.finish(job.requestId);
     await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 200 });
   });
@@ -355,7 +340,7 @@ describe('requests that cannot be answered', () => {
     // Should its worker be killed here, the next one finds that it waits for nothing.
     expect(await waitsSince()).toBeUndefined();
     engine.fail(job.requestId, new MadakvError('storage_unavailable', 'away'));
-    await expect.poll(() => engine.begun, { timeout: 10_000 }).toHaveLength(2);
+    await expect.poll(() => engine.begun).toHaveLength(2);
     engine.finish(job.requestId);
     await expect.poll(() => bench.answerOf(job)).toMatchObject({ status: 200 });
     const { attempt, lease, timeline = [], ms } = await bench.traceOf(job);

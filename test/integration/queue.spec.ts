@@ -86,12 +86,16 @@ describe('lines', () => {
     await world.runBatchJob();
     while (await world.runPrepare());
     const queue = modelQueue('generate', MODEL);
-    const options = { connection: world.redis, prefix: world.prefix, lockDuration: 100, stalledInterval: 50 };
-    const dead = new Worker(queue, null, { ...options, autorun: false });
+    const options = { connection: world.redis, prefix: world.prefix };
+    const dead = new Worker(queue, null, { ...options, lockDuration: 100, autorun: false });
     const job = await dead.getNextJob('dead', { block: false });
     await dead.close();
     const failed: string[] = [];
-    const worker = new Worker<RequestJob>(queue, ({ data }) => world.answer(data), { ...options, maxStalledCount: 0 });
+    const worker = new Worker<RequestJob>(queue, ({ data }) => world.answer(data), {
+      ...options,
+      stalledInterval: 50,
+      maxStalledCount: 0,
+    });
     worker.on('failed', (lost) => failed.push(lost?.id ?? ''));
     try {
       await expect.poll(() => failed).toEqual([job.id]);

@@ -16,7 +16,11 @@ afterEach(() => collector.stop());
 it("a call's span is a child of the caller's; a call without a trace has none", async () => {
   const service = await services.start(services.fresh(collector.environment));
   const callers: string[] = [];
-  const client = new BudgetClient({ address: `127.0.0.1:${service.port}`, traceparent: () => callers.at(-1) });
+  const client = new BudgetClient({
+    address: `127.0.0.1:${service.port}`,
+    deadlineMs: 30_000,
+    traceparent: () => callers.at(-1),
+  });
   await client.call('registerDevice', gpu);
   callers.push(`00-${TRACE}-b7ad6b7169203331-01`);
   const lease = leaseOf(await client.call('acquire', request('job-1', 600)));
@@ -78,12 +82,16 @@ it('leases and demand are metrics, without the ids of jobs', async () => {
   await expect.poll(shown).toMatchObject({ 'madakv.lease.expired': 1, 'madakv.lease.cache_ratio': 0.25 });
   await expect.poll(shown).toMatchObject({ 'madakv.device.held': 0, 'madakv.device.leases': 0 });
 
-  const points = collector.points();
-  const durations = points.filter((point) => point.metric === 'madakv.lease.operation.duration');
-  expect(durations.map(({ count, attributes }) => [count, attributes])).toEqual([
+  const durations = (): unknown =>
+    collector
+      .points()
+      .filter(({ metric }) => metric === 'madakv.lease.operation.duration')
+      .map(({ count, attributes }) => [count, attributes]);
+  await expect.poll(durations).toEqual([
     [1, { 'madakv.lease.operation': 'acquire', 'madakv.lease.outcome': 'granted' }],
     [1, { 'madakv.lease.operation': 'acquire', 'madakv.lease.outcome': 'refused' }],
   ]);
+  const points = collector.points();
   expect(points.find((point) => point.metric === 'madakv.device.capacity')?.attributes).toEqual({
     'madakv.device.id': 'gpu',
   });

@@ -57,7 +57,7 @@ it('a batch goes through two workers: each line answered once, each failure with
   const badPolicy = { ...ask('And this?'), madakv: { policy: 'magic' } };
   const batchId = await bench.batch([...good, tooLong, badPolicy]);
   const batch = async () => (await bench.records.batches.get(batchId))?.object;
-  await expect.poll(async () => (await batch())?.status, { timeout: 50_000 }).toBe('completed');
+  await expect.poll(async () => (await batch())?.status).toBe('completed');
   const { output_file_id, error_file_id, request_counts, usage } = (await batch()) ?? {};
   expect(request_counts).toEqual({ total: 11, completed: 9, failed: 2 });
   const [answers, errors] = [await bench.results(output_file_id), await bench.results(error_file_id)];
@@ -90,7 +90,7 @@ it('an answer says what of a document was not read, and so does its trace', asyn
       { type: 'text' as const, text: 'What is the total?' },
     ];
     const job = await workers.chat({ messages: [{ role: 'user', content }], max_tokens: 2 });
-    await expect.poll(() => workers.answerOf(job), { timeout: 50_000 }).toMatchObject({ status: 200 });
+    await expect.poll(() => workers.answerOf(job)).toMatchObject({ status: 200 });
     const { madakv } = (await workers.answerOf(job))?.body as ChatCompletion;
     const param = 'messages.0.content.0.file';
     expect(madakv.warnings).toMatchObject([{ code: 'text_not_drawn', param }]);
@@ -109,7 +109,7 @@ it('what is cancelled while it waits for a device asks for none any more', async
     const queuedJobs = async () => (await budget.client.call('queryDemand', {})).queuedJobs;
     const batchId = await waiting.batch([ask('One?'), ask('Two?'), ask('Three?')]);
     const chat = await waiting.chat(ask('Four?'));
-    await expect.poll(queuedJobs, { timeout: 20_000 }).toBe(3);
+    await expect.poll(queuedJobs).toBe(3);
     await waiting.records.cancellations.cancel(chat.requestId, 'cancelled');
     expect(await waiting.queues.removeRequest(chat.model, chat.requestId)).toBe(true);
     await expect.poll(queuedJobs).toBe(2);

@@ -19,7 +19,7 @@ beforeAll(() => {
   const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
   const built = spawnSync(process.execPath, [tsc, '-b', join(ROOT, 'apps', 'cli')], { encoding: 'utf8' });
   expect(built.stdout).toBe('');
-}, 120_000);
+}, 600_000);
 afterAll(() => {
   rmSync(work, { recursive: true, force: true });
 });

@@ -4,7 +4,7 @@ import { requireBuilt, requireModel } from './installation.js';
 import { localRedisUrl, redisPlan } from './local.redis.js';
 import type { LogLine } from './log.line.js';
 import { OrphanWatch } from './orphan.watch.js';
-import { freePort, requireFree } from './ports.js';
+import { freePorts, requireFree } from './ports.js';
 import type { ProcessIdentity } from './process.identity.js';
 import { budgetPlan, gatewayPlan, modelIdOf, urlHost, workerPlan, type ServiceContext } from './service.plans.js';
 import { SupervisedProcess, type ProcessPlan } from './supervised.process.js';
@@ -81,7 +81,7 @@ export class LocalSystem implements RunningSystem {
     await folder.claim(modelIdOf(options.model));
     const system = new LocalSystem(folder, options);
     try {
-      await system.startAll(host, port === 0 ? await freePort() : port);
+      await system.startAll(host, port);
       return system;
     } catch (error) {
       await system.stop();
@@ -112,22 +112,21 @@ export class LocalSystem implements RunningSystem {
     for (const { process } of this.running) process.kill();
   }
 
-  private async startAll(host: string, port: number): Promise<void> {
+  private async startAll(host: string, wanted: number): Promise<void> {
     const { options, folder } = this;
+    const { model, workers = 1 } = options;
+    const [anyPort, redisPort, budgetPort, budgetHttpPort, ...healthPorts] = await freePorts(5 + workers);
+    const port = wanted === 0 ? anyPort : wanted;
     const env = { ...process.env, ...options.environment };
     let { redisUrl } = options;
     if (redisUrl === undefined) {
-      const redisPort = await freePort();
       await this.run(redisPlan(folder, redisPort, env));
       redisUrl = localRedisUrl(folder, redisPort);
     }
-    const budgetPort = await freePort();
-    const { model, workers = 1 } = options;
     const share = workers > 1 && (env['MADAKV_THREADS'] ?? '') === '';
     const threads = Math.max(1, Math.floor(availableParallelism() / workers));
     const context: ServiceContext = { folder, env, redisUrl, budgetPort, model, ...(share ? { threads } : {}) };
-    await this.run(budgetPlan(context, await freePort()));
-    const healthPorts = await Promise.all(Array.from({ length: 1 + workers }, freePort));
+    await this.run(budgetPlan(context, budgetHttpPort));
     await this.runAll([
       gatewayPlan(context, { host, port, healthPort: healthPorts[0], apiKey: this.apiKey }),
       ...healthPorts.slice(1).map((healthPort, i) => workerPlan(context, i + 1, healthPort)),

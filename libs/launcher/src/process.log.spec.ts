@@ -30,9 +30,12 @@ describe('ProcessLog', () => {
     for (const line of lines) log.write(line);
     await log.end();
     expect(lost).not.toHaveBeenCalled();
-    await vi.waitFor(() => {
-      expect(readFileSync(`${path}.1`, 'utf8')).toBe('the line 6\nthe line 7\n');
-    });
+    await vi.waitFor(
+      () => {
+        expect(readFileSync(`${path}.1`, 'utf8')).toBe('the line 6\nthe line 7\n');
+      },
+      { timeout: 30_000 },
+    );
     expect(readFileSync(path, 'utf8')).toBe('the line 8\nthe line 9\n');
     expect(existsSync(`${path}.2`)).toBe(false);
   });
@@ -52,9 +55,12 @@ describe('ProcessLog', () => {
     const log = new ProcessLog(join(folder, 'a.log'), lost);
     const stream = Reflect.get(log, 'stream') as WriteStream;
     stream.destroy(new Error('ENOSPC: no space left on device'));
-    await vi.waitFor(() => {
-      expect(lost).toHaveBeenCalledExactlyOnceWith('ENOSPC: no space left on device');
-    });
+    await vi.waitFor(
+      () => {
+        expect(lost).toHaveBeenCalledExactlyOnceWith('ENOSPC: no space left on device');
+      },
+      { timeout: 30_000 },
+    );
     log.write('a line');
     await log.end();
   });
@@ -67,8 +73,11 @@ describe('ProcessLog', () => {
     log.write('another');
     expect(lost).toHaveBeenCalledOnce();
     await log.end();
-    await vi.waitFor(() => {
-      expect(readFileSync(path, 'utf8')).toBe('a line\n');
-    });
+    await vi.waitFor(
+      () => {
+        expect(readFileSync(path, 'utf8')).toBe('a line\n');
+      },
+      { timeout: 30_000 },
+    );
   });
 });

@@ -73,7 +73,7 @@ describe('LocalFileStore', () => {
   it('puts and deletes side by side in folders that come and go', async () => {
     await Promise.all(
       Array.from({ length: 8 }, async (_, worker) => {
-        for (let round = 0; round < 25; round++) {
+        for (let round = 0; round < 10; round++) {
           await store.put(`deep/er/${worker}`, Buffer.from('x'));
           await store.delete(`deep/er/${worker}`);
         }

@@ -4,8 +4,8 @@ import type { Server } from 'node:http';
 import type { GatewaySettings } from '../gateway.settings.js';
 import { SETTINGS } from '../gateway.tokens.js';
 
-/** What was told to end gets this long to say so to its callers, in milliseconds. */
-const LAST_WORDS_MS = 2_000;
+/** What was told to end gets this long at most to say so to its callers, in milliseconds. */
+const LAST_WORDS_MS = 10_000;
 
 /** Ends the public port in order: nothing new is accepted, what is under way may finish within the grace period. */
 @Injectable()

@@ -205,9 +205,9 @@ describe('refusals', () => {
     [
       'a slow page',
       samples.slowPdf(),
-      { limits: { pageTimeoutMs: 2000 } },
+      { limits: { pageTimeoutMs: 5000 } },
       'raster_timeout',
-      /page 1 took longer than 2,000 ms/,
+      /page 1 took longer than 5,000 ms/,
     ],
     [
       'a large image',
