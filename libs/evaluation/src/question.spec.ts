@@ -23,5 +23,13 @@ describe('documentKey', () => {
     const plain: ChatMessage[] = [{ role: 'user', content: 'Which line?' }];
     expect(documentKey(plain, '1')).toBe(documentKey(plain, '1'));
     expect(documentKey(plain, '1')).not.toBe(documentKey(plain, '2'));
+    const instructed: ChatMessage[] = [{ role: 'system', content: 'Be brief.' }, ...plain];
+    expect(documentKey(instructed, '1')).not.toBe(documentKey(instructed, '2'));
+  });
+
+  it('is another under another instruction', () => {
+    const instructed = (text: string): ChatMessage[] => [{ role: 'system', content: text }, ...ask('What?')];
+    expect(documentKey(instructed('Be brief.'), '1')).toBe(documentKey(instructed('Be brief.'), '2'));
+    expect(documentKey(instructed('Be brief.'), '1')).not.toBe(documentKey(instructed('Be kind.'), '1'));
   });
 });

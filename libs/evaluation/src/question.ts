@@ -40,18 +40,22 @@ export interface Suite {
   load(path: string, cwd: string): Promise<SuiteData>;
 }
 
+/** What is said to the model, whatever it is asked about. */
+const INSTRUCTIONS: ReadonlySet<string> = new Set(['system', 'developer']);
+
 /**
  * Key of what a question is about: its messages without the last text part of the last user turn. A question about nothing
- * but itself is its own document.
+ * but itself is its own document, also where many have one instruction.
  */
 export function documentKey(messages: readonly ChatMessage[], id: string): string {
   const asked = messages.findLastIndex(({ role }) => role === 'user');
-  const rest = messages.flatMap(({ content }, index) => {
+  const rest = messages.map(({ content }, index) => {
     if (typeof content === 'string') return index === asked ? [] : [content];
     const question = index === asked ? content?.findLastIndex(({ type }) => type === 'text') : undefined;
     return content?.filter((_, part) => part !== question).map((part) => JSON.stringify(part)) ?? [];
   });
-  const parts = rest.length === 0 ? [id] : rest;
+  const isAbout = messages.some(({ role }, index) => !INSTRUCTIONS.has(role) && rest[index].length > 0);
+  const parts = isAbout ? rest.flat() : [id];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }
 

@@ -23,6 +23,9 @@ describe('chooseVariants', () => {
     expect(() => names(['madakv'], named('madakv', 'snapkv'))).toThrow(
       new EvaluationError('variant_name_taken', 'madakv: there is another variant of that name'),
     );
+    expect(() => names(['madakv'], named('no-pooling', 'snapkv'))).toThrow(
+      new EvaluationError('variant_name_taken', 'no-pooling: a part of the ablation has that name'),
+    );
     expect(() => names(['best'], [])).toThrow(/unknown eviction policy "best"/);
     expect(() => names([], named('x', 'madakv', { pool: 1 }))).toThrow(/option pool/);
   });

@@ -52,6 +52,10 @@ export function chooseVariants(names: readonly string[], extra: readonly Variant
     if (before !== undefined && JSON.stringify(before) !== JSON.stringify(variant)) {
       throw new EvaluationError('variant_name_taken', `${variant.name}: there is another variant of that name`);
     }
+    const part = ABLATION.find(({ name }) => name === variant.name && name !== variant.policy);
+    if (part !== undefined && JSON.stringify(part) !== JSON.stringify(variant)) {
+      throw new EvaluationError('variant_name_taken', `${variant.name}: a part of the ablation has that name`);
+    }
     createPolicy(variant.policy, variant.options);
     chosen.set(variant.name, variant);
   };

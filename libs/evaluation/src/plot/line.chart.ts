@@ -45,7 +45,8 @@ export function lineChart(chart: LineChart): string {
   const yTicks = niceTicks({ from: 0, to: chart.yMax ?? Math.max(1e-9, ...all.map(({ y, high }) => high ?? y)) });
   const right = PLOT.left + PLOT.width;
   const bottom = PLOT.top + PLOT.height;
-  const domain = { from: Math.min(...xs), to: Math.max(...xs) };
+  const reach = [...xs, ...all.map((point) => point.x)];
+  const domain = { from: Math.min(...reach), to: Math.max(...reach) };
   const pixels = { from: PLOT.left + 14, to: right - 14 };
   const x = chart.xScale === 'log' ? logScale(domain, pixels) : linearScale(domain, pixels);
   const y = linearScale({ from: 0, to: yTicks[yTicks.length - 1] }, { from: bottom, to: PLOT.top });

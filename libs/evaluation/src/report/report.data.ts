@@ -67,7 +67,7 @@ const LENGTHS = [0, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, Infinity];
 /** Variant that the others are compared with. */
 export const OURS = 'madakv';
 
-/** @returns undefined while no question has all of its answers */
+/** @returns undefined while no question that counts for accuracy has all of its answers */
 export function reportData(run: RunRecord, results: readonly ResultRecord[]): EvalReport | undefined {
   const measured = measuredCells(run, results);
   const { cells, questions, incomplete } = measured;
@@ -77,7 +77,8 @@ export function reportData(run: RunRecord, results: readonly ResultRecord[]): Ev
   const full = cells.findIndex(({ policy, ratio }) => policy === 'full' && ratio === 1);
   const options = { seed: run.settings.seed, ...(full === -1 ? {} : { baseline: full }) };
   const overall = clusterBootstrap(clustersOf(questions, all), cells.length, options);
-  const bySet = [...groupBy(questions, ({ set }) => set)].filter(([, members]) => members.some(({ counts }) => counts));
+  const sets = [...groupBy(questions, ({ set }) => set)];
+  const bySet = sets.filter(([, members]) => members.some(({ counts }) => counts));
   const setEstimates = bySet.map(([set, members]) => ({
     set,
     estimates: clusterBootstrap(clustersOf(members, all), cells.length, options),
@@ -96,7 +97,7 @@ export function reportData(run: RunRecord, results: readonly ResultRecord[]): Ev
       accuracy: overall[index].mean,
       toFull: overall[index].difference,
       sets: Object.fromEntries(setEstimates.map(({ set, estimates }) => [set, estimates[index].mean])),
-      falseAlarms: falseAlarms(run, bySet, index),
+      falseAlarms: falseAlarms(run, sets, index),
       ...cacheFigures(questions, index),
       lengths: lengthFigures(counted, index),
       textPreference: meanMatrix(questions.map(({ results: own }) => own[index].text)),

@@ -6,9 +6,10 @@ export function ratiosOf({ cells }: Pick<EvalReport, 'cells'>): number[] {
   return [...new Set(cells.map(({ ratio }) => ratio))].sort((a, b) => a - b);
 }
 
-/** Variants in the order of the run, without parts of the ablation where there are others: those have a table of their own. */
+/** Variants in the order of the run, without parts of the ablation where they have a table of their own. */
 export function mainVariants({ cells }: Pick<EvalReport, 'cells'>): string[] {
   const names = [...new Set(cells.map(({ variant }) => variant))];
+  if (!names.includes(OURS)) return names;
   const main = names.filter((name) => name === OURS || !Object.hasOwn(ABLATION_LABELS, name));
   return main.some((name) => name !== 'full' && name !== OURS) ? main : names;
 }

@@ -34,6 +34,9 @@ export function reportMarkdown(report: EvalReport, figures: readonly Figure[], f
         ...falseAlarmTable(report, set),
       ]),
     ),
+    ...alarmsAlone(report).flatMap((set) =>
+      section(`Set "${set}" (${settings.sets[set].scorer})`, falseAlarmTable(report, set).slice(1)),
+    ),
     ...section('Cache and time', cacheTable(report)),
     '## How this was measured',
     '',
@@ -128,6 +131,11 @@ function ablationTable(report: EvalReport): string[] {
       return `| ${ABLATION_LABELS[name]} | ${texts.join(' | ')} |`;
     }),
   ];
+}
+
+/** Sets all of whose questions are about what is there: false alarms are all that they tell. */
+function alarmsAlone({ cells, questions }: EvalReport): string[] {
+  return Object.keys(cells[0].falseAlarms).filter((set) => !Object.hasOwn(questions.bySet, set));
 }
 
 function falseAlarmTable(report: EvalReport, set: string): string[] {

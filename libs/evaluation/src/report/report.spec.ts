@@ -111,6 +111,31 @@ describe('the report', () => {
     expect(full?.falseAlarms).toEqual({ absent: 2 / 20 });
   });
 
+  it('tells of false alarms where nothing else of a set counts', () => {
+    const there = results().filter(({ set, expected }) => set !== 'absent' || expected !== 'not stated');
+    const report = reportData(run, there);
+    if (report === undefined) throw new Error('no report');
+    expect(report.questions.bySet).toEqual({ fields: 40 });
+    expect(report.cells[0].falseAlarms).toEqual({ absent: 2 / 20 });
+    const lines = reportMarkdown(report, [], '').split('\n');
+    const start = lines.indexOf('## Set "absent" (absent)');
+    expect(lines.slice(start + 2, start + 7)).toEqual([
+      'False alarms: "not stated" for what is there.',
+      '',
+      '| kept | 5 % | 20 % | 100 % |',
+      '|---|---|---|---|',
+      '| full |  |  | 10.0 |',
+    ]);
+  });
+
+  it('leaves out no variant that has no other table', () => {
+    const variants = run.settings.variants.filter(({ name }) => name !== 'madakv');
+    const rest = results().filter(({ policy }) => policy !== 'madakv');
+    const report = reportData({ ...run, settings: { ...run.settings, variants } }, rest);
+    if (report === undefined) throw new Error('no report');
+    expect(reportMarkdown(report, [], '')).toContain('| no-pooling |');
+  });
+
   it('takes differences question by question', () => {
     const cell = data?.cells.find(({ variant, ratio }) => variant === 'madakv' && ratio === 0.2);
     expect(cell?.toFull).toEqual({ value: 0, low: 0, high: 0 });

@@ -6,7 +6,7 @@ import { reportFigures } from './report.figures.js';
 import { reportMarkdown } from './report.markdown.js';
 
 export interface WrittenReport {
-  /** Undefined while no question has all of its answers. */
+  /** Undefined while no question that counts for accuracy has all of its answers. */
   readonly report: EvalReport | undefined;
   readonly files: readonly string[];
 }

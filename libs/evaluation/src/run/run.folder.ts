@@ -1,4 +1,16 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { EvaluationError } from '../evaluation.error.js';
@@ -7,6 +19,8 @@ import { resultSchema, runSchema, type ResultRecord, type RunRecord } from './ru
 
 const RUN = 'run.json';
 const RESULTS = 'results.jsonl';
+/** Read at a time: no string holds the results of a large run. */
+const READ_BYTES = 2 ** 22;
 
 /** What of a run is reported on. */
 export interface RunPart {
@@ -32,7 +46,7 @@ export class RunFolder {
    * Opens a folder for `run`, to go on where it stopped.
    * @param resume false starts anew where something was begun before
    * @param name of the folder, for messages
-   * @throws EvaluationError naming the settings that differ from those the folder was begun with
+   * @throws EvaluationError naming the settings that differ from those the folder was begun with, or for results of nobody knows what
    */
   static begin(dir: string, name: string, run: RunRecord, resume: boolean): RunFolder {
     mkdirSync(dir, { recursive: true });
@@ -44,6 +58,10 @@ export class RunFolder {
         throw new EvaluationError('other_settings', `${name} has a run with other settings: ${differing.join('; ')}`);
       }
       return new RunFolder(dir, before, readResults(dir, name, true));
+    }
+    if (existsSync(join(dir, RESULTS))) {
+      const text = `${name}: has ${RESULTS} and no ${RUN}, which said how they were measured; take another folder`;
+      throw new EvaluationError('unreadable_run', text);
     }
     writeFileSync(join(dir, RUN), `${JSON.stringify(run, null, 2)}\n`);
     return new RunFolder(dir, run, []);
@@ -106,18 +124,40 @@ function readRun(dir: string, name: string): RunRecord {
 function readResults(dir: string, name: string, repair: boolean): ResultRecord[] {
   const path = join(dir, RESULTS);
   if (!existsSync(path)) return [];
-  const bytes = readFileSync(path);
-  const whole = bytes.lastIndexOf(0x0a) + 1;
-  if (repair && whole < bytes.length) truncateSync(path, whole);
-  return bytes
-    .toString('utf8', 0, whole)
-    .split('\n')
-    .slice(0, -1)
-    .map((line, index) => {
-      const parsed = resultSchema.safeParse(jsonOf(line));
-      if (!parsed.success) throw new EvaluationError('unreadable_run', `${name}: ${RESULTS}:${index + 1} is no result`);
-      return parsed.data;
-    });
+  const results: ResultRecord[] = [];
+  let whole = 0;
+  for (const line of linesOf(path)) {
+    const parsed = resultSchema.safeParse(jsonOf(line.toString()));
+    if (!parsed.success) {
+      throw new EvaluationError('unreadable_run', `${name}: ${RESULTS}:${results.length + 1} is no result`);
+    }
+    results.push(parsed.data);
+    whole += line.length + 1;
+  }
+  if (repair && whole < statSync(path).size) truncateSync(path, whole);
+  return results;
+}
+
+/** Whole lines of a file of any length, without their ends. */
+function* linesOf(path: string): Generator<Buffer> {
+  const file = openSync(path, 'r');
+  try {
+    let rest = Buffer.alloc(0);
+    for (;;) {
+      const piece = Buffer.alloc(READ_BYTES);
+      const length = readSync(file, piece);
+      if (length === 0) return;
+      let start = 0;
+      const bytes = Buffer.concat([rest, piece.subarray(0, length)]);
+      for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, start)) {
+        yield bytes.subarray(start, end);
+        start = end + 1;
+      }
+      rest = bytes.subarray(start);
+    }
+  } finally {
+    closeSync(file);
+  }
 }
 
 function jsonOf(text: string): unknown {

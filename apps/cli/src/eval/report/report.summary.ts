@@ -2,9 +2,9 @@ import { formatRatio, reportedRatios, type EvalReport } from '@madakv/evaluation
 import { textTable } from '../../terminal/text.table.js';
 import { formatCount } from '@madakv/insight';
 
-/** A report for the terminal. @param report undefined while no question has all of its answers */
+/** A report for the terminal. @param report undefined while no question that counts for accuracy has all of its answers */
 export function reportSummary(report: EvalReport | undefined): string {
-  if (report === undefined) return 'no question has all of its answers yet\n';
+  if (report === undefined) return 'no question that counts for accuracy has all of its answers yet\n';
   const ratios = reportedRatios(report);
   const rows = [...new Set(report.cells.map(({ variant }) => variant))].map((variant) => [
     variant,
