@@ -57,6 +57,21 @@ describe('parseEnvironment', () => {
     expect(read).toThrow(`${name}: expected ${expected}, got ${JSON.stringify(value)}`);
   });
 
+  it('does not repeat what may have a password in it', () => {
+    const secret = z.object({
+      URL: text({
+        schema: z.url({ protocol: /^redis$/ }),
+        default: 'redis://localhost',
+        expected: 'a redis:// URL',
+        about: 'Where Redis is.',
+        isSecret: true,
+      }),
+    });
+    const read = (): unknown => parseEnvironment(secret, { URL: 'redis://:pa/ss@redis:6379' });
+    expect(read).toThrow('URL: expected a redis:// URL, got something else, which is not shown');
+    expect(read).not.toThrow('pa/ss');
+  });
+
   it('names every bad variable at once', () => {
     expect(() => parseEnvironment(schema, { PORT: 'x', TTL: 'y' })).toThrow(/PORT: .*\nTTL: /);
   });

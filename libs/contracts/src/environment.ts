@@ -7,6 +7,8 @@ import { z } from 'zod';
 interface FieldText {
   /** One sentence for the table of settings. */
   readonly about: string;
+  /** What stands there may have a password in it, and is not repeated. */
+  readonly isSecret?: boolean;
 }
 
 interface NumberText extends FieldText {
@@ -41,12 +43,13 @@ export function text({
   default: fallback,
   expected,
   about,
+  isSecret = false,
 }: FieldText & { readonly schema: z.ZodType<string, string>; readonly default: string; readonly expected: string }) {
   return z
     .string()
     .refine((value) => schema.safeParse(value).success, expected)
     .default(fallback)
-    .meta({ about, expected, fallback });
+    .meta({ about, expected, fallback, isSecret });
 }
 
 /** A JSON value that `schema` admits; `expected` says in words what that is. */
@@ -85,7 +88,9 @@ export function parseEnvironment<S extends z.ZodObject>(
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map(({ path, message }) => {
     const name = String(path[0]);
-    return `${name}: expected ${message}, got ${JSON.stringify(given[name])}`;
+    const { isSecret } = SettingMeta.parse((schema.shape[name] as z.ZodType).meta());
+    const got = isSecret ? 'something else, which is not shown' : JSON.stringify(given[name]);
+    return `${name}: expected ${message}, got ${got}`;
   });
   throw new SettingsError(lines.join('\n'));
 }
@@ -99,7 +104,12 @@ export function settingsTable(schema: z.ZodObject): string {
   return ['| Variable | Default | Meaning |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
-const SettingMeta = z.object({ about: z.string(), expected: z.string(), fallback: z.string() });
+const SettingMeta = z.object({
+  about: z.string(),
+  expected: z.string(),
+  fallback: z.string(),
+  isSecret: z.boolean().default(false),
+});
 
 function parseJson(value: string): unknown {
   try {

@@ -39,6 +39,10 @@ const FURTHER: Readonly<Partial<Record<string, string>>> = {
   line_too_long: 'Upload the document to /v1/files and name it by file_id.',
   invalid_json_line: 'Write one JSON object a line, in UTF-8.',
   encrypted_pdf: 'Remove the password and send the document again.',
+  unsupported_parameter: ADVICE.invalid_request,
+  unsupported_schema:
+    'Mend the keyword of the schema that the message names; docs/api.md lists those that are honoured.',
+  text_only_model: 'Name a model that reads images, or send the document as text.',
 };
 
 /**

@@ -7,7 +7,8 @@ export const COMMON_SETTINGS = {
   MADAKV_REDIS_URL: text({
     schema: z.url({ protocol: /^rediss?$/ }),
     default: 'redis://127.0.0.1:6379',
-    expected: 'a redis:// or rediss:// URL',
+    expected: 'a redis:// or rediss:// URL, its password percent-encoded',
+    isSecret: true,
     about: 'Redis that holds jobs, records and leases.',
   }),
   MADAKV_KEY_PREFIX: text({

@@ -2,6 +2,7 @@ import type { ListKind, TableColumn, TableKind } from './extraction.plan.js';
 import { CELL_SEPARATOR } from './field.question.js';
 import { readScalar, type Notation } from './field.value.js';
 import { isAbsent } from './values/absent.answer.js';
+import { dateWord, MONTHS } from './values/month.names.js';
 import { bare, isProblem, plain } from './values/reading.js';
 
 /** Something in an answer that does not fit. */
@@ -74,8 +75,17 @@ export function rowsIn(answer: string, columns: readonly TableColumn[]): string[
 
 /** The entries as they stand: lines without bullets; of one line what stands between semicolons. */
 export function entriesIn(answer: string): string[] {
-  const lines = linesOf(answer).map((line) => line.replace(/^(?:[-*\u2022\u2013]|\d{1,3}[.)])\s+/u, ''));
+  const lines = withoutNumbers(linesOf(answer).map((line) => line.replace(/^[-*\u2022\u2013]\s+/u, '')));
   return lines.length === 1 ? lines[0].split(/\s*;\s*/u).filter((text) => text !== '') : lines;
+}
+
+/** Lines without the numbers that count them: `1.`, `2.`, and so on. That of `1. Mai` is a day. */
+function withoutNumbers(lines: readonly string[]): string[] {
+  const counted = lines.map((line) => /^(\d{1,3})[.)]\s+((\S+).*)$/su.exec(line));
+  const isCounted = counted.every(
+    (found, i) => found !== null && Number(found[1]) === i + 1 && !MONTHS.has(dateWord(found[3]).replace(/\.$/, '')),
+  );
+  return lines.map((line, i) => (isCounted ? (counted[i]?.[2] ?? line) : line));
 }
 
 function linesOf(answer: string): string[] {

@@ -40,6 +40,43 @@ export function automatonOf(
 }
 
 /**
+ * What two automata both accept.
+ * @param ascii one whose characters are of ASCII
+ * @param spend told of the steps that it takes, before they are many; may throw
+ * @returns undefined where that is nothing
+ * @throws RangeError where it needs too many states
+ */
+export function intersection(
+  ascii: Automaton,
+  other: Automaton,
+  spend: (steps: number) => void,
+): Automaton | undefined {
+  const numbers = new Map<number, number>();
+  const pairs: (readonly [number, number])[] = [];
+  const numberOf = (one: number, two: number): number => {
+    const key = one * other.length + two;
+    const known = numbers.get(key);
+    if (known !== undefined) return known;
+    if (pairs.length >= MAX_STATES) throw tooLarge();
+    numbers.set(key, pairs.length);
+    return pairs.push([one, two]) - 1;
+  };
+  numberOf(0, 0);
+  const states: State[] = [];
+  for (let i = 0; i < pairs.length; i++) {
+    const [one, two] = [ascii[pairs[i][0]], other[pairs[i][1]]];
+    spend(one.ways.size);
+    const ways = new Map<number, number>();
+    for (const [code, to] of one.ways) {
+      const beside = two.ways.get(code);
+      if (beside !== undefined) ways.set(code, numberOf(to, beside));
+    }
+    states.push({ ends: one.ends && two.ends, ways });
+  }
+  return withoutDeadEnds(states);
+}
+
+/**
  * A matcher that follows all ways at once: its time is in proportion to the text and the states, whatever the expression.
  * @throws RangeError for an expression that needs too many states
  */
@@ -67,7 +104,7 @@ function nodesOf(expression: Regular): { readonly nodes: readonly Node[]; readon
 }
 
 function addNode(nodes: Node[]): number {
-  if (nodes.length >= MAX_STATES) throw new RangeError(`is too large: it needs more than ${MAX_STATES} states`);
+  if (nodes.length >= MAX_STATES) throw tooLarge();
   return nodes.push({ empty: [], ways: [] }) - 1;
 }
 
@@ -125,7 +162,7 @@ function subsets(
     const key = set.join();
     const known = numbers.get(key);
     if (known !== undefined) return known;
-    if (sets.length >= MAX_STATES) throw new RangeError(`is too large: it needs more than ${MAX_STATES} states`);
+    if (sets.length >= MAX_STATES) throw tooLarge();
     numbers.set(key, sets.length);
     return sets.push(set) - 1;
   };
@@ -160,6 +197,10 @@ function closure(starts: readonly number[], nodes: readonly Node[]): number[] {
 function namedBeyond(nodes: readonly Node[]): ReadonlySet<number> {
   const sets = nodes.flatMap(({ ways }) => ways.map(({ set }) => set.beyond));
   return new Set(sets.flatMap((beyond) => (beyond === 'all' ? [] : [...beyond])));
+}
+
+function tooLarge(): RangeError {
+  return new RangeError(`is too large: it needs more than ${MAX_STATES} states`);
 }
 
 function withoutDeadEnds(states: readonly State[]): Automaton | undefined {

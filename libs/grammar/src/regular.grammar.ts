@@ -8,7 +8,7 @@ import {
   type Expression,
   type GrammarText,
 } from './grammar.text.js';
-import { automatonOf, OTHER, type State } from './regular.automaton.js';
+import { automatonOf, intersection, OTHER, type Automaton, type State } from './regular.automaton.js';
 import type { Regular } from './regular.js';
 
 const ASCII = Array.from({ length: 0x80 }, (_, code) => code);
@@ -26,13 +26,17 @@ const isUnwritten = (code: number): boolean =>
 /**
  * A regular expression, escaped as in a JSON string, as a rule for each state of its automaton: no two ways out of a rule
  * begin alike. xgrammar makes automata of its own from alternatives, and merges too many states where they do.
+ * @param within an expression of ASCII alone, which the string has to match, too
  * @returns undefined where there is nothing that it matches
  * @throws RangeError for an expression that is too large
  */
-export function regularExpression(expression: Regular, grammar: GrammarText): Expression | undefined {
-  const automaton = automatonOf(expression, isUnwritten, (steps) => {
+export function regularExpression(expression: Regular, grammar: GrammarText, within?: Regular): Expression | undefined {
+  const spend = (steps: number): void => {
     grammar.spend(steps);
-  });
+  };
+  const automatonFor = (each: Regular): Automaton | undefined => automatonOf(each, isUnwritten, spend);
+  const [own, outer] = [automatonFor(expression), within === undefined ? undefined : automatonFor(within)];
+  const automaton = own === undefined || outer === undefined ? own : intersection(outer, own, spend);
   if (automaton === undefined) return undefined;
   const rules = new Map<number, Expression>();
   const open = [0];

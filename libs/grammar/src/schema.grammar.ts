@@ -164,24 +164,24 @@ class SchemaWriter {
       if (value === undefined) continue;
       if (lengths !== undefined) throw new SchemaError([...path, lengths], `is not supported beside ${key}`);
     }
-    if (format !== undefined && pattern !== undefined)
-      throw new SchemaError([...path, 'format'], 'is not supported beside pattern');
-    if (format !== undefined)
-      return this.matching(STRING_FORMATS[format as keyof typeof STRING_FORMATS], [...path, 'format']);
-    if (pattern === undefined) return this.json.string(...limits(schema, 'minLength', 'maxLength', path));
-    return this.matching(pattern as string, [...path, 'pattern']);
+    const form = format === undefined ? undefined : STRING_FORMATS[format as keyof typeof STRING_FORMATS];
+    if (pattern !== undefined) return this.matching(pattern as string, [...path, 'pattern'], form);
+    if (form !== undefined) return this.matching(form, [...path, 'format']);
+    return this.json.string(...limits(schema, 'minLength', 'maxLength', path));
   }
 
-  /** A string that matches a pattern. */
-  private matching(pattern: string, path: SchemaPath): Expression {
+  /** A string that matches a pattern, and the other one where there is one. */
+  private matching(pattern: string, path: SchemaPath, form?: string): Expression {
+    const key = JSON.stringify([pattern, form]);
     // Many fields have the same one.
-    const known = this.patterns.get(pattern);
+    const known = this.patterns.get(key);
     if (known !== undefined) return known;
     try {
-      const found = this.regular(parsePattern(pattern));
+      const within = form === undefined ? undefined : parsePattern(form);
+      const found = regularExpression(parsePattern(pattern), this.grammar, within);
       if (found === undefined) throw new SchemaError(path, 'matches no string that can be written');
       const string = quoted(found);
-      this.patterns.set(pattern, string);
+      this.patterns.set(key, string);
       return string;
     } catch (error) {
       if (error instanceof PatternError || error instanceof RangeError) throw new SchemaError(path, error.message);

@@ -107,7 +107,7 @@ export const KEYWORDS = {
     accepts: isText,
     expected: 'a text',
     of: ['string'],
-    note: 'Matches the whole string, anchored or not. No lookaround, `\\b`, references or `\\p`; not beside `format`. `\\S`, `[^\\s]` and classes that leave out single letters beyond ASCII write ASCII alone',
+    note: 'Matches the whole string, anchored or not. No lookaround, `\\b`, references or `\\p`. Beside `format` both hold. `\\S`, `[^\\s]` and classes that leave out single letters beyond ASCII write ASCII alone',
   },
   format: {
     accepts: isOneOf(formats),

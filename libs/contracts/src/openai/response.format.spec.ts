@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { checkChatRequest } from './chat.check.js';
 import { answerFormat } from './response.format.js';
 
@@ -22,6 +23,19 @@ describe('response_format', () => {
       strict: true,
     });
     expect(answerFormat(checkChatRequest(of(schema)).response_format)).toMatchObject({ strict: false });
+  });
+
+  it('may be what zod makes of forms of texts', () => {
+    const forms = z.strictObject({
+      due: z.iso.date(),
+      at: z.iso.datetime(),
+      from: z.email(),
+      id: z.uuid(),
+      host: z.ipv4(),
+    });
+    const given = { ...z.toJSONSchema(forms), $schema: undefined };
+    expect(given.properties?.['due']).toMatchObject({ format: 'date', pattern: expect.any(String) as string });
+    expect(checkChatRequest(of(given, true)).response_format).toMatchObject({ type: 'json_schema' });
   });
 
   it('is the same after it was kept', () => {

@@ -2,7 +2,6 @@ import { plain } from './reading.js';
 
 /** What is answered for a field that the document does not have, without case and marks. */
 const ABSENT: ReadonlySet<string> = new Set([
-  '',
   'not stated',
   'not given',
   'not available',
@@ -24,6 +23,8 @@ const ABSENT: ReadonlySet<string> = new Set([
   'k a',
   'non indique',
   'non precise',
+  'n v t',
+  'n d',
 ]);
 
 /** `The document does not state a due date.`: how general models say it in a sentence. */
@@ -35,6 +36,7 @@ const LONGEST_SENTENCE = 160;
 /** Whether an answer says that the document does not have the value. */
 export function isAbsent(answer: string): boolean {
   const said = plain(answer);
-  if (ABSENT.has(said)) return true;
+  // Marks alone say nothing; a sign, as of a currency, does.
+  if (ABSENT.has(said) || (said === '' && !/\p{S}/u.test(answer))) return true;
   return said.includes(' ') && said.length <= LONGEST_SENTENCE && /[.!]\s*$/u.test(answer) && SENTENCE.test(said);
 }

@@ -18,7 +18,7 @@ export function readBoolean(answer: string): Reading {
   if (typeof mark === 'boolean') return { value: mark };
   const said = plain(answer);
   const first = said.split(' ')[0];
-  for (const word of [said, /^[\p{L}']+[,.;:]/u.test(answer.trim()) ? first : said]) {
+  for (const word of [said, /^[\p{L}']{2,}[,.;:](?=\s|$)/u.test(answer.trim()) ? first : said]) {
     if (YES.has(word)) return { value: true };
     if (NO.has(word)) return { value: false };
   }

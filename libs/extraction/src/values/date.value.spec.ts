@@ -41,6 +41,8 @@ describe('readDate', () => {
     ['14 maart 2025', '2025-03-14'],
     ['2025-03-14T09:42:00Z', '2025-03-14'],
     ['14 March 2025, 09:42', '2025-03-14'],
+    ['14 March 2025, 09:00-17:00', '2025-03-14'],
+    ['25-03-99', '1999-03-25'],
     ['29 February 2024', '2024-02-29'],
   ])('%s is %s', (answer, value) => {
     expect(readDate(answer, 'date')).toEqual(value === undefined ? { problem: 'is not a date' } : { value });
@@ -49,6 +51,7 @@ describe('readDate', () => {
   it.each([
     ['08/11/2025', AMBIGUOUS],
     ['03-04-25', AMBIGUOUS],
+    ['25-03-14', 'is a date whose day and year cannot be told apart'],
     ['29 February 2025', 'is no date of the calendar'],
     ['31.04.2025', 'is no date of the calendar'],
     ['13/13/2025', 'is no date of the calendar'],
@@ -83,6 +86,12 @@ describe('readDate', () => {
     ],
     ['14 March 2025', 'date-time', { problem: 'has no time of day' }],
     ['25:00Z', 'time', { problem: 'is not a time of day' }],
+    ['09:00-17:00', 'time', { problem: 'is not a time of day' }],
+    ['09:00-10:30', 'time', { problem: 'is not a time of day' }],
+    ['09:00:00-05:00', 'time', { value: '09:00:00-05:00' }],
+    ['09:00:00-17:00', 'time', { problem: 'has no time zone that there is' }],
+    ['2025-03-14T09:00-05:00', 'date-time', { value: '2025-03-14T09:00:00-05:00' }],
+    ['14 March 2025, 09:00-17:00', 'date-time', { problem: 'is not a date' }],
     ['noon', 'time', { problem: 'is not a time of day' }],
   ] as const)('%s as %s', (answer, format, reading) => {
     expect(readDate(answer, format)).toEqual(reading);

@@ -25,6 +25,9 @@ const ORDINALS = /^(\d{1,2})(?:st|nd|rd|th|er|re|º|ª|\.)$/;
 /** Years of two digits before it are of this century (POSIX). */
 const PIVOT = 69;
 
+/** From twelve hours behind to fourteen ahead of UTC, by quarters of an hour. */
+const ZONE = /^(?:Z|[+-](?:0\d|1[01]):(?:00|15|30|45)|-12:00|\+(?:1[23]:(?:00|15|30|45)|14:00))$/;
+
 interface Clock {
   readonly hour: number;
   readonly minute: number;
@@ -38,10 +41,10 @@ interface Clock {
  * name, a dot between them, a number above 12. A time zone is never made up.
  */
 export function readDate(answer: string, format: 'date' | 'time' | 'date-time'): Reading {
-  const text = bare(answer)
-    .replace(/\s/gu, ' ')
-    .replace(/(\d)T(?=\d)/, '$1 ');
-  const found = format === 'date' ? withoutClock(text) : clockIn(text);
+  const given = bare(answer).replace(/\s/gu, ' ');
+  const text = given.replace(/(\d)T(?=\d)/, '$1 ');
+  // Of `09:00-17:00` a date needs nothing; as a time it is a span of hours, and its end no zone.
+  const found = clockIn(text, format === 'date' || text !== given);
   if (format === 'time') {
     if (found.clock === undefined || parts(found.rest).length > 0) return { problem: 'is not a time of day' };
     return zoned(found.clock, (time) => time);
@@ -54,24 +57,25 @@ export function readDate(answer: string, format: 'date' | 'time' | 'date-time'):
     : zoned(found.clock, (time) => `${date}T${time}`);
 }
 
-function withoutClock(text: string): { readonly rest: string; readonly clock?: Clock } {
-  return { rest: clockIn(text).rest };
-}
-
-/** A time of day, and the text without it. */
-function clockIn(text: string): { readonly rest: string; readonly clock?: Clock } {
+/**
+ * A time of day, and the text without it.
+ * @param isZone whether hours behind a minus are a zone even where the time has no seconds
+ */
+function clockIn(text: string, isZone: boolean): { readonly rest: string; readonly clock?: Clock } {
   const time =
     /(?<![\d.:])(\d{1,2})(?:[:h](\d{2})(?::(\d{2})(?:[.,]\d+)?)?|\.(\d{2})(?=\s*(?:uhr|[ap]\.?m)))?\s*([ap]\.?m\b\.?)?\s*(Z\b|UTC|GMT|[+-]\d{2}:?\d{2})?/giu;
   for (const match of text.matchAll(time)) {
-    const [whole, hours, colonMinutes, seconds = '0', dotMinutes, half, zone] = match as (string | undefined)[];
+    const [whole, hours, colonMinutes, seconds, dotMinutes, half, zone] = match as (string | undefined)[];
     const minutes = colonMinutes ?? dotMinutes;
     // A number alone is a part of a date.
     if (whole === undefined || (minutes === undefined && half === undefined)) continue;
     const hour = hourOf(Number(hours), half);
-    if (hour === undefined || Number(minutes ?? 0) > 59 || Number(seconds) > 59) continue;
-    const rest = `${text.slice(0, match.index)} ${text.slice(match.index + whole.length)}`;
-    const clock = { hour, minute: Number(minutes ?? 0), second: Number(seconds) };
-    return { rest, clock: zone === undefined ? clock : { ...clock, zone: zoneOf(zone) } };
+    if (hour === undefined || Number(minutes ?? 0) > 59 || Number(seconds ?? 0) > 59) continue;
+    const isSpan = zone?.startsWith('-') === true && !isZone && seconds === undefined;
+    const length = isSpan ? whole.length - zone.length : whole.length;
+    const rest = `${text.slice(0, match.index)} ${text.slice(match.index + length)}`;
+    const clock = { hour, minute: Number(minutes ?? 0), second: Number(seconds ?? 0) };
+    return { rest, clock: zone === undefined || isSpan ? clock : { ...clock, zone: zoneOf(zone) } };
   }
   return { rest: text };
 }
@@ -88,7 +92,7 @@ function zoneOf(zone: string): string {
 
 function zoned({ hour, minute, second, zone }: Clock, written: (time: string) => string): Reading {
   if (zone === undefined) return { problem: 'has no time zone, which this format needs; a text takes it as it stands' };
-  if (!/^(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/.test(zone)) return { problem: 'has no time zone that there is' };
+  if (!ZONE.test(zone)) return { problem: 'has no time zone that there is' };
   return { value: written(`${two(hour)}:${two(minute)}:${two(second)}${zone}`) };
 }
 
@@ -133,6 +137,9 @@ function numericDate(text: string): string | { readonly problem: string } {
   const other = /^(\d{1,2})([-/. ])(\d{1,2})\2(\d{4}|\d{2})\.?$/.exec(text);
   if (other === null) return { problem: 'is not a date' };
   const [first, mark, second, year] = [Number(other[1]), other[2], Number(other[3]), yearOf(other[4])];
+  // `25-03-14` begins with its year in some countries, and with its day in others.
+  const isTurned = mark === '-' && other[4].length === 2 && first > 12;
+  if (isTurned && Number(other[4]) <= 31) return { problem: 'is a date whose day and year cannot be told apart' };
   if (mark === '.' || first > 12 || first === second) return written(year, second, first);
   if (second > 12) return written(year, first, second);
   return { problem: 'is a date whose day and month cannot be told apart' };

@@ -2,7 +2,9 @@ import type { NumberKind } from '../extraction.plan.js';
 import { AMBIGUOUS, readDigits, type DecimalMark } from './digits.js';
 import { bare, type Reading } from './reading.js';
 
-const CURRENCY = String.raw`(?:\p{L}{0,3}\p{Sc}|[A-Z]{3}|kr\.?|Kr\.?|Fr\.?|Rs\.?|zł|Kč|Ft|lei|руб\.?)`;
+/** A sign may have its country before it; other letters there, as in `k€` and `M€`, are what the number is multiplied by. */
+const COUNTRY = 'A|AU|AUD|AR|C|CA|CAD|CO|HK|J|JP|Mex|MX|NT|NZ|R|S|SG|TT|US|USD';
+const CURRENCY = String.raw`(?:(?:${COUNTRY})?\p{Sc}|[A-Z]{3}|kr\.?|Kr\.?|Fr\.?|Rs\.?|zł|Kč|Ft|lei|руб\.?)`;
 /** Digits with what stands before and behind them; nothing else with a digit in it. */
 const NUMBER =
   /^(?<open>\()?(?<before>[^\d().,]*?)(?<digits>[.,]?\d(?:[\d.,'’_ ]*\d)?)(?:[.,](?<none>[-–—]{1,2})?)?(?<after>[^\d()]*)(?<close>\))?$/u;
@@ -13,7 +15,9 @@ const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency
 const UNIT = /^(?:[%‰°]|[\p{L}\p{So}\p{Sc}°%µ²³/.]+(?: [\p{L}.]+)?)$/u;
 /** Words that a number has to be multiplied by: it is not read as if they were not there. */
 const MAGNITUDE =
-  /^(?:k|tsd|thousand|mn|mio|million(?:s|en)?|mill|mrd|bn|billions?|milliarden?|milliards?|lakhs?|crores?|dozens?)\b/iu;
+  /^(?:(?:k|tsd|thousands?|mil|mille|tys|тыс|mn|mln|mios?|million(?:s|en|es|i)?|mill|млн|mld|md|mrd|млрд|bn|billions?|milliarden?|milliards?|trillions?|lakhs?|crores?|dozens?)(?!\p{L})|(?:[kmt]|mio|md|mrd)(?:eur(?!\p{L})|\p{Sc})|[万億亿萬])/iu;
+/** Such a word beside money: behind anything else `m` is a length. */
+const MONEY_MAGNITUDE = /^(?:[kmbt]|mm|tn|cr)(?![\p{L}\p{No}])/iu;
 
 interface Parsed {
   readonly sign: 1 | -1;
@@ -75,9 +79,16 @@ function parse(text: string): Parsed | undefined {
   // Three capitals may be a unit.
   const isGrouped = isMoney && (code === undefined || (CURRENCIES.has(code) && decimalsOf(code) < 3));
   if (word !== '' && (MAGNITUDE.test(word) || !(isMoney || UNIT.test(word)))) return undefined;
+  if (before['currency'] !== undefined && MONEY_MAGNITUDE.test(word) && !isCredit(word, before['currency']))
+    return undefined;
   const minuses = [before['sign'], before['late'], behind].filter((sign) => sign === '-').length;
   if (minuses > 1 || (minuses === 1 && open !== undefined)) return undefined;
   return { sign: minuses === 1 || open !== undefined ? -1 : 1, digits, isGrouped };
+}
+
+/** `$12.00 CR` on a statement of account; behind rupees it is ten million. */
+function isCredit(word: string, currency: string): boolean {
+  return /^cr/i.test(word) && !/^(?:₹|Rs|INR)/u.test(currency);
 }
 
 /** Of a currency: three in Kuwait, none in Japan. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isAbsent } from './absent.answer.js';
 import { readBoolean } from './boolean.value.js';
-import { readChoice } from './choice.value.js';
+import { isChoice, readChoice } from './choice.value.js';
 import { bare } from './reading.js';
 import { readText } from './text.value.js';
 
@@ -20,16 +20,25 @@ describe('isAbsent', () => {
     'The invoice doesn’t mention an IBAN.',
     'There is no discount listed.',
     'An employer is not specified.',
+    'n. v. t.',
+    '—',
   ])('%s says that there is nothing', (answer) => {
     expect(isAbsent(answer)).toBe(true);
   });
 
-  it.each(['no', 'Nonesuch Ltd', '0', 'Not Your Average Bakery', 'Delivery is not included', 'No. 4711', 'NATO'])(
-    '%s does not',
-    (answer) => {
-      expect(isAbsent(answer)).toBe(false);
-    },
-  );
+  it.each([
+    'no',
+    'Nonesuch Ltd',
+    '0',
+    'Not Your Average Bakery',
+    'Delivery is not included',
+    'No. 4711',
+    'NATO',
+    '€',
+    '°',
+  ])('%s does not', (answer) => {
+    expect(isAbsent(answer)).toBe(false);
+  });
 });
 
 describe('bare', () => {
@@ -68,6 +77,25 @@ describe('readChoice', () => {
     expect(read('DHX', 'DHL')).toEqual({ problem: 'is none of the values of the enum' });
   });
 
+  it('takes no number for another, and no value that is denied', () => {
+    const none = { problem: 'is none of the values of the enum' };
+    expect(read('60 days', '30 days', 'on receipt')).toEqual(none);
+    expect(read('net 30 days', '30 days', 'on receipt')).toEqual({ value: '30 days' });
+    expect(read('ISO 9002', 'ISO 9001', 'none')).toEqual(none);
+    expect(read('19.6 %', 0, 7, 19)).toEqual(none);
+    expect(read('5,50 %', 5, 5.5, 10)).toEqual({ value: 5.5 });
+    expect(read('1.5', 1, 2)).toEqual(none);
+    expect(read('-7', 7, 19)).toEqual(none);
+    expect(read('Not approved', 'approved', 'rejected')).toEqual(none);
+    expect(read('not approved', 'approved', 'not approved')).toEqual({ value: 'not approved' });
+  });
+
+  it('takes signs as they stand', () => {
+    const kind = { kind: 'choice' as const, values: ['€', '$'] };
+    expect(isChoice('€', kind)).toBe(true);
+    expect(readChoice('€', kind)).toEqual({ value: '€' });
+  });
+
   it('gives values as the schema has them', () => {
     expect(read('20', 7, 20)).toEqual({ value: 20 });
     expect(read('true', true, false)).toEqual({ value: true });
@@ -81,7 +109,7 @@ describe('readBoolean', () => {
   it.each(['no', 'No, it is not.', 'false', 'nein', '☐'])('%s is false', (answer) => {
     expect(readBoolean(answer)).toEqual({ value: false });
   });
-  it.each(['maybe', 'yesterday', 'no idea', 'constructor'])('%s is neither', (answer) => {
+  it.each(['maybe', 'yesterday', 'no idea', 'constructor', 'n.a.', 'N.A.', 'n.d.'])('%s is neither', (answer) => {
     expect(readBoolean(answer)).toEqual({ problem: 'is neither yes nor no' });
   });
 });
@@ -101,6 +129,12 @@ describe('readText', () => {
     });
     expect(readText('HT-4827', { kind: 'text', pattern: '^HT-\\d+' })).toEqual({ value: 'HT-4827' });
     expect(readText('XT-4827', { kind: 'text', pattern: '^HT' })).toEqual({ problem: 'does not match the pattern' });
+  });
+
+  it('holds what has a format to its pattern, too', () => {
+    const kind = { kind: 'text' as const, format: 'date' as const, pattern: '^20\\d\\d-' };
+    expect(readText('14 March 2025', kind)).toEqual({ value: '2025-03-14' });
+    expect(readText('14 March 1999', kind)).toEqual({ problem: 'does not match the pattern' });
   });
 
   it.each([

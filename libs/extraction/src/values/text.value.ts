@@ -2,7 +2,7 @@ import { isIPv4 } from 'node:net';
 import { patternMatcher } from '@madakv/grammar';
 import type { TextKind } from '../extraction.plan.js';
 import { readDate } from './date.value.js';
-import { bare, type Reading } from './reading.js';
+import { bare, isProblem, type Reading } from './reading.js';
 
 const LOCAL_PART = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/i;
 const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
@@ -10,7 +10,10 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 /** Reads a text as it stands, or in the form that the schema wants. */
 export function readText(answer: string, kind: TextKind): Reading {
   const { format, pattern, minLength, maxLength } = kind;
-  if (format !== undefined) return readFormat(answer, format);
+  if (format !== undefined) {
+    const reading = readFormat(answer, format);
+    return isProblem(reading) ? reading : matching(String(reading.value), pattern);
+  }
   const value = bare(answer);
   const { length } = Array.from(value);
   if (minLength !== undefined && length < minLength) {
@@ -19,6 +22,10 @@ export function readText(answer: string, kind: TextKind): Reading {
   if (maxLength !== undefined && length > maxLength) {
     return { problem: `has ${length} characters; at most ${maxLength} are wanted` };
   }
+  return matching(value, pattern);
+}
+
+function matching(value: string, pattern: string | undefined): Reading {
   if (pattern !== undefined && !patternMatcher(pattern)(value)) return { problem: 'does not match the pattern' };
   return { value };
 }
