@@ -44,6 +44,20 @@ describe.each(checkpointNames())('special tokens in texts for %s', (name) => {
     expect(plain.layout(ask(text), []).text).toContain(text);
   });
 
+  const blind = plain.config.tokens.image === undefined ? ' (skipped: it sees none)' : '';
+  it.skipIf(blind !== '')(`are nothing but that between two images${blind}`, () => {
+    const image = { type: 'image_url' as const, image_url: { url: '' } };
+    const sizes = [
+      { width: 56, height: 56 },
+      { width: 56, height: 56 },
+    ];
+    const between = (text: string): number[] => {
+      const content = [image, { type: 'text' as const, text }, image, { type: 'text' as const, text: 'what?' }];
+      return Array.from(plain.layout([{ role: 'user', content }], sizes).inputIds).filter((id) => addedIds.has(id));
+    };
+    for (const { content } of added) expect(between(content)).toEqual(between('x'));
+  });
+
   it('cannot be made of pieces, in one text or across several', () => {
     const pieces = added.flatMap(({ content }) => [content, content.slice(0, 3), content.slice(3), content.slice(1)]);
     const text = fc.array(fc.constantFrom(...pieces, ' ', 'x', '\uFDD0'), { minLength: 1, maxLength: 6 });

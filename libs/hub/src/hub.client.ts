@@ -42,6 +42,8 @@ export interface HubClientOptions {
 export const ATTEMPTS = 4;
 const LONGEST_WAIT_MS = 300_000;
 const SILENCE_MS = 30_000;
+/** Of an answer that is no file: what a repository of hundreds of thousands of files says. */
+const LONGEST_ANSWER_BYTES = 64 * 2 ** 20;
 
 const siblingSchema = z.object({
   rfilename: z.string(),
@@ -74,8 +76,7 @@ export class HubClient {
   async repository(reference: ModelReference): Promise<Repository> {
     const { repo, revision } = reference;
     const path = `/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
-    const response = await this.request(reference, path, {});
-    const parsed = repositorySchema.safeParse(await response.json().catch(() => undefined));
+    const parsed = repositorySchema.safeParse(jsonOf(await this.text(reference, path)));
     if (!parsed.success) {
       const where = parsed.error.issues[0].path.join('.');
       throw new HubError(
@@ -92,6 +93,20 @@ export class HubClient {
         etag: lfs?.sha256 ?? blobId,
       })),
     };
+  }
+
+  /** A whole answer; one that breaks off is asked for again. */
+  private async text(reference: ModelReference, path: string): Promise<string> {
+    for (let attempt = 1; ; attempt++) {
+      const response = await this.request(reference, path, {});
+      try {
+        return await limitedText(response);
+      } catch (error) {
+        if (error instanceof HubError || this.options.signal?.aborted === true) throw error;
+        if (attempt >= ATTEMPTS) throw unreachable(reference, this.settings, networkProblem(error));
+        await this.pause(attempt);
+      }
+    }
   }
 
   /**
@@ -166,6 +181,30 @@ export class HubClient {
       if (attempt >= ATTEMPTS) throw unreachable(reference, this.settings, problem);
       await this.pause(attempt);
     }
+  }
+}
+
+async function limitedText({ body, url }: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of (body ?? []) as AsyncIterable<Uint8Array>) {
+    length += piece.length;
+    if (length > LONGEST_ANSWER_BYTES) {
+      throw new HubError(
+        'bad_answer',
+        `${url}: the answer is longer than ${LONGEST_ANSWER_BYTES} bytes; see HF_ENDPOINT`,
+      );
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString();
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

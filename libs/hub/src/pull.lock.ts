@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { constants, copyFile, link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HubError } from './hub.error.js';
@@ -13,6 +13,9 @@ export interface PullLockOptions {
   /** A lock that nobody touched for this long was left by a process that died. Many beats: the holder's machine may be busy. */
   readonly deadMs?: number;
 }
+
+/** What file systems without hard links say: FAT, many shares. There the lock is a copy, which is as exclusive, and empty for a moment. */
+const WITHOUT_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 const BEAT_MS = 2_000;
 const DEAD_MS = 20_000;
@@ -86,7 +89,10 @@ async function clear(path: string, dead: string, draft: string): Promise<void> {
 
 async function linked(from: string, to: string): Promise<boolean> {
   try {
-    await link(from, to);
+    await link(from, to).catch(async (error: unknown) => {
+      if (!WITHOUT_LINKS.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      await copyFile(from, to, constants.COPYFILE_EXCL);
+    });
     // A link has the age of what it links to.
     await utimes(to, new Date(), new Date());
     return true;

@@ -93,6 +93,22 @@ it('fetches nothing twice, and of a newer commit only what is new', async () => 
   });
 });
 
+it('fetches once what several files are', async () => {
+  const same = '{"size":336}';
+  const commit = hub.commit('org/same', {
+    ...MODEL,
+    'preprocessor_config.json': same,
+    'processor_config.json': same,
+    'generation_config.json': '{}',
+  });
+  const { dir, fetchedBytes } = await pull('org/same');
+  expect(dir).toBe(folder('org/same', 'snapshots', commit));
+  for (const file of ['preprocessor_config.json', 'processor_config.json'])
+    expect(readFileSync(join(dir, file), 'utf8')).toBe(same);
+  const contents = new Set(readdirSync(dir).map((file) => readFileSync(join(dir, file), 'latin1')));
+  expect(fetchedBytes).toBe([...contents].reduce((sum, content) => sum + content.length, 0));
+});
+
 it('takes the shards that the index names, and single weights rather than shards', async () => {
   const index = JSON.stringify({ weight_map: { a: 'm-1.safetensors', b: 'm-2.safetensors', c: 'm-1.safetensors' } });
   const { 'model.safetensors': single, ...others } = MODEL;
@@ -263,6 +279,17 @@ describe('a hub that refuses', () => {
       code: 'unreachable',
       message: expect.stringContaining('it answers 500') as string,
     });
+  });
+
+  it('may break off while it says what there is', async () => {
+    hub.commit('org/breaks-off', MODEL);
+    let ill = 2;
+    const breaksOff = ({ url }: FakeHubRequest) =>
+      url.startsWith('/api/') && ill-- > 0 ? ({ kind: 'break', afterBytes: 40 } as const) : undefined;
+    hub.fault = breaksOff;
+    await pull('org/breaks-off');
+    ill = Infinity;
+    await expect(pull('org/breaks-off')).rejects.toMatchObject({ code: 'unreachable' });
   });
 
   it('is none', async () => {

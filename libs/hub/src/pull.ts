@@ -134,13 +134,13 @@ class Pull {
 
   /** Some files at a time; the first that fails ends the others. */
   private async fetchAll(commit: string, files: readonly RepositoryFile[]): Promise<void> {
-    this.totalBytes = files.reduce((sum, { size }) => sum + size, 0);
-    this.doneBytes = files.reduce((sum, file) => sum + file.size - this.missingBytes(file), 0);
-    const rest = [...files];
+    const rest = byContent(files);
+    this.totalBytes = rest.reduce((sum, [{ size }]) => sum + size, 0);
+    this.doneBytes = rest.reduce((sum, [file]) => sum + file.size - this.missingBytes(file), 0);
     const fetchSome = async (): Promise<void> => {
-      for (let file = rest.shift(); file !== undefined; file = rest.shift()) await this.fetchOne(commit, file);
+      for (let alike = rest.shift(); alike !== undefined; alike = rest.shift()) await this.fetchOne(commit, alike);
     };
-    const workers = Array.from({ length: Math.min(PARALLEL, files.length) }, fetchSome);
+    const workers = Array.from({ length: Math.min(PARALLEL, rest.length) }, fetchSome);
     try {
       await Promise.all(workers);
     } catch (error) {
@@ -150,8 +150,10 @@ class Pull {
     }
   }
 
-  private async fetchOne(commit: string, file: RepositoryFile): Promise<void> {
+  /** @param alike files of one content, which is fetched once */
+  private async fetchOne(commit: string, alike: readonly RepositoryFile[]): Promise<void> {
     const { store } = this;
+    const [file] = alike;
     if (!store.hasBlob(file.etag, file.size)) {
       await downloadBlob({
         client: this.client,
@@ -168,7 +170,7 @@ class Pull {
         },
       });
     }
-    await store.link(commit, file.path, file.etag);
+    for (const { path, etag } of alike) await store.link(commit, path, etag);
   }
 
   /** Of a file, what is still to be fetched. */
@@ -180,7 +182,7 @@ class Pull {
 
   private async requireSpace(files: readonly RepositoryFile[]): Promise<void> {
     const { freeBytes = freeBytesOf } = this.options;
-    const needed = files.reduce((sum, file) => sum + this.missingBytes(file), 0);
+    const needed = byContent(files).reduce((sum, [file]) => sum + this.missingBytes(file), 0);
     if (needed === 0) return;
     const free = await freeBytes(this.store.dir);
     if (free >= needed + SPARE_BYTES) return;
@@ -190,6 +192,13 @@ class Pull {
       `${gib(needed)} are to be fetched and ${gib(SPARE_BYTES)} stay free, but the disk has only ${gib(free)}`,
     );
   }
+}
+
+/** Files that are the same byte for byte together: the cache keeps one blob of them. */
+function byContent(files: readonly RepositoryFile[]): RepositoryFile[][] {
+  const found = new Map<string, RepositoryFile[]>();
+  for (const file of files) found.set(file.etag, [...(found.get(file.etag) ?? []), file]);
+  return [...found.values()];
 }
 
 async function freeBytesOf(dir: string): Promise<number> {

@@ -120,13 +120,18 @@ class Hub implements FakeHub {
     const api = /^\/api\/models\/([^/]+\/[^/]+)\/(revision|tree)\/([^/]+)$/.exec(pathname);
     const resolve = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(pathname);
     const cdn = /^\/cdn\/([0-9a-f]{64})$/.exec(pathname);
-    if (api !== null) this.list(seen, response, api[1], api[2], decodeURIComponent(api[3]));
+    if (api !== null) this.list(seen, response, fault, [api[1], api[2], decodeURIComponent(api[3])]);
     else if (resolve !== null) this.resolve(seen, response, fault, resolve.slice(1).map(decodeURIComponent));
     else if (cdn !== null) this.send(seen, response, fault, this.largeFile(cdn[1]));
     else refuse(response, 404, 'EntryNotFound');
   }
 
-  private list(seen: FakeHubRequest, response: ServerResponse, repo: string, kind: string, revision: string): void {
+  private list(
+    seen: FakeHubRequest,
+    response: ServerResponse,
+    fault: FakeHubFault | undefined,
+    [repo = '', kind = '', revision = '']: readonly string[],
+  ): void {
     const found = this.find(seen, response, repo, revision);
     if (found === undefined) return;
     const files = [...found.tree];
@@ -150,7 +155,10 @@ class Hub implements FakeHub {
               ...(large ? { lfs: { sha256: etag, size: content.length, pointerSize: 135 } } : {}),
             })),
           };
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    const text = JSON.stringify(body);
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+    if (fault?.kind === 'break') response.write(text.slice(0, fault.afterBytes), () => response.destroy());
+    else response.end(text);
   }
 
   private resolve(

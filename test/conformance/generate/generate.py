@@ -53,7 +53,8 @@ def inputs_of(processor, messages: list, images: list):
     bos = tokenizer.bos_token
     twice = bos is not None and text.startswith(bos)
     if tokenizer is processor:
-        return text, tokenizer([text], return_tensors="pt", add_special_tokens=not twice)
+        # As apply_chat_template(tokenize=True) does.
+        return text, tokenizer([text], return_tensors="pt", add_special_tokens=False)
     inputs = processor(text=[text], images=images or None, return_tensors="pt", add_special_tokens=not twice)
     return text, inputs
 

@@ -27,13 +27,15 @@ export async function decodeImage(bytes: Uint8Array, limits: DecodeLimits = {}):
     const { maxPixels = MAX_PIXELS } = limits;
     const limitInputPixels = maxPixels === Infinity ? false : maxPixels;
     const source = sharp(bytes, { ignoreIcc: true, limitInputPixels, failOn: 'error' });
-    const { space } = await source.metadata();
+    const { space, depth } = await source.metadata();
     const upright = source.autoOrient();
     const cmyk = space === 'cmyk';
     const converted = cmyk ? upright.pipelineColourspace('cmyk').toColourspace('cmyk') : upright.toColourspace('srgb');
-    const { data, info } = await converted.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    const pixels = new Uint8Array(data.buffer, data.byteOffset, data.length);
-    const rgb = cmyk ? fromCmyk(pixels) : opaque(pixels, info.channels);
+    const isLong = cmyk && depth === 'ushort';
+    const raw = converted.raw({ depth: isLong ? 'ushort' : 'uchar' });
+    const { data, info } = await raw.toBuffer({ resolveWithObject: true });
+    const pixels = isLong ? upperBytes(data) : new Uint8Array(data.buffer, data.byteOffset, data.length);
+    const rgb = cmyk ? fromCmyk(pixels, info.channels) : opaque(pixels, info.channels);
     return { width: info.width, height: info.height, data: rgb };
   } catch (cause) {
     throw new ImageError(`not an image that can be read: ${(cause as Error).message}`, { cause });
@@ -46,9 +48,16 @@ function scaled(a: number, b: number): number {
   return ((product >> 8) + product) >> 8;
 }
 
-function fromCmyk(data: Uint8Array): Uint8Array {
-  const rgb = new Uint8Array((data.length / 4) * 3);
-  for (let from = 0, to = 0; from < data.length; from += 4) {
+/** Of numbers of two bytes in this machine's order the upper ones. */
+function upperBytes(data: Buffer): Uint8Array {
+  const words = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
+  return Uint8Array.from(words, (word) => word >> 8);
+}
+
+/** @param channels the four inks, and others that are left out: transparency, spot colours */
+function fromCmyk(data: Uint8Array, channels: number): Uint8Array {
+  const rgb = new Uint8Array((data.length / channels) * 3);
+  for (let from = 0, to = 0; from < data.length; from += channels) {
     const white = 255 - data[from + 3];
     for (let channel = 0; channel < 3; channel++) rgb[to++] = Math.max(0, white - scaled(data[from + channel], white));
   }

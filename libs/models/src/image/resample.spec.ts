@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { resize } from './resample.js';
+import { resize, resizedPart } from './resample.js';
 
 const side = fc.integer({ min: 1, max: 60 });
 
@@ -15,6 +15,32 @@ describe('resize', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it('gives a part as the whole has it', () => {
+    fc.assert(
+      fc.property(side, side, side, side, fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 4, maxLength: 4 }), (width, height, toWidth, toHeight, at) => {
+        const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7919) % 251);
+        const [left, top] = [Math.floor(at[0] * (toWidth - 1)), Math.floor(at[1] * (toHeight - 1))];
+        const part = { left, top, width: 1 + Math.floor(at[2] * (toWidth - left - 1)), height: 1 + Math.floor(at[3] * (toHeight - top - 1)) };
+        const whole = resize({ width, height, data }, toWidth, toHeight, 'bicubic').data;
+        const rows = Array.from({ length: part.height }, (_, y) => {
+          const start = ((top + y) * toWidth + left) * 3;
+          return [...whole.subarray(start, start + part.width * 3)];
+        });
+        const found = resizedPart({ width, height, data }, { width: toWidth, height: toHeight }, 'bicubic', part);
+        expect([...found.data]).toEqual(rows.flat());
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('gives a part of millions of pixels at the cost of the part', () => {
+    const line = { width: 20_000, height: 1, data: new Uint8Array(60_000).fill(9) };
+    const part = { left: 3_359_832, top: 0, width: 336, height: 336 };
+    const found = resizedPart(line, { width: 6_720_000, height: 336 }, 'bicubic', part);
+    expect(found.data).toHaveLength(336 * 336 * 3);
+    expect(found.data.every((value) => value === 9)).toBe(true);
   });
 
   it('leaves an image of the right size as it is', () => {

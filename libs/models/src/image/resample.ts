@@ -30,39 +30,82 @@ interface AxisWeights {
  * images on CPUs with AVX2 (16-bit fixed-point weights with as many fraction bits as the largest weight leaves).
  */
 export function resize(image: RgbImage, width: number, height: number, filter: ResampleFilter): RgbImage {
-  let data = image.data;
-  if (width !== image.width) data = resizeRows(data, image.width, image.height, axisWeights(image.width, width, filter));
-  if (height !== image.height) data = resizeColumns(data, width, axisWeights(image.height, height, filter));
-  return { width, height, data };
+  return resizedPart(image, { width, height }, filter, { left: 0, top: 0, width, height });
 }
 
-function axisWeights(inputs: number, outputs: number, filter: ResampleFilter): AxisWeights {
+/** Pixels of an image. */
+export interface Part {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A part of what `resize` makes, at the cost of the part: the long side of a line drawn over a page may come to millions of pixels. */
+export function resizedPart(
+  image: RgbImage,
+  size: { readonly width: number; readonly height: number },
+  filter: ResampleFilter,
+  part: Part,
+): RgbImage {
+  const columns = { first: part.left, count: part.width };
+  const rows = { first: part.top, count: part.height };
+  let data =
+    size.width === image.width
+      ? columnsOf(image, columns)
+      : resizeRows(image.data, image.width, image.height, axisWeights(image.width, size.width, filter, columns));
+  data =
+    size.height === image.height
+      ? data.subarray(rows.first * part.width * 3, (rows.first + rows.count) * part.width * 3)
+      : resizeColumns(data, part.width, axisWeights(image.height, size.height, filter, rows));
+  return { width: part.width, height: part.height, data };
+}
+
+/** Outputs of an axis. */
+interface Span {
+  readonly first: number;
+  readonly count: number;
+}
+
+function columnsOf({ data, width, height }: RgbImage, { first, count }: Span): Uint8Array {
+  if (count === width) return data;
+  const result = new Uint8Array(count * height * 3);
+  for (let y = 0; y < height; y++) {
+    const from = (y * width + first) * 3;
+    result.set(data.subarray(from, from + count * 3), y * count * 3);
+  }
+  return result;
+}
+
+/** Of a span of the outputs; as many bits as the largest weight of all of them leaves. */
+function axisWeights(inputs: number, outputs: number, filter: ResampleFilter, span: Span): AxisWeights {
   const { reach, kernel } = filters[filter];
   const scale = inputs / outputs;
   const support = reach * Math.max(1, scale);
   const narrow = 1 / Math.max(1, scale);
   const taps = Math.min(inputs, Math.ceil(support) * 2 + 1);
-  const first = new Int32Array(outputs);
-  const exact = new Float64Array(outputs * taps);
+  const first = new Int32Array(span.count);
+  const exact = new Float64Array(span.count * taps);
+  const own = new Float64Array(taps);
   let largest = 0;
-  for (let i = 0; i < outputs; i++) {
-    const center = scale * (i + 0.5);
+  for (let output = 0; output < outputs; output++) {
+    const center = scale * (output + 0.5);
     const start = Math.max(0, Math.trunc(center - support + 0.5));
     const count = Math.min(taps, Math.min(inputs, Math.trunc(center + support + 0.5)) - start);
     let sum = 0;
     for (let j = 0; j < count; j++) {
-      const weight = kernel((j + start - center + 0.5) * narrow);
-      exact[i * taps + j] = weight;
-      sum += weight;
+      own[j] = kernel((j + start - center + 0.5) * narrow);
+      sum += own[j];
     }
     for (let j = 0; j < count; j++) {
-      exact[i * taps + j] /= sum;
-      largest = Math.max(largest, exact[i * taps + j]);
+      own[j] /= sum;
+      largest = Math.max(largest, own[j]);
     }
+    const i = output - span.first;
+    if (i < 0 || i >= span.count) continue;
     // All taps are read, those behind the last input with weight zero: move the window where it ends inside.
     first[i] = Math.min(start, inputs - taps);
-    if (first[i] < start) exact.copyWithin(i * taps + start - first[i], i * taps, i * taps + count);
-    exact.fill(0, i * taps, i * taps + start - first[i]);
+    exact.set(own.subarray(0, count), i * taps + start - first[i]);
   }
   let bits = 0;
   while (bits < 22 && Math.trunc(0.5 + largest * 2 ** (bits + 1)) < 1 << 15) bits++;

@@ -1,9 +1,10 @@
 import { CheckpointError } from '../checkpoint/checkpoint.error.js';
 import type { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
 import type { ImageLayout, ImageProcessor, ImageSize, PreparedImage } from '../family.js';
+import { ImageError } from '../image/image.decoder.js';
 import { imageKey } from '../image/image.key.js';
 import { readProcessorSettings, resampleFilter, type ProcessorSettings } from '../image/processor.settings.js';
-import { resize } from '../image/resample.js';
+import { resize, resizedPart, type Part } from '../image/resample.js';
 import type { RgbImage } from '../image/rgb.image.js';
 import { meanColour, valueTable } from '../image/value.table.js';
 import type { LlavaConfig } from './llava.vision.config.js';
@@ -31,8 +32,10 @@ export function llavaImageProcessor(folder: CheckpointFolder, { vision }: LlavaC
   const process = (image: RgbImage): PreparedImage => {
     const square = pads ? padToSquare(image, meanColour(settings)) : image;
     const target = resizedSize(square, settings);
-    const resized = resize(square, target.width, target.height, filter);
-    const cropped = crop === undefined ? resized : centreCrop(resized, crop);
+    const cropped =
+      crop === undefined
+        ? resize(square, target.width, target.height, filter)
+        : centreCrop(target, crop, (part) => resizedPart(square, target, filter, part));
     check(cropped);
     return {
       pixels: planes(cropped, table),
@@ -64,8 +67,15 @@ function resizedSize({ width, height }: ImageSize, settings: ProcessorSettings):
   return width <= height ? { width: short, height: long } : { width: long, height: short };
 }
 
+/** A square of more pixels than that is refused. */
+const MAX_PADDED_PIXELS = 100_000_000;
+
 function padToSquare(image: RgbImage, colour: [number, number, number]): RgbImage {
   const side = Math.max(image.width, image.height);
+  if (side ** 2 > MAX_PADDED_PIXELS) {
+    const size = `${image.width} x ${image.height}`;
+    throw new ImageError(`an image of ${size} makes a square of more than ${MAX_PADDED_PIXELS} pixels`);
+  }
   const data = new Uint8Array(side * side * 3);
   for (let i = 0; i < data.length; i++) data[i] = colour[i % 3];
   const left = Math.floor((side - image.width) / 2);
@@ -77,18 +87,18 @@ function padToSquare(image: RgbImage, colour: [number, number, number]): RgbImag
   return { width: side, height: side, data };
 }
 
-/** Cuts the middle out; what lies outside the image is black. */
-function centreCrop(image: RgbImage, size: ImageSize): RgbImage {
+/** Cuts the middle out of an image of that size; what lies outside of it is black. @param partOf gives a part of the image */
+function centreCrop(image: ImageSize, size: ImageSize, partOf: (part: Part) => RgbImage): RgbImage {
+  const [left, top] = [cropStart(image.width, size.width), cropStart(image.height, size.height)];
+  const [x, y] = [Math.max(0, left), Math.max(0, top)];
+  const width = Math.min(image.width, left + size.width) - x;
+  const height = Math.min(image.height, top + size.height) - y;
+  const inside = partOf({ left: x, top: y, width, height });
+  if (width === size.width && height === size.height) return inside;
   const data = new Uint8Array(size.width * size.height * 3);
-  const left = cropStart(image.width, size.width);
-  const top = cropStart(image.height, size.height);
-  const from = Math.max(0, left);
-  const to = Math.min(image.width, left + size.width);
-  for (let y = 0; y < size.height; y++) {
-    const row = y + top;
-    if (row < 0 || row >= image.height) continue;
-    const pixels = image.data.subarray((row * image.width + from) * 3, (row * image.width + to) * 3);
-    data.set(pixels, (y * size.width + from - left) * 3);
+  for (let row = 0; row < height; row++) {
+    const pixels = inside.data.subarray(row * width * 3, (row + 1) * width * 3);
+    data.set(pixels, ((y - top + row) * size.width + x - left) * 3);
   }
   return { ...size, data };
 }

@@ -31,13 +31,13 @@ export function buildPrompt<Image extends ImageLayout>(
   }
   const converted = messages.map((message) => template.convert(message));
   const text = template.render(converted);
-  const ids = encode(tokenizer, text);
+  const ids = encode(tokenizer, text, config);
   const { inputIds, segments } = expandPlaceholders(ids, config.tokens.image, images);
   const start = questionStart(template, converted, text);
   const question =
     start === undefined
       ? afterImages(segments)
-      : expanded(commonPrefix(ids, encode(tokenizer, text.slice(0, start))), ids, config.tokens.image, images);
+      : expanded(commonPrefix(ids, encode(tokenizer, text.slice(0, start), config)), ids, config.tokens.image, images);
   return {
     text: tokenizer.unshield(text),
     inputIds,
@@ -55,10 +55,14 @@ function bytesPerToken(tokenizer: Tokenizer, ids: readonly number[]): number {
   return bytes === 0 ? 1 : bytes / written.length;
 }
 
-/** A template that writes the beginning-of-text token itself leaves nothing for the tokenizer to add. */
-function encode(tokenizer: Tokenizer, text: string): number[] {
+/**
+ * As the reference does: a tokenizer adds nothing to what a template has written; a processor of images has it add its own, unless
+ * the template has written the beginning-of-text token.
+ */
+function encode(tokenizer: Tokenizer, text: string, { tokens }: ModelConfig): number[] {
   const bos = tokenizer.specialTokens.bos_token;
-  return tokenizer.encode(text, { addSpecial: bos === undefined || !text.startsWith(bos) });
+  const addSpecial = tokens.image !== undefined && (bos === undefined || !text.startsWith(bos));
+  return tokenizer.encode(text, { addSpecial });
 }
 
 /** A token that reaches across the start of the question belongs to it. */

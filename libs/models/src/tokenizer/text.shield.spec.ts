@@ -2,12 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { TextShield, withoutMarks } from './text.shield.js';
 import type { TokenizerFile } from './tokenizer.file.js';
 
-const file = (tokens: string[], rest: Partial<TokenizerFile> = {}, normalized = false): TokenizerFile => ({
-  added_tokens: tokens.map((content, id) => ({ id, content, special: true, normalized })),
+const file = (tokens: string[], rest: Partial<TokenizerFile> = {}): TokenizerFile => ({
+  added_tokens: tokens.map((content, id) => ({ id, content, special: true })),
   model: { vocab: {} },
   ...rest,
 });
-const normalizer = { type: 'NFC' };
 
 describe('TextShield', () => {
   it('marks every place where an added token could begin, and takes the marks off again', () => {
@@ -21,28 +20,19 @@ describe('TextShield', () => {
     expect(new TextShield(file(['<s>'])).shield('\uFDD0<\uFDD0s>')).toBe('<\uFDD0s>');
   });
 
-  it('uses a character that stays where tokens are searched for after normalising', () => {
-    expect(new TextShield(file(['<s>'], { normalizer }, true)).shield('<s>')).toBe('<\u200Bs>');
-    expect(new TextShield(file(['<s>'], {}, true)).shield('<s>')).toBe('<\uFDD0s>');
-  });
-
   it('leaves a text alone where there are no added tokens', () => {
     expect(new TextShield(file([])).shield('<s>')).toBe('<s>');
   });
 });
 
 describe('withoutMarks', () => {
-  it('drops marks before anything else is normalised', () => {
+  it('drops marks before a text is split into words, and after all that looks for tokens', () => {
     const dropping = { type: 'Replace', pattern: { String: '\uFDD0' }, content: '' };
-    expect(withoutMarks(file([])).normalizer).toEqual({ type: 'Sequence', normalizers: [dropping] });
-    expect(withoutMarks(file([], { normalizer })).normalizer).toEqual({
+    const own = { type: 'ByteLevel' };
+    expect(withoutMarks(file([])).pre_tokenizer).toEqual({ type: 'Sequence', pretokenizers: [dropping] });
+    expect(withoutMarks(file([], { pre_tokenizer: own })).pre_tokenizer).toEqual({
       type: 'Sequence',
-      normalizers: [dropping, normalizer],
+      pretokenizers: [dropping, own],
     });
-  });
-
-  it('makes no second search for added tokens where there was none', () => {
-    expect(withoutMarks(file(['<s>'], {}, true)).added_tokens[0].normalized).toBe(false);
-    expect(withoutMarks(file(['<s>'], { normalizer }, true)).added_tokens[0].normalized).toBe(true);
   });
 });

@@ -18,6 +18,7 @@ const fileSchema = z.looseObject({
     .array(z.looseObject({ id: z.int().min(0), content: z.string(), special: z.boolean().default(false), normalized: z.boolean().optional() }))
     .default([]),
   normalizer: stepSchema.nullish(),
+  pre_tokenizer: stepSchema.nullish(),
   decoder: stepSchema.nullish(),
   model: z.looseObject({ type: z.string().nullish(), vocab: vocabularySchema }),
 });

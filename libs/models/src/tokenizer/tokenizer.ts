@@ -1,6 +1,7 @@
 import * as library from '@huggingface/tokenizers';
 import { CheckpointError } from '../checkpoint/checkpoint.error.js';
 import type { CheckpointFolder } from '../checkpoint/checkpoint.folder.js';
+import { withAllNumerals } from './digit.steps.js';
 import { Detokenizer, type TokenPiece } from './detokenizer.js';
 import { TextShield, withoutMarks } from './text.shield.js';
 import { readSpelling, spell, type Spelling } from './token.pieces.js';
@@ -53,7 +54,7 @@ export class Tokenizer {
     const special = file.added_tokens.filter((token) => token.special).map((token) => token.id);
     const spelling = readSpelling(file.decoder, where);
     try {
-      const pipeline = new PipelineOf(withoutMarks(file), settings);
+      const pipeline = new PipelineOf(withoutMarks(withAllNumerals(file)), settings);
       return new Tokenizer(pipeline, tokens, new Set(special), spelling, new TextShield(file), settings);
     } catch (cause) {
       throw new CheckpointError('bad_tokenizer', `${where}: ${(cause as Error).message}`, { cause });
