@@ -86,7 +86,9 @@ export const QUESTION_WINDOW = 32;
  * Positions of the question's last `most` own tokens, ascending: its range without the images in it, which stand there when
  * a user puts a document behind the question. Work is linear in what is returned and in the images behind it.
  */
-export function questionPositions({ question, grids }: PromptLayout, most: number): Int32Array {
+export function questionPositions(prompt: PromptLayout, most: number): Int32Array {
+  const { question, grids, modalityOf } = prompt;
+  const pictured = picturedModalities(prompt);
   const images = grids
     .map(({ start, rows, cols, frames = 1 }) => ({ start, end: start + rows * cols * frames }))
     .filter(({ start, end }) => end > question.start && start < question.end)
@@ -96,7 +98,12 @@ export function questionPositions({ question, grids }: PromptLayout, most: numbe
   for (let at = question.end - 1; at >= question.start && positions.length < most; at--) {
     while (behind < images.length && images[behind].start > at) behind++;
     if (behind < images.length && at < images[behind].end) at = images[behind].start;
-    else positions.push(at);
+    else if (!pictured.has(modalityOf[at])) positions.push(at);
   }
   return Int32Array.from(positions.reverse());
+}
+
+/** Modalities, by number, whose tokens are laid out in grids. */
+export function picturedModalities({ grids, modalityOf }: PromptLayout): ReadonlySet<number> {
+  return new Set(grids.map(({ start }) => modalityOf[start]));
 }

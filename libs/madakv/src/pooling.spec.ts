@@ -98,6 +98,22 @@ describe('createPooler', () => {
     expect([...out]).toEqual([0, 0, 0, 7, 7, 0, 3, 3, 3, 0]);
   });
 
+  it('takes what an image has beside its grid for no text', () => {
+    const prompt = layoutOf([
+      { modality: 'text', tokens: 3 },
+      { modality: 'visual', tokens: 4 },
+      { modality: 'visual', rows: 2, cols: 2 },
+      { modality: 'text', tokens: 3 },
+    ]);
+    const wide = { before: 9, after: 9 };
+    const none = { before: 0, after: 0 };
+    const pooler = createPooler({ kind: 'grid', reduction: 'max', rows: none, cols: none, text: wide }, prompt, 14);
+    const scores = Float32Array.from({ length: 14 }, (_, i) => i + 1);
+    const out = new Float32Array(14);
+    pooler(scores, out);
+    expect([...out]).toEqual([3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 14, 14, 14]);
+  });
+
   it('reaches as far in text whatever a token stands for, and as many cells in a page', () => {
     const parts: PromptPart[] = [
       { modality: 'text', tokens: 12 },

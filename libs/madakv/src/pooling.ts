@@ -1,3 +1,4 @@
+import { picturedModalities } from './layout.js';
 import type { PromptLayout } from './policy.js';
 import { type Line, SlidingWindow, type Window, type WindowReduction } from './window.js';
 
@@ -85,14 +86,16 @@ function gridColumns({ grids }: PromptLayout): Line[] {
   );
 }
 
-/** The stretches of the prompt outside every grid. */
-function textRuns({ grids, tokens }: PromptLayout): Line[] {
+/** The stretches of the prompt without images. What an image has beside its grid, such as a view of the whole, is no text. */
+function textRuns(prompt: PromptLayout): Line[] {
+  const { tokens, modalityOf } = prompt;
+  const pictured = picturedModalities(prompt);
   const runs: Line[] = [];
-  let from = 0;
-  for (const { start, rows, cols, frames = 1 } of [...grids].sort((a, b) => a.start - b.start)) {
-    runs.push({ start: from, length: start - from, stride: 1 });
-    from = start + rows * cols * frames;
+  for (let from = 0; from < tokens;) {
+    let end = from;
+    while (end < tokens && !pictured.has(modalityOf[end])) end++;
+    if (end > from) runs.push({ start: from, length: end - from, stride: 1 });
+    from = end + 1;
   }
-  runs.push({ start: from, length: tokens - from, stride: 1 });
   return runs;
 }

@@ -42,8 +42,24 @@ describe('questionPositions', () => {
       { start: 20, rows: 2, cols: 3, frames: 2 },
       { start: 8, rows: 1, cols: 4 },
     ];
-    const layout = { ...documentBehindQuestion, grids, question: { start: 6, end: 36 } };
+    const modalityOf = new Uint8Array(documentBehindQuestion.tokens);
+    for (const [from, to] of [
+      [8, 12],
+      [20, 32],
+    ])
+      modalityOf.fill(1, from, to);
+    const layout = { ...documentBehindQuestion, grids, modalityOf, question: { start: 6, end: 36 } };
     expect([...questionPositions(layout, 100)]).toEqual([6, 7, ...range(12, 20), ...range(32, 36)]);
+  });
+
+  it('leaves out what an image has beside its grid', () => {
+    const layout = layoutOf([
+      { modality: 'text', tokens: 2, question: true },
+      { modality: 'visual', tokens: 4 },
+      { modality: 'visual', rows: 2, cols: 2 },
+      { modality: 'text', tokens: 2 },
+    ]);
+    expect([...questionPositions({ ...layout, question: { start: 0, end: 12 } }, 100)]).toEqual([0, 1, 10, 11]);
   });
 
   it('is what policies keep and ask, so that the document may be evicted', () => {
