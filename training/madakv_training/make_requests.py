@@ -29,7 +29,8 @@ def body(episode: Episode, question: str, files: list[str]) -> dict:
     messages = [{"role": "user", "content": content}]
     if episode.system:
         messages.insert(0, {"role": "system", "content": episode.system})
-    return {"model": MODEL, "temperature": 0, "max_tokens": 96, "messages": messages}
+    # Some sets ask first: nothing is put in another order.
+    return {"model": MODEL, "temperature": 0, "max_tokens": 96, "messages": messages, "madakv": {"layout": "as_given"}}
 
 
 def write_set(name: str, out: Path, count: int, split: int) -> int:

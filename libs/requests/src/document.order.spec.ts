@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { inReadingOrder } from './document.order.js';
+import { inReadingOrder, messagesInReadingOrder } from './document.order.js';
 
 const parts = (letters: string) =>
   Array.from(letters, (letter, index) => ({ type: letter === 't' ? 'text' : 'file', index }));
@@ -25,4 +25,15 @@ it.each([
 
 it('can be told to leave a message alone', () => {
   expect(order('td', 'as_given')).toBe('01');
+});
+
+it('moves documents of messages in front of a question, unless told otherwise', () => {
+  const text = { type: 'text' as const, text: 'Total?' };
+  const image = { type: 'image_url' as const, image_url: { url: 'page.png' } };
+  const messages = [
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: [text, image] },
+  ];
+  expect(messagesInReadingOrder({ messages })).toEqual([messages[0], { role: 'user', content: [image, text] }]);
+  expect(messagesInReadingOrder({ messages, madakv: { layout: 'as_given' } })).toEqual(messages);
 });

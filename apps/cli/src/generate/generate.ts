@@ -1,11 +1,11 @@
 import type { Engine, GenerationRequest, GenerationResult } from '@madakv/engine';
 import { createPolicy, type EvictionPolicy } from '@madakv/madakv';
-import { type ChatMessage, openModel, type DecoderConfig, type OpenModel, type PreparedPrompt } from '@madakv/models';
+import { openModel, type DecoderConfig, type OpenModel, type PreparedPrompt } from '@madakv/models';
 import {
   answerConstraint,
   checkLength,
-  inReadingOrder,
   loadImages,
+  messagesInReadingOrder,
   profileFor,
   requestLayout,
   settleRatios,
@@ -41,7 +41,7 @@ export async function generate(input: GenerateInput, io: CommandIo): Promise<voi
   const draft = createPolicy(settings.policy, settings.policyOptions);
   const model = openModel(await modelFolder(flags.model, io));
   const images = await loadImages(body.messages, source, model, io.signal);
-  const prompt = await model.prepare(inReadingOrderOf(body), images);
+  const prompt = await model.prepare(messagesInReadingOrder(body), images);
   // Building a large model takes minutes: what cannot work is said before.
   checkRequest(draft, prompt, settings, model.config.decoder);
   const engine = await loadEngine(model, flags, io);
@@ -57,13 +57,6 @@ export async function generate(input: GenerateInput, io: CommandIo): Promise<voi
   } finally {
     await engine.close();
   }
-}
-
-/** Images keep their order among themselves, so that they still match what was loaded. */
-function inReadingOrderOf({ messages, madakv }: FileRequest): ChatMessage[] {
-  return messages.map((message) =>
-    Array.isArray(message.content) ? { ...message, content: inReadingOrder(message.content, madakv?.layout) } : message,
-  );
 }
 
 function toRequest(

@@ -13,7 +13,7 @@ import {
 } from '@madakv/engine';
 import { GrantTooSmallError } from '@madakv/madakv';
 import type { OpenModel } from '@madakv/models';
-import { loadImages } from '@madakv/requests';
+import { loadImages, messagesInReadingOrder } from '@madakv/requests';
 import { EvaluationError } from '../evaluation.error.js';
 import type { CalibrationData } from './calibration.data.js';
 
@@ -77,7 +77,7 @@ async function toRequest(
   signal: AbortSignal,
 ): Promise<CalibrationRequest> {
   const images = await loadImages(body.messages, source, model, signal);
-  const prompt = await model.prepare(body.messages, images);
+  const prompt = await model.prepare(messagesInReadingOrder(body), images);
   if (body.expected == null) return { prompt };
   // One more than the right answer has, for its end.
   const maxTokens = model.tokenizer.encode(body.expected, { addSpecial: false }).length + 1;

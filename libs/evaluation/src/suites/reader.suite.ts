@@ -3,7 +3,14 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { describeIssues } from '@madakv/contracts';
-import { fileProblem, fileRequestSchema, InputFileError, parseJsonText, readText } from '@madakv/requests';
+import {
+  fileProblem,
+  fileRequestSchema,
+  InputFileError,
+  messagesInReadingOrder,
+  parseJsonText,
+  readText,
+} from '@madakv/requests';
 import { documentKey, type Question, type Suite, type SuiteData } from '../question.js';
 import type { ScorerName } from '../scoring/scorers.js';
 
@@ -58,13 +65,14 @@ function parseLines(text: string, name: string, file: string): Question[] {
     const result = lineSchema.safeParse(parseJsonText(line, name, index + 1));
     if (!result.success) throw new InputFileError(`${where}: ${describeIssues(result.error.issues)}`);
     const { id, set, answer, body } = result.data;
+    const messages = messagesInReadingOrder(body);
     return {
       id,
       set: set ?? basename(file, '.jsonl'),
       expected: answer,
-      messages: body.messages,
+      messages,
       maxTokens: body.max_completion_tokens ?? body.max_tokens ?? DEFAULT_MAX_TOKENS,
-      document: documentKey(body.messages, id),
+      document: documentKey(messages, id),
       source: { name: where, folder: dirname(file) },
     };
   });
