@@ -66,6 +66,16 @@ describe('charts', () => {
     expect(lineChart(chart)).toContain('&lt;one&gt;');
   });
 
+  it('draw points within the plot, though ticks begin behind them and end before', () => {
+    const points = [100, 300, 5_000].map((x) => ({ x, y: 0.5 }));
+    const svg = lineChart({ ...chart, xTicks: [256, 512], series: [{ name: 'one', points }] });
+    const [, path = ''] = /<polyline[^>]* points="([^"]*)"/.exec(svg) ?? [];
+    const xs = path.split(' ').map((point) => Number(point.split(',')[0]));
+    expect(xs).toHaveLength(3);
+    expect(Math.min(...xs)).toBeGreaterThanOrEqual(64);
+    expect(Math.max(...xs)).toBeLessThanOrEqual(64 + 660);
+  });
+
   it('tell twelve series apart without colour', () => {
     const looks = Array.from({ length: 12 }, (_, i) => `${seriesStyle(i).marker} ${seriesStyle(i).dashes}`);
     expect(new Set(looks).size).toBe(12);

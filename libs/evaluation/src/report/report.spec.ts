@@ -1,45 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import type { ResultRecord, RunRecord } from '../run/run.record.js';
-import { FORMAT } from '../run/run.record.js';
+import { runRecord } from '../run/run.fixture.js';
+import type { ResultRecord } from '../run/run.record.js';
 import { reportData } from './report.data.js';
 import { reportFigures } from './report.figures.js';
 import { reportMarkdown } from './report.markdown.js';
 
-const run: RunRecord = {
-  settings: {
-    format: FORMAT,
-    suite: 'reader',
-    model: '0123456789abcdef0123456789abcdef',
-    data: [{ file: 'fields.jsonl', sha256: 'fedcba9876543210' }],
-    sets: { fields: { questions: 40, scorer: 'exact' }, absent: { questions: 40, scorer: 'absent' } },
-    split: 'report',
-    limit: 40,
-    maxTokens: null,
-    protocol: 'replay',
-    prefill: 'shared',
-    seed: 7,
-    quant: 'none',
-    blockSize: '64',
-    kvCache: 'fp32',
-    provider: 'cpu',
-    variants: [
-      { name: 'full', policy: 'full', options: {}, ratios: [1] },
-      { name: 'madakv', policy: 'madakv', options: { theta: 0.9 }, ratios: [0.05, 0.2] },
-      { name: 'no-pooling', policy: 'madakv', options: {}, ratios: [0.05, 0.2] },
-      { name: 'snapkv', policy: 'snapkv', options: {}, ratios: [0.05, 0.2] },
-    ],
-  },
-  about: {
-    modelDir: 'models/reader',
-    dataPath: 'requests',
-    command: 'madakv eval --suite reader',
-    startedAt: '2026-01-02T03:04:05.678Z',
-    versions: { madakv: '0.1.0', node: '20.19.0' },
-    processor: 'a processor, 2 cores',
-    layers: 2,
-    heads: 2,
-  },
-};
+const run = runRecord({
+  sets: { fields: { questions: 40, scorer: 'exact' }, absent: { questions: 40, scorer: 'absent' } },
+  variants: [
+    { name: 'full', policy: 'full', options: {}, ratios: [1] },
+    { name: 'madakv', policy: 'madakv', options: { theta: 0.9 }, ratios: [0.05, 0.2] },
+    { name: 'no-pooling', policy: 'madakv', options: {}, ratios: [0.05, 0.2] },
+    { name: 'snapkv', policy: 'snapkv', options: {}, ratios: [0.05, 0.2] },
+  ],
+});
 
 /** How many of ten questions a cell answers. */
 const right: Readonly<Record<string, number>> = {

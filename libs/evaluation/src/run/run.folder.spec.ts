@@ -4,38 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { EvaluationError } from '../evaluation.error.js';
 import { RunFolder } from './run.folder.js';
-import { FORMAT, type ResultRecord, type RunRecord } from './run.record.js';
+import { runRecord } from './run.fixture.js';
+import type { ResultRecord } from './run.record.js';
 
-const run: RunRecord = {
-  settings: {
-    format: FORMAT,
-    suite: 'reader',
-    model: '0123456789abcdef0123456789abcdef',
-    data: [{ file: 'fields.jsonl', sha256: 'fedcba9876543210' }],
-    sets: { fields: { questions: 3, scorer: 'exact' } },
-    split: 'all',
-    limit: 3,
-    maxTokens: null,
-    protocol: 'replay',
-    prefill: 'shared',
-    seed: 7,
-    quant: 'none',
-    blockSize: '64',
-    kvCache: 'fp32',
-    provider: 'cpu',
-    variants: [{ name: 'full', policy: 'full', options: {}, ratios: [1] }],
-  },
-  about: {
-    modelDir: 'models/reader',
-    dataPath: 'requests',
-    command: 'madakv eval',
-    startedAt: '2026-01-02T03:04:05.678Z',
-    versions: { madakv: '0.1.0' },
-    processor: 'a processor',
-    layers: 1,
-    heads: 1,
-  },
-};
+const run = runRecord({
+  sets: { fields: { questions: 3, scorer: 'exact' } },
+  variants: [{ name: 'full', policy: 'full', options: {}, ratios: [1] }],
+});
 
 const result = (id: string, answer: string): ResultRecord => ({
   ...{ set: 'fields', id, document: id, policy: 'full', ratio: 1, expected: 'Bob', answer, correct: false, score: 0 },
